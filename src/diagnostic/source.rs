@@ -1,0 +1,151 @@
+//! Texts and places in them.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// A text that bake read: a template file, a variable file, a command-line value.
+pub struct Source {
+    name: String,
+    text: String,
+}
+
+impl Source {
+    /// Keeps `text` under the `name` that diagnostics show: the path as the user typed it.
+    pub fn new(name: impl Into<String>, text: impl Into<String>) -> Arc<Self> {
+        Arc::new(Self { name: name.into(), text: text.into() })
+    }
+
+    /// The name that diagnostics show.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The whole text.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Source({})", self.name)
+    }
+}
+
+/// A range of bytes in a [`Source`].
+///
+/// Ends are clamped to the text and to character borders when they are used, so
+/// a span made from a peer parser's offsets can never cause a panic.
+#[derive(Clone)]
+pub struct Span {
+    source: Arc<Source>,
+    start: usize,
+    end: usize,
+}
+
+/// A place as people count it: both from one, columns in characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Position {
+    /// Line, from one.
+    pub line: usize,
+    /// Column in characters, from one.
+    pub column: usize,
+}
+
+impl Span {
+    /// The bytes `range` of `source`.
+    pub fn new(source: &Arc<Source>, range: Range<usize>) -> Self {
+        let text = source.text();
+        let start = text.floor_char_boundary(range.start.min(text.len()));
+        let end = text.floor_char_boundary(range.end.clamp(start, text.len()));
+        Self { source: Arc::clone(source), start, end }
+    }
+
+    /// The whole of `source`.
+    pub fn whole(source: &Arc<Source>) -> Self {
+        Self::new(source, 0..source.text().len())
+    }
+
+    /// The text that this span lies in.
+    pub fn source(&self) -> &Arc<Source> {
+        &self.source
+    }
+
+    /// The byte range, always on character borders.
+    pub fn range(&self) -> Range<usize> {
+        self.start..self.end
+    }
+
+    /// The text inside the span.
+    pub fn text(&self) -> &str {
+        &self.source.text()[self.start..self.end]
+    }
+
+    /// A part of this span, in bytes from its start.
+    pub fn slice(&self, range: Range<usize>) -> Self {
+        let start = self.start.saturating_add(range.start).min(self.end);
+        let end = self.start.saturating_add(range.end).min(self.end);
+        Self::new(&self.source, start..end)
+    }
+
+    /// The smallest span that covers both; this one when they lie in different sources.
+    pub fn to(&self, other: &Span) -> Self {
+        if !Arc::ptr_eq(&self.source, &other.source) {
+            return self.clone();
+        }
+        Self::new(&self.source, self.start.min(other.start)..self.end.max(other.end))
+    }
+
+    /// Where the span begins.
+    pub fn position(&self) -> Position {
+        let before = &self.source.text()[..self.start];
+        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+        Position {
+            line: before.matches('\n').count() + 1,
+            column: before[line_start..].chars().count() + 1,
+        }
+    }
+}
+
+impl PartialEq for Span {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.source, &other.source) && self.range() == other.range()
+    }
+}
+
+impl Eq for Span {}
+
+/// `file:line:column`, as editors understand it.
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let at = self.position();
+        write!(f, "{}:{}:{}", self.source.name(), at.line, at.column)
+    }
+}
+
+impl fmt::Debug for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}+{}", self.end - self.start)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn positions_count_characters_from_one() {
+        let source = Source::new("a.hcl", "é = 1\nname = \"ü\"\n");
+        let span = Span::new(&source, 14..18);
+        assert_eq!(span.text(), "\"ü\"");
+        assert_eq!(span.to_string(), "a.hcl:2:8");
+    }
+
+    #[test]
+    fn spans_outside_the_text_are_clamped() {
+        let source = Source::new("a.hcl", "é");
+        assert_eq!(Span::new(&source, 1..90).range(), 0..2);
+        assert_eq!(Span::new(&source, 50..40).range(), 2..2);
+    }
+}
