@@ -12,3 +12,8 @@
 //! - `endpoint`: HTTP, query decoding, XML answers, one file a group of actions.
 
 pub mod machine;
+pub mod store;
+
+pub mod catalogue;
+pub mod cloud;
+pub mod endpoint;

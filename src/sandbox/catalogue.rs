@@ -1,0 +1,1 @@
+//! Which base stands in for a well-known image name. (being built)

@@ -1,0 +1,1 @@
+//! The state of one account in one region, and its transitions. (being built)

@@ -1,0 +1,1 @@
+//! HTTP, query decoding, XML answers. (being built)
