@@ -87,7 +87,8 @@ mod tests {
 
     #[test]
     fn a_finding_without_a_place_is_one_line_and_its_help() {
-        let found = Diagnostic::error("missing-template", "no such file: `a.hcl`").help("check the path");
+        let found =
+            Diagnostic::error("missing-template", "no such file: `a.hcl`").help("check the path");
         insta::assert_snapshot!(render(&found.into(), Style::default()), @"");
     }
 }

@@ -120,7 +120,10 @@ pub trait Machine: Send + Sync {
 /// A host of machines.
 pub trait Host: Send + Sync {
     /// Boots a machine; resolves when its SSH server accepts connections.
-    fn launch(&self, spec: MachineSpec) -> BoxFuture<'static, Result<Arc<dyn Machine>, MachineError>>;
+    fn launch(
+        &self,
+        spec: MachineSpec,
+    ) -> BoxFuture<'static, Result<Arc<dyn Machine>, MachineError>>;
 }
 
 /// A root file system in the store that images can stand on.
