@@ -1,1 +1,3 @@
+//! Thin entry: arguments to the library, its answer to an exit code.
+
 fn main() {}

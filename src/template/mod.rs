@@ -1,1 +1,3 @@
-//! (being built)
+//! Text to one typed template: HCL2, HCL-JSON and legacy JSON.
+
+pub mod syntax;

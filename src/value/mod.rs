@@ -1,1 +1,14 @@
-//! (being built)
+//! Values of template expressions: known or unknown, with marks that travel along.
+//!
+//! Pure: conversion and comparison live here, evaluation does not.
+
+mod kind;
+mod marks;
+mod types;
+
+pub use kind::{Kind, Value};
+pub use marks::Marks;
+pub use types::{Attribute, Type};
+
+/// Exact decimal numbers, as HCL has them.
+pub type Number = bigdecimal::BigDecimal;

@@ -1,0 +1,63 @@
+//! Bodies: attributes and blocks.
+
+use super::Expression;
+use crate::diagnostic::Span;
+
+/// The spelling a body was written in; it decides how options are decoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// HCL native syntax: blocks are blocks, types are strict.
+    Hcl,
+    /// HCL in JSON: an object may be an attribute or a block, the schema decides; strings
+    /// are HCL templates; types are strict.
+    HclJson,
+    /// Legacy JSON: objects as in HCL-JSON, weak types, keys in any case, strings are Go templates.
+    Legacy,
+}
+
+/// A name with its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Name {
+    /// The text, decoded.
+    pub text: String,
+    /// Where it stands, without quotes.
+    pub span: Span,
+}
+
+/// The inside of a file or block.
+#[derive(Clone, Debug)]
+pub struct Body {
+    /// `name = expression`, in written order. In the JSON dialects also what may turn out to be
+    /// blocks. Repeated names are kept.
+    pub attributes: Vec<Attribute>,
+    /// `kind "label" { … }`, in written order; empty in the JSON dialects.
+    pub blocks: Vec<Block>,
+    /// How it was written.
+    pub dialect: Dialect,
+    /// The whole body.
+    pub span: Span,
+}
+
+/// `name = expression`.
+#[derive(Clone, Debug)]
+pub struct Attribute {
+    /// The name.
+    pub name: Name,
+    /// The right side.
+    pub expression: Expression,
+    /// The whole.
+    pub span: Span,
+}
+
+/// `kind "label" { … }`.
+#[derive(Clone, Debug)]
+pub struct Block {
+    /// The block's type, such as `source`.
+    pub kind: Name,
+    /// Its labels.
+    pub labels: Vec<Name>,
+    /// What it holds.
+    pub body: Body,
+    /// `kind "label"`, without the body: what diagnostics about the whole block point at.
+    pub header: Span,
+}
