@@ -1,1 +1,14 @@
-//! (being built)
+//! Ways to reach an instance: run commands there and move bytes.
+//!
+//! A [`Communicator`] knows nothing of provisioners, templates or clouds. SSH
+//! lives in [`ssh`]; its crate's types do not leave that folder.
+
+mod contract;
+mod error;
+mod none;
+
+pub mod ssh;
+
+pub use contract::{Chunk, Command, Communicator, Exit, Stdin, Upload, UploadReport};
+pub use error::CommunicatorError;
+pub use none::None;

@@ -1,0 +1,102 @@
+//! The trait and what goes in and out of it.
+
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use tokio::sync::mpsc;
+
+use super::CommunicatorError;
+use crate::event::Stream;
+use crate::plan::Tree;
+
+/// A command to run on the instance.
+#[derive(Clone, Debug)]
+pub struct Command {
+    /// The text that the far side's login shell gets.
+    pub text: String,
+    /// What the command reads.
+    pub stdin: Stdin,
+    /// Whether it gets a terminal.
+    pub pty: bool,
+}
+
+impl Command {
+    /// A command that reads nothing and has no terminal.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self { text: text.into(), stdin: Stdin::Empty, pty: false }
+    }
+}
+
+/// What a command reads.
+#[derive(Clone, Debug)]
+pub enum Stdin {
+    /// Nothing: end of file at once.
+    Empty,
+    /// These bytes, then end of file.
+    Bytes(Arc<[u8]>),
+}
+
+/// A piece of output as it arrived; not yet lines.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chunk {
+    /// Where it came from.
+    pub stream: Stream,
+    /// The bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// How a command ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// With this status.
+    Code(u32),
+    /// Killed by a signal: its name without `SIG`.
+    Signal(String),
+    /// The connection was lost before the status arrived.
+    Disconnected,
+}
+
+/// Files to put on the instance.
+#[derive(Clone, Debug)]
+pub struct Upload {
+    /// What to send.
+    pub tree: Tree,
+    /// The name of a single file or directory on this machine, for rules that append it.
+    pub name: String,
+    /// Where to, as the template says it.
+    pub destination: String,
+    /// For a directory: whether its contents go into the destination (source written with a
+    /// trailing slash), rather than the directory itself when the destination exists.
+    pub contents_only: bool,
+}
+
+/// What an upload did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UploadReport {
+    /// Bytes of files.
+    pub bytes: u64,
+    /// Number of files.
+    pub files: usize,
+}
+
+/// A connected way to an instance.
+pub trait Communicator: Send + Sync {
+    /// Runs a command, sends its output to `output` as it arrives, and returns how it ended. When
+    /// `output` is full, the far side is slowed down. Dropping the future ends the command.
+    fn exec<'a>(
+        &'a self,
+        command: Command,
+        output: mpsc::Sender<Chunk>,
+    ) -> BoxFuture<'a, Result<Exit, CommunicatorError>>;
+
+    /// Sends a file or a tree in one stream; `progress` gets the bytes sent so far. The digest of
+    /// each file is checked as it is sent: a file that changed since it was planned is an error.
+    fn upload<'a>(
+        &'a self,
+        upload: &'a Upload,
+        progress: &'a (dyn Fn(u64) + Send + Sync),
+    ) -> BoxFuture<'a, Result<UploadReport, CommunicatorError>>;
+
+    /// Ends the connection in good order.
+    fn disconnect(&self) -> BoxFuture<'_, ()>;
+}

@@ -1,0 +1,296 @@
+//! The vocabulary.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+/// A fact with its time and the build it is about.
+#[derive(Clone, Debug)]
+pub struct Event {
+    /// When it happened.
+    pub at: SystemTime,
+    /// The build's name as users see it, such as `amazon-ebs.app`; `None` for the whole run.
+    pub build: Option<Arc<str>>,
+    /// What happened.
+    pub fact: Fact,
+}
+
+/// A part of a build, for durations and progress lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Step {
+    /// Credentials, region, name, network and source image are looked up.
+    Prepare,
+    /// Key pair, security group and the instance are made.
+    Launch,
+    /// The instance boots until the communicator is connected.
+    Connect,
+    /// Provisioners run.
+    Provision,
+    /// The instance stops.
+    Stop,
+    /// The image is made and becomes available.
+    Image,
+    /// Tags, sharing and other attributes are set.
+    Publish,
+    /// Everything temporary is removed.
+    Teardown,
+}
+
+/// How a step ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StepOutcome {
+    /// Done.
+    Succeeded,
+    /// It failed; the error comes with [`Fact::BuildFailed`].
+    Failed,
+    /// It was interrupted.
+    Cancelled,
+}
+
+/// Where a line of output came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Stream {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+}
+
+/// Things that a build makes in the cloud.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum ResourceKind {
+    /// An EC2 key pair.
+    KeyPair,
+    /// A security group.
+    SecurityGroup,
+    /// An instance.
+    Instance,
+    /// A volume.
+    Volume,
+    /// A machine image.
+    Image,
+    /// A snapshot.
+    Snapshot,
+}
+
+/// What a build leaves: Packer's artifact.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Artifact {
+    /// Packer's id of the builder, such as `mitchellh.amazonebs`.
+    pub builder_id: String,
+    /// `region:ami-…`, sorted.
+    pub images: Vec<(String, String)>,
+    /// The image hash, 64 hexadecimal digits.
+    pub image_hash: String,
+    /// Whether an existing image was taken instead of building one.
+    pub reused: bool,
+}
+
+/// What happened.
+#[derive(Clone, Debug)]
+pub enum Fact {
+    /// The run knows what it will build.
+    RunStarted {
+        /// Id of the run, also on every resource's tags.
+        run_id: String,
+        /// Names of the builds in order.
+        builds: Vec<String>,
+    },
+    /// A build began.
+    BuildStarted {
+        /// Its template hash.
+        template_hash: String,
+    },
+    /// Something the user should know but that stops nothing.
+    Warning {
+        /// One sentence.
+        text: String,
+    },
+    /// A step began.
+    StepStarted {
+        /// Which.
+        step: Step,
+    },
+    /// A step ended.
+    StepEnded {
+        /// Which.
+        step: Step,
+        /// How.
+        outcome: StepOutcome,
+        /// How long it took.
+        elapsed: Duration,
+    },
+    /// The source image was found.
+    SourceImageFound {
+        /// Its id.
+        id: String,
+        /// Its name.
+        name: String,
+        /// What stands in for it where the cloud says so (tag `bake:sandbox-base`).
+        stand_in: Option<String>,
+    },
+    /// The image hash is known.
+    ImageHashKnown {
+        /// 64 hexadecimal digits.
+        hash: String,
+        /// The name that the image will have.
+        name: String,
+    },
+    /// Why an existing image is not taken into account, when that is not plain.
+    ReuseSkipped {
+        /// One sentence.
+        reason: String,
+    },
+    /// An available image with this hash exists; nothing will be launched.
+    ImageReused {
+        /// Its id.
+        id: String,
+        /// Its name.
+        name: String,
+    },
+    /// Something was made in the cloud.
+    ResourceCreated {
+        /// What.
+        kind: ResourceKind,
+        /// Its id, or name for a key pair.
+        id: String,
+        /// More for people: a name, a type; may be empty.
+        detail: String,
+    },
+    /// Access was allowed in the temporary security group.
+    IngressAuthorized {
+        /// TCP port.
+        port: u16,
+        /// From where.
+        cidrs: Vec<String>,
+    },
+    /// An instance or an image was seen in a new state.
+    StateChanged {
+        /// What.
+        kind: ResourceKind,
+        /// Its id.
+        id: String,
+        /// EC2's word for the state.
+        state: String,
+    },
+    /// The first attempt to connect is made.
+    ConnectStarted {
+        /// `SSH`, `SSM`, `WinRM`.
+        communicator: &'static str,
+        /// Host or address, with port.
+        address: String,
+    },
+    /// The communicator is connected.
+    Connected {
+        /// Attempts it took.
+        attempts: u32,
+        /// Where.
+        address: Option<SocketAddr>,
+    },
+    /// A provisioner began.
+    ProvisionerStarted {
+        /// Position, from zero.
+        index: usize,
+        /// Its type, such as `shell`.
+        kind: String,
+        /// What it does, for people: `Provisioning with shell script: setup.sh`.
+        title: String,
+    },
+    /// A provisioner says something.
+    ProvisionerSaid {
+        /// One line.
+        text: String,
+    },
+    /// A provisioner ended.
+    ProvisionerEnded {
+        /// Position, from zero.
+        index: usize,
+        /// Whether it succeeded.
+        succeeded: bool,
+        /// How long it took.
+        elapsed: Duration,
+    },
+    /// A line of a step's output, without its end.
+    Output {
+        /// Where it came from.
+        stream: Stream,
+        /// The line.
+        line: String,
+    },
+    /// An upload began.
+    UploadStarted {
+        /// What, for people.
+        source: String,
+        /// Where to.
+        destination: String,
+        /// Bytes in all.
+        bytes: u64,
+        /// Files in all.
+        files: usize,
+    },
+    /// Bytes sent so far; may be lost.
+    UploadProgressed {
+        /// Since the start of the upload.
+        bytes: u64,
+    },
+    /// An upload is complete and verified.
+    UploadEnded {
+        /// Bytes in all.
+        bytes: u64,
+        /// Files in all.
+        files: usize,
+        /// How long it took.
+        elapsed: Duration,
+    },
+    /// The run was asked to stop.
+    Interrupted {
+        /// `interrupt`, `terminated`.
+        signal: &'static str,
+        /// First, second, …
+        count: u32,
+    },
+    /// Something temporary was removed.
+    ResourceDeleted {
+        /// What.
+        kind: ResourceKind,
+        /// Its id.
+        id: String,
+    },
+    /// Something could not be removed.
+    ResourceLeft {
+        /// What.
+        kind: ResourceKind,
+        /// Its id.
+        id: String,
+        /// Region or endpoint.
+        region: String,
+        /// Why.
+        error: String,
+    },
+    /// A build is done.
+    BuildFinished {
+        /// What it made.
+        artifact: Artifact,
+        /// How long it took.
+        elapsed: Duration,
+    },
+    /// A build failed.
+    BuildFailed {
+        /// The whole error, one cause a line.
+        error: String,
+        /// What to do, where that is known.
+        hints: Vec<String>,
+        /// How long it took.
+        elapsed: Duration,
+        /// Whether it was interrupted rather than failed.
+        cancelled: bool,
+    },
+    /// All builds have ended.
+    RunEnded {
+        /// How long it took.
+        elapsed: Duration,
+    },
+}
