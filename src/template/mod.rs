@@ -1,1 +1,4 @@
 //! (being built)
+
+pub mod go_template;
+pub mod json;
