@@ -177,12 +177,14 @@ impl<'a> Planning<'a> {
     /// The source that `TYPE.NAME` or `source.TYPE.NAME` refers to.
     fn source(&mut self, reference: &Name) -> Option<&'a Labelled> {
         let mut parts: Vec<_> = reference.text.splitn(3, '.').collect();
-        let full = parts.len() == 3 && parts.first() == Some(&"source");
-        if full {
-            parts.remove(0);
-        } else if let (3, Some((kind, name))) = (parts.len(), reference.text.split_once('.')) {
-            // Only legacy builder names may have dots in them.
+        if let (Dialect::Legacy, Some((kind, name))) =
+            (self.template.dialect, reference.text.split_once('.'))
+        {
+            // Legacy builder names may have dots in them.
             parts = vec![kind, name];
+        } else if parts.len() == 3 {
+            // `source.`; Packer drops whatever stands there.
+            parts.remove(0);
         }
         let found = self.template.sources.iter().find(|source| {
             parts.len() == 2
@@ -309,7 +311,7 @@ impl<'a> Planning<'a> {
         scope: &crate::template::BuildScope,
     ) -> Option<StepPlan> {
         let (over, meta) = crate::template::split_body(step.meta.clone(), &["override"]);
-        let resolve = crate::plan::Evaluate::resolve(scope, None);
+        let resolve = crate::template::schema::Evaluate::resolve(scope, None);
         let meta = Decoder::decode(
             &*resolve,
             &meta,

@@ -18,11 +18,12 @@ pub mod schema;
 pub mod syntax;
 mod text;
 mod variable;
+mod version;
 
 pub use collect::split as split_body;
 pub use declaration::{
     Build, Labelled, Local, SourceUse, Step, Template, Validation, Variable,
 };
 pub use environment::{BuildScope, Environment, Run};
-pub use load::load;
+pub use load::{Loaded, load};
 pub use variable::VariableInputs;

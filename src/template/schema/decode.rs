@@ -38,6 +38,17 @@ pub trait Resolve {
     fn canonical(&self, expression: &Expression) -> String;
 }
 
+/// What is only known while a build runs, by Packer's names: `ID`, `Host`, `SourceAMI`, … and our
+/// `ImageHash`.
+pub type BuildData = BTreeMap<String, Value>;
+
+/// Makes evaluators. Implemented over the template's scopes; kept by components so that options
+/// can be read again with what the build has learned since.
+pub trait Evaluate: Send + Sync {
+    /// An evaluator; without `data`, everything about the build is unknown.
+    fn resolve<'a>(&'a self, data: Option<&'a BuildData>) -> Box<dyn Resolve + Send + Sync + 'a>;
+}
+
 /// Options with what was learned while they were decoded.
 #[derive(Clone, Debug)]
 pub struct Decoded<T> {
