@@ -11,6 +11,8 @@
 //! (`"\xff"`, half a character), they become U+FFFD.
 
 mod builtin;
+#[cfg(test)]
+mod cases_without_data;
 mod data;
 mod error;
 mod float;
