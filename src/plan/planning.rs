@@ -105,21 +105,17 @@ struct Usage<'a> {
 
 impl Usage<'_> {
     /// `[BUILD.]TYPE.NAME`; a legacy builder without a name is only its type.
-    fn name(
-        &self,
-        build: &Build,
-        environment: &Environment,
-        found: &mut Diagnostics,
-    ) -> String {
+    fn name(&self, build: &Build, environment: &Environment, found: &mut Diagnostics) -> String {
         let kind = &self.source.kind.text;
         let name = if environment.dialect() == Dialect::Legacy && *kind == self.called {
             kind.clone()
         } else {
             format!("{kind}.{}", self.called)
         };
-        let block = build.name.as_ref().and_then(|name| {
-            found.take(environment.text(name)).filter(|name| !name.is_empty())
-        });
+        let block = build
+            .name
+            .as_ref()
+            .and_then(|name| found.take(environment.text(name)).filter(|name| !name.is_empty()));
         block.map_or_else(|| name.clone(), |block| format!("{block}.{name}"))
     }
 }
@@ -199,11 +195,9 @@ impl<'a> Planning<'a> {
                 .map(|source| format!("source.{}.{}", source.kind.text, source.name.text))
                 .collect();
             let wanted = format!("source.{}", parts.join("."));
-            let mut finding = Diagnostic::error(
-                "unknown-source",
-                format!("unknown source `{}`", reference.text),
-            )
-            .at(&reference.span, "not declared");
+            let mut finding =
+                Diagnostic::error("unknown-source", format!("unknown source `{}`", reference.text))
+                    .at(&reference.span, "not declared");
             let hint = did_you_mean(&wanted, known.iter().map(String::as_str));
             if hint.is_none() && !known.is_empty() {
                 finding = finding.note(format!("declared sources: {}", known.join(", ")));
@@ -310,7 +304,7 @@ impl<'a> Planning<'a> {
         usage: &Usage<'_>,
         scope: &crate::template::BuildScope,
     ) -> Option<StepPlan> {
-        let (over, meta) = crate::template::split_body(step.meta.clone(), &["override"]);
+        let (over, meta) = step.meta.clone().split(&["override"]);
         let resolve = crate::template::schema::Evaluate::resolve(scope, None);
         let meta = Decoder::decode(
             &*resolve,
@@ -323,10 +317,8 @@ impl<'a> Planning<'a> {
         drop(resolve);
         let options = meta.options;
         if !options.only.is_empty() && !options.except.is_empty() {
-            let finding = Diagnostic::error(
-                "only-and-except",
-                "`only` and `except` exclude each other",
-            );
+            let finding =
+                Diagnostic::error("only-and-except", "`only` and `except` exclude each other");
             self.found.push(meta.facts.at("except", &step.header, finding));
         }
         let names = self.step_selectors(usage);

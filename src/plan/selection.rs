@@ -23,7 +23,9 @@ impl Selection {
     /// # Errors
     /// A pattern that is not a glob.
     pub fn new(only: &[String], except: &[String]) -> Result<Self, String> {
-        let patterns = |all: &[String]| all.iter().map(|text| pattern(text)).collect();
+        let patterns = |all: &[String]| -> Result<Vec<_>, String> {
+            all.iter().map(|text| pattern(text)).collect()
+        };
         Ok(Self { only: patterns(only)?, except: patterns(except)? })
     }
 

@@ -47,13 +47,8 @@ pub struct Console<W> {
 }
 
 /// Colours of builds, by position, as Packer has them.
-const COLOURS: [AnsiColor; 5] = [
-    AnsiColor::Green,
-    AnsiColor::Cyan,
-    AnsiColor::Magenta,
-    AnsiColor::Yellow,
-    AnsiColor::Blue,
-];
+const COLOURS: [AnsiColor; 5] =
+    [AnsiColor::Green, AnsiColor::Cyan, AnsiColor::Magenta, AnsiColor::Yellow, AnsiColor::Blue];
 
 impl<W: Write> Console<W> {
     /// A console that writes to `out`.
@@ -147,10 +142,7 @@ impl<W: Write> Console<W> {
 
     fn end(&mut self, elapsed: Duration) -> io::Result<()> {
         self.write("", Style::new())?;
-        self.write(
-            &format!("==> Wait completed after {}", duration::long(elapsed)),
-            Style::new(),
-        )?;
+        self.write(&format!("==> Wait completed after {}", duration::long(elapsed)), Style::new())?;
         if !self.summary.failures.is_empty() {
             let mut text =
                 "\n==> Some builds didn't complete successfully and had errors:\n".to_owned();

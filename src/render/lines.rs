@@ -46,7 +46,9 @@ pub(super) fn lines(fact: &Fact) -> Vec<(Tone, String)> {
                 (Tone::Normal, format!("Image name: {name}")),
             ]
         }
-        Fact::ReuseSkipped { reason } => say(format!("Not looking for an existing image: {reason}")),
+        Fact::ReuseSkipped { reason } => {
+            say(format!("Not looking for an existing image: {reason}"))
+        }
         Fact::ImageReused { id, name } => {
             say(format!("An image of this hash exists: {id} ({name}); nothing to build"))
         }
@@ -56,7 +58,9 @@ pub(super) fn lines(fact: &Fact) -> Vec<(Tone, String)> {
             cidrs.join(" ")
         )),
         Fact::StateChanged { kind, id, state } => match (kind, state.as_str()) {
-            (ResourceKind::Instance, "stopping") => say("Stopping the source instance...".to_owned()),
+            (ResourceKind::Instance, "stopping") => {
+                say("Stopping the source instance...".to_owned())
+            }
             (ResourceKind::Image, "pending") => {
                 say(format!("Waiting for AMI ({id}) to become ready..."))
             }
@@ -76,11 +80,9 @@ pub(super) fn lines(fact: &Fact) -> Vec<(Tone, String)> {
             size(*bytes),
             if *files == 1 { "" } else { "s" }
         )),
-        Fact::UploadEnded { bytes, elapsed, .. } => say(format!(
-            "Uploaded {} in {}",
-            size(*bytes),
-            duration::short(*elapsed)
-        )),
+        Fact::UploadEnded { bytes, elapsed, .. } => {
+            say(format!("Uploaded {} in {}", size(*bytes), duration::short(*elapsed)))
+        }
         Fact::Interrupted { signal, count } => vec![(
             Tone::Error,
             match count {
@@ -90,10 +92,9 @@ pub(super) fn lines(fact: &Fact) -> Vec<(Tone, String)> {
             },
         )],
         Fact::ResourceDeleted { kind, id } => say(deleted(*kind, id)),
-        Fact::ResourceLeft { kind, id, region, error } => vec![(
-            Tone::Error,
-            format!("Left behind in {region}: {} {id}: {error}", noun(*kind)),
-        )],
+        Fact::ResourceLeft { kind, id, region, error } => {
+            vec![(Tone::Error, format!("Left behind in {region}: {} {id}: {error}", noun(*kind)))]
+        }
     }
 }
 

@@ -49,8 +49,7 @@ impl Progress {
             bar.set_style(line_style());
             bar.set_prefix(build.to_owned());
             bar.enable_steady_tick(Duration::from_millis(100));
-            self.builds
-                .insert(build.to_owned(), Bar { bar, step: "start", detail: String::new() });
+            self.builds.insert(build.to_owned(), Bar { bar, step: "start", detail: String::new() });
         }
         let Some(bar) = self.builds.get_mut(build) else { return };
         match &event.fact {
@@ -91,7 +90,9 @@ fn line_style() -> ProgressStyle {
 }
 
 fn bytes_style() -> ProgressStyle {
-    style("{spinner} {prefix}  {elapsed:>4}  {bar:30} {bytes}/{total_bytes} {bytes_per_sec}  {wide_msg}")
+    style(
+        "{spinner} {prefix}  {elapsed:>4}  {bar:30} {bytes}/{total_bytes} {bytes_per_sec}  {wide_msg}",
+    )
 }
 
 fn style(template: &str) -> ProgressStyle {

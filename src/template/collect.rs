@@ -5,11 +5,9 @@ use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, Diagnostics, Span};
 
-use super::declaration::{
-    Build, Labelled, Local, SourceUse, Step, Template, Validation, Variable,
-};
+use super::declaration::{Build, Labelled, Local, SourceUse, Step, Template, Validation, Variable};
 use super::reader::{Allowed, Content};
-use super::syntax::{Attribute, Block, Body, Dialect, Expression, ExpressionKind, Name};
+use super::syntax::{Block, Body, Dialect, Expression, ExpressionKind, Name};
 
 const TOP: &[Allowed] = &[
     ("packer", 0),
@@ -137,9 +135,9 @@ fn packer(template: &mut Template, block: &Block, diagnostics: &mut Diagnostics)
     template.required_versions.extend(content.attribute("required_version").cloned());
     for plugins in &content.blocks {
         let plugins = Content::of(&plugins.body, None, &[], diagnostics);
-        template.required_plugins.extend(
-            plugins.attributes.into_iter().map(|plugin| (plugin.name, plugin.expression)),
-        );
+        template
+            .required_plugins
+            .extend(plugins.attributes.into_iter().map(|plugin| (plugin.name, plugin.expression)));
     }
 }
 
@@ -155,12 +153,8 @@ fn variable(block: &Block, diagnostics: &mut Diagnostics) -> Option<Variable> {
         .blocks
         .iter()
         .filter_map(|block| {
-            let content = Content::of(
-                &block.body,
-                Some(&["condition", "error_message"]),
-                &[],
-                diagnostics,
-            );
+            let content =
+                Content::of(&block.body, Some(&["condition", "error_message"]), &[], diagnostics);
             let condition = content.required("condition", &block.header, diagnostics).cloned();
             let message = content.required("error_message", &block.header, diagnostics).cloned();
             Some(Validation { condition: condition?, error_message: message? })
@@ -179,8 +173,7 @@ fn variable(block: &Block, diagnostics: &mut Diagnostics) -> Option<Variable> {
 
 fn local(block: &Block, diagnostics: &mut Diagnostics) -> Option<Local> {
     let name = identifier(block.labels.first()?, "local", diagnostics)?;
-    let content =
-        Content::of(&block.body, Some(&["expression", "sensitive"]), &[], diagnostics);
+    let content = Content::of(&block.body, Some(&["expression", "sensitive"]), &[], diagnostics);
     let sensitive = content.literal_bool("sensitive", diagnostics);
     let expression = content.required("expression", &block.header, diagnostics)?.clone();
     Some(Local { name, expression, sensitive })
@@ -252,7 +245,7 @@ fn build(block: &Block, diagnostics: &mut Diagnostics) -> Build {
 }
 
 fn source_use(block: Block) -> Option<SourceUse> {
-    let (meta, body) = split(block.body, &["name"]);
+    let (meta, body) = block.body.split(&["name"]);
     let rename = meta.attributes.into_iter().next().map(|attribute| attribute.expression);
     Some(SourceUse {
         reference: block.labels.into_iter().next()?,
@@ -263,21 +256,8 @@ fn source_use(block: Block) -> Option<SourceUse> {
 }
 
 fn step(block: Block, meta: &[&str]) -> Option<Step> {
-    let (meta, body) = split(block.body, meta);
+    let (meta, body) = block.body.split(meta);
     Some(Step { kind: block.labels.into_iter().next()?, meta, body, header: block.header })
-}
-
-/// Takes the arguments of the given names out of a body.
-pub(super) fn split(body: Body, names: &[&str]) -> (Body, Body) {
-    let (inside, outside): (Vec<Attribute>, Vec<Attribute>) =
-        body.attributes.into_iter().partition(|one| names.contains(&one.name.text.as_str()));
-    let meta = Body {
-        attributes: inside,
-        blocks: Vec::new(),
-        dialect: body.dialect,
-        span: body.span.clone(),
-    };
-    (meta, Body { attributes: outside, ..body })
 }
 
 fn identifier(label: &Name, what: &str, diagnostics: &mut Diagnostics) -> Option<Name> {

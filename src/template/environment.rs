@@ -91,9 +91,10 @@ impl Environment {
         };
         environment.set_roots(&template.root.display().to_string());
         if template.dialect == Dialect::Legacy {
-            let render = |text: &str, span: &Span, user: &dyn Fn(&str) -> Result<String, String>| {
-                environment.render_variable(text, span, &run.environment, user)
-            };
+            let render =
+                |text: &str, span: &Span, user: &dyn Fn(&str) -> Result<String, String>| {
+                    environment.render_variable(text, span, &run.environment, user)
+                };
             environment.user = assign_legacy(template, inputs, &render, &mut found);
         } else {
             let scope = environment.scope();
@@ -178,9 +179,8 @@ impl Environment {
     ) -> Result<String, Diagnostic> {
         let entropy = || entropy(self.random);
         let user = |request: &Request<'_>| user(request.key);
-        let env = |request: &Request<'_>| {
-            Ok(variables.get(request.key).cloned().unwrap_or_default())
-        };
+        let env =
+            |request: &Request<'_>| Ok(variables.get(request.key).cloned().unwrap_or_default());
         let mut functions = PackerFunctions::new(self.moment, &entropy, PACKER_VERSION);
         functions.working_directory = Some(&self.working_directory);
         functions.template_directory = Some(&self.template_directory);
@@ -234,10 +234,7 @@ impl Environment {
     /// As for [`Self::text`].
     pub fn texts(&self, expression: &Expression) -> Result<Vec<(String, Span)>, Diagnostics> {
         if let Some(items) = list_items(expression) {
-            return items
-                .iter()
-                .map(|item| Ok((self.text(item)?, item.span.clone())))
-                .collect();
+            return items.iter().map(|item| Ok((self.text(item)?, item.span.clone()))).collect();
         }
         let value = self.evaluate(expression)?;
         let wrong = || {
@@ -332,8 +329,11 @@ fn visit<'a>(
     if let Some(start) = open.iter().position(|one| *one == name) {
         let cycle: Vec<_> =
             open.iter().skip(start).chain([&name]).map(|one| format!("local.{one}")).collect();
-        return Err(Diagnostic::error("cycle", format!("locals need each other: {}", cycle.join(" → ")))
-            .at(&local.name.span, "part of the cycle"));
+        return Err(Diagnostic::error(
+            "cycle",
+            format!("locals need each other: {}", cycle.join(" → ")),
+        )
+        .at(&local.name.span, "part of the cycle"));
     }
     open.push(name);
     for needed in local_references(&local.expression) {
@@ -412,8 +412,10 @@ impl Resolver<'_> {
                 ("name".to_owned(), text(&names.source)),
             ])),
         );
-        let mut build: BTreeMap<String, Value> =
-            BUILD_KEYS.iter().map(|key| ((*key).to_owned(), Value::unknown(Type::String))).collect();
+        let mut build: BTreeMap<String, Value> = BUILD_KEYS
+            .iter()
+            .map(|key| ((*key).to_owned(), Value::unknown(Type::String)))
+            .collect();
         for (name, value) in self.data.into_iter().flatten() {
             build.insert(name.clone(), value.clone());
         }

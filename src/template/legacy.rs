@@ -10,7 +10,6 @@ use std::sync::Arc;
 use crate::diagnostic::{Diagnostic, Diagnostics, Span, did_you_mean};
 use crate::value::{Kind as ValueKind, Value};
 
-use super::collect::split;
 use super::declaration::{Build, Labelled, SourceUse, Step, Template, Variable};
 use super::json::{Kind, Member, Node};
 use super::syntax::{Body, Dialect, Expression, ExpressionKind, Name, ObjectItem};
@@ -29,7 +28,8 @@ const TOP: &[&str] = &[
 ];
 
 /// Arguments of every provisioner.
-const STEP_META: &[&str] = &["only", "except", "override", "pause_before", "timeout", "max_retries"];
+const STEP_META: &[&str] =
+    &["only", "except", "override", "pause_before", "timeout", "max_retries"];
 
 /// Arguments of every post-processor.
 const POST_PROCESSOR_META: &[&str] = &["name", "only", "except", "keep_input_artifact"];
@@ -107,8 +107,7 @@ pub(super) fn read(root: &Node, directory: &Path, diagnostics: &mut Diagnostics)
             .collect();
     }
     if let Some(member) = named.get("error-cleanup-provisioner") {
-        build.error_cleanup =
-            step(&member.value, "a provisioner", STEP_META, diagnostics);
+        build.error_cleanup = step(&member.value, "a provisioner", STEP_META, diagnostics);
     }
     if let Some(member) = named.get("post-processors") {
         build.post_processors = items(&member.value, "post-processors", diagnostics)
@@ -202,14 +201,13 @@ fn builders(
 ) {
     for item in items(node, "builders", diagnostics) {
         let Some((kind, body, header)) = typed(item, "a builder", diagnostics) else { continue };
-        let (meta, body) = split(body, &["name"]);
+        let (meta, body) = body.split(&["name"]);
         let name = match meta.attributes.first() {
             None => Name { text: kind.text.clone(), span: kind.span.clone() },
             Some(attribute) => match &attribute.expression.kind {
-                ExpressionKind::Literal(Value { kind: ValueKind::String(text), .. }) => Name {
-                    text: text.as_ref().to_owned(),
-                    span: attribute.expression.span.clone(),
-                },
+                ExpressionKind::Literal(Value { kind: ValueKind::String(text), .. }) => {
+                    Name { text: text.as_ref().to_owned(), span: attribute.expression.span.clone() }
+                }
                 _ => {
                     diagnostics.push(
                         Diagnostic::error("wrong-type", "a builder's `name` must be a string")
@@ -255,12 +253,11 @@ fn typed(node: &Node, what: &str, diagnostics: &mut Diagnostics) -> Option<(Name
         );
         return None;
     };
-    let (meta, body) = split(body, &["type"]);
+    let (meta, body) = body.split(&["type"]);
     let kind = meta.attributes.first().and_then(|attribute| match &attribute.expression.kind {
-        ExpressionKind::Literal(value) => Some(Name {
-            text: value.as_str()?.to_owned(),
-            span: attribute.expression.span.clone(),
-        }),
+        ExpressionKind::Literal(value) => {
+            Some(Name { text: value.as_str()?.to_owned(), span: attribute.expression.span.clone() })
+        }
         _ => None,
     });
     let Some(kind) = kind else {
@@ -274,14 +271,9 @@ fn typed(node: &Node, what: &str, diagnostics: &mut Diagnostics) -> Option<(Name
     Some((kind, body, header))
 }
 
-fn step(
-    node: &Node,
-    what: &str,
-    meta: &[&str],
-    diagnostics: &mut Diagnostics,
-) -> Option<Step> {
+fn step(node: &Node, what: &str, meta: &[&str], diagnostics: &mut Diagnostics) -> Option<Step> {
     let (kind, body, header) = typed(node, what, diagnostics)?;
-    let (meta, body) = split(body, meta);
+    let (meta, body) = body.split(meta);
     Some(Step { kind, meta, body, header })
 }
 
@@ -306,28 +298,28 @@ fn post_processor(node: &Node, diagnostics: &mut Diagnostics) -> Option<Step> {
 /// JSON as an expression. Text stays as it is: legacy strings are Go templates, which are rendered
 /// where an option is decoded.
 fn expression(node: &Node) -> Expression {
-    let kind = match &node.kind {
-        Kind::Null => ExpressionKind::Literal(Value::null()),
-        Kind::Bool(truth) => ExpressionKind::Literal(Value::bool(*truth)),
-        Kind::Number(digits) => ExpressionKind::Literal(
-            digits.parse().map_or_else(|_| Value::null(), |number: crate::value::Number| {
-                Value::number(number)
-            }),
-        ),
-        Kind::String(text) => ExpressionKind::Literal(Value::string(text.value())),
-        Kind::Array(all) => ExpressionKind::Tuple(all.iter().map(expression).collect()),
-        Kind::Object(members) => ExpressionKind::Object(
-            members
-                .iter()
-                .map(|member| ObjectItem {
-                    key: Expression {
-                        kind: ExpressionKind::Literal(Value::string(&member.key)),
-                        span: member.key_span.clone(),
-                    },
-                    value: expression(&member.value),
-                })
-                .collect(),
-        ),
-    };
+    let kind =
+        match &node.kind {
+            Kind::Null => ExpressionKind::Literal(Value::null()),
+            Kind::Bool(truth) => ExpressionKind::Literal(Value::bool(*truth)),
+            Kind::Number(digits) => ExpressionKind::Literal(digits.parse().map_or_else(
+                |_| Value::null(),
+                |number: crate::value::Number| Value::number(number),
+            )),
+            Kind::String(text) => ExpressionKind::Literal(Value::string(text.value())),
+            Kind::Array(all) => ExpressionKind::Tuple(all.iter().map(expression).collect()),
+            Kind::Object(members) => ExpressionKind::Object(
+                members
+                    .iter()
+                    .map(|member| ObjectItem {
+                        key: Expression {
+                            kind: ExpressionKind::Literal(Value::string(&member.key)),
+                            span: member.key_span.clone(),
+                        },
+                        value: expression(&member.value),
+                    })
+                    .collect(),
+            ),
+        };
     Expression { kind, span: node.span.clone() }
 }

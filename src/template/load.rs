@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::diagnostic::{Diagnostic, Diagnostics, Source, Span};
 
 use super::declaration::Template;
-use super::syntax::{Body, parse_hcl, parse_hcl_json};
+use super::syntax::{Body, parse_hcl};
 use super::{collect, json, legacy};
 
 /// Bytes of the largest file that is read as a template.
@@ -40,7 +40,8 @@ pub fn load(path: &Path) -> Result<Loaded, Diagnostics> {
     let mut variable_files = Vec::new();
     let (template_files, root) = if path.is_dir() {
         let names = directory_files(path)?;
-        let ending = |end: &str| names.iter().filter(|name| has_ending(name, end)).cloned();
+        let ending =
+            |end: &'static str| names.iter().filter(move |name| has_ending(name, end)).cloned();
         variable_files.extend(ending(".auto.pkrvars.hcl"));
         variable_files.extend(ending(".auto.pkrvars.json"));
         let files: Vec<_> = ending(".pkr.hcl").chain(ending(".pkr.json")).collect();
@@ -69,7 +70,10 @@ pub fn load(path: &Path) -> Result<Loaded, Diagnostics> {
             }
             Format::HclJson => bodies.extend(found.take(parse_hcl_json(&source))),
             Format::LegacyJson => {
-                if let Some(node) = found.take(json::parse(&source, json::ParseOptions::legacy())) {
+                if let Some(node) = found.take(json::parse(
+                    &source,
+                    json::ParseOptions { duplicates: json::Duplicates::Refuse },
+                )) {
                     template = Some(legacy::read(&node, &root, &mut found));
                 }
             }
@@ -130,15 +134,15 @@ pub(super) fn read_source(path: &Path) -> Result<Arc<Source>, Diagnostics> {
     }
     let bytes = std::fs::read(path)
         .map_err(|error| failed(format!("cannot read `{}`: {error}", path.display())))?;
-    String::from_utf8(bytes)
-        .map(|text| Source::new(path.display().to_string(), text))
-        .map_err(|error| {
+    String::from_utf8(bytes).map(|text| Source::new(path.display().to_string(), text)).map_err(
+        |error| {
             failed(format!(
                 "`{}` is not UTF-8: byte {} is no text",
                 path.display(),
                 error.utf8_error().valid_up_to()
             ))
-        })
+        },
+    )
 }
 
 fn format_of(path: &Path, source: &Arc<Source>) -> Result<Format, Diagnostics> {
@@ -157,4 +161,10 @@ fn format_of(path: &Path, source: &Arc<Source>) -> Result<Format, Diagnostics> {
     )
     .help("name it `*.pkr.hcl` or `*.hcl` (HCL2), `*.pkr.json` (HCL2 in JSON) or `*.json` (legacy)")
     .into())
+}
+
+pub(super) fn parse_hcl_json(source: &Arc<Source>) -> Result<Body, Diagnostics> {
+    Err(Diagnostic::error("unsupported", "HCL in JSON is not supported yet")
+        .at(&Span::new(source, 0..1), "")
+        .into())
 }

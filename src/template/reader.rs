@@ -128,11 +128,8 @@ fn unknown(
     blocks: &[Allowed],
     diagnostics: &mut Diagnostics,
 ) {
-    let known = attributes
-        .unwrap_or_default()
-        .iter()
-        .copied()
-        .chain(blocks.iter().map(|(kind, _)| *kind));
+    let known =
+        attributes.unwrap_or_default().iter().copied().chain(blocks.iter().map(|(kind, _)| *kind));
     diagnostics.push(
         Diagnostic::error(
             if what == "block" { "unknown-block" } else { "unknown-argument" },

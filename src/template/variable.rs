@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::diagnostic::{Diagnostic, Diagnostics, Source, Span, did_you_mean};
-use crate::value::{Kind, Marks, Type, Value, convert, type_of};
+use crate::value::{Kind, Marks, Type, Value, convert};
 
 use super::declaration::{Template, Variable};
 use super::evaluate::{Scope, evaluate, parse_type, references};
 use super::json;
+use super::load::parse_hcl_json;
 use super::load::read_source;
-use super::syntax::{Expression, ExpressionKind, parse_expression, parse_hcl, parse_hcl_json};
+use super::syntax::{Expression, ExpressionKind, parse_expression, parse_hcl};
 use super::text::UserVariable;
 
 /// Where values come from, besides the defaults.
@@ -145,14 +146,17 @@ fn value_of(
         None => None,
     };
     let default = match &variable.default {
-        Some(expression) => Some(default_of(variable, expression, declared.as_ref(), scope, found)?),
+        Some(expression) => {
+            Some(default_of(variable, expression, declared.as_ref(), scope, found)?)
+        }
         None => None,
     };
     // Without a type, the default's is the type (`packer-core.md` section 2.3).
     let of = declared.clone().or_else(|| {
-        default.as_ref().map(type_of).filter(
-            |of| !matches!(of, Type::Tuple(all) if all.is_empty()) && !matches!(of, Type::Object(all) if all.is_empty()),
-        )
+        default.as_ref().map(Value::type_of).filter(|of| {
+            !matches!(of, Type::Tuple(all) if all.is_empty())
+                && !matches!(of, Type::Object(all) if all.is_empty())
+        })
     });
     let of = of.unwrap_or(Type::Any);
     let (value, span) = match given {
@@ -336,7 +340,10 @@ fn legacy_texts(
     }
     for file in &inputs.files {
         let Some(source) = found.take(read_source(file)) else { continue };
-        let Some(node) = found.take(json::parse(&source, json::ParseOptions::legacy())) else {
+        let Some(node) = found.take(json::parse(
+            &source,
+            json::ParseOptions { duplicates: json::Duplicates::Refuse },
+        )) else {
             continue;
         };
         let json::Kind::Object(members) = node.kind else {

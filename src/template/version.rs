@@ -47,7 +47,9 @@ pub(super) fn check_plugins(plugins: &[(Name, Expression)], found: &mut Diagnost
             found.push(
                 Diagnostic::error("wrong-type", "a required plugin is an object")
                     .at(&expression.span, "")
-                    .help("write `{ source = \"github.com/hashicorp/amazon\", version = \">= 1\" }`"),
+                    .help(
+                        "write `{ source = \"github.com/hashicorp/amazon\", version = \">= 1\" }`",
+                    ),
             );
             continue;
         };
@@ -55,9 +57,9 @@ pub(super) fn check_plugins(plugins: &[(Name, Expression)], found: &mut Diagnost
             let text = constant_text(&attribute.expression);
             let finding = match (attribute.name.text.as_str(), text) {
                 ("version", Some(text)) => satisfies("0.0.0", text).err(),
-                ("source", Some(text)) if text.split('/').count() < 3 => {
-                    Some(format!("`{text}` is no plugin source such as `github.com/hashicorp/amazon`"))
-                }
+                ("source", Some(text)) if text.split('/').count() < 3 => Some(format!(
+                    "`{text}` is no plugin source such as `github.com/hashicorp/amazon`"
+                )),
                 ("source", Some(_)) => None,
                 ("source" | "version", None) => Some("a constant string is expected".to_owned()),
                 (other, _) => Some(format!("unknown argument `{other}`")),

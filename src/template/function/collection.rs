@@ -1,0 +1,5 @@
+//! Functions: collection.
+
+use super::Function;
+
+pub(super) const FUNCTIONS: &[Function] = &[];

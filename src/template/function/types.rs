@@ -1,0 +1,5 @@
+//! Functions: types.
+
+use super::Function;
+
+pub(super) const FUNCTIONS: &[Function] = &[];
