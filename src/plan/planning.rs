@@ -388,3 +388,6 @@ impl<'a> Planning<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

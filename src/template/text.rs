@@ -54,12 +54,10 @@ impl Texts<'_> {
                 return None;
             }
         };
-        if deferred {
-            return Some((text.to_owned(), Marks::NONE));
-        }
         match self.rendered(&template, &BTreeMap::new()) {
             Ok(rendered) => {
-                for kept in &rendered.kept {
+                // The fields of a deferred text are yet to come.
+                for kept in rendered.kept.iter().filter(|_| !deferred) {
                     diagnostics.push(
                         Diagnostic::warning(
                             "unknown-field",

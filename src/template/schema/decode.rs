@@ -16,8 +16,8 @@ pub trait Resolve {
     /// The value of an expression.
     fn evaluate(&self, expression: &Expression) -> Result<Value, Diagnostics>;
 
-    /// Renders the Go-template actions in a text, or, when `deferred`, only checks that they parse.
-    /// Warnings go into the diagnostics; `None` after an error.
+    /// Renders the Go-template actions in a text. Actions with unknown fields stay as they are: in a
+    /// `deferred` text they are filled in later, elsewhere there is a warning. `None` after an error.
     fn render(
         &self,
         text: &str,
