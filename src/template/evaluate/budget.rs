@@ -5,7 +5,7 @@ use std::cell::Cell;
 /// Expressions that one evaluation may look at.
 const STEPS: u64 = 20_000_000;
 /// Values that one evaluation may make.
-const VALUES: u64 = 4_000_000;
+const VALUES: u64 = 2_000_000;
 /// Bytes of text that one evaluation may make.
 const TEXT: u64 = 256 << 20;
 /// How deeply expressions may nest.

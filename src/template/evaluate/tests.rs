@@ -1,1 +1,0 @@
-//! Tables of expressions and their values.
