@@ -7,8 +7,8 @@ use russh::client::{AuthResult, Handle, KeyboardInteractiveAuthResponse};
 use russh::keys::{HashAlg, PrivateKey, PrivateKeyWithHashAlg};
 
 use super::client::{Client, explain};
-use super::options::{Authentication, Secret, SshOptions};
 use super::key;
+use super::options::{Authentication, Secret, SshOptions};
 use crate::communicator::CommunicatorError;
 
 /// Rounds of questions that a server may ask before we stop answering.
@@ -91,10 +91,12 @@ impl Credentials {
         tried: &mut Vec<String>,
         offered: &mut MethodSet,
     ) -> Result<bool, LoginError> {
-        // An RSA key can sign in three ways; a server says which ones it takes, or says nothing.
+        // An RSA key can sign in three ways. A server says which of them it knows, or says
+        // nothing; which of them it takes for a log-in is another matter (OpenSSH before 9.6 does
+        // not tell), so the next one is worth a try.
         let hashes: &[Option<HashAlg>] = if key.algorithm().is_rsa() {
             match handle.best_supported_rsa_hash().await? {
-                Some(Some(HashAlg::Sha512)) => &[Some(HashAlg::Sha512)],
+                Some(Some(HashAlg::Sha512)) => &[Some(HashAlg::Sha512), Some(HashAlg::Sha256)],
                 Some(Some(_)) => &[Some(HashAlg::Sha256)],
                 Some(None) => &[None],
                 None => &[Some(HashAlg::Sha512), Some(HashAlg::Sha256), None],

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use russh::client::{Config, Handle, Msg};
 use russh::keys::PublicKey;
-use russh::{Channel, Disconnect, Preferred, cipher, compression};
+use russh::{Channel, ChannelOpenFailure, Disconnect, Preferred, cipher, compression};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
@@ -24,11 +24,11 @@ pub(super) const HANDSHAKE_LIMIT: Duration = Duration::from_secs(60);
 /// belongs to a machine that is still booting.
 const BANNER_LIMIT: Duration = Duration::from_secs(15);
 
-/// After how much silence the far side counts as gone.
-pub(super) const SILENCE_LIMIT: Duration = Duration::from_secs(60);
-
 /// Time for a server to answer that a channel is open.
 const OPEN_LIMIT: Duration = Duration::from_secs(30);
+
+/// How long a refused session is tried again when no other session is open.
+const REFUSAL_LIMIT: Duration = Duration::from_millis(500);
 
 /// OpenSSH allows 10 sessions on a connection (`MaxSessions`).
 const MAXIMUM_SESSIONS: usize = 8;
@@ -88,10 +88,10 @@ pub(super) struct OpenSession {
 
 /// Settings of the library: see the table of measurements in `docs/`.
 fn config(options: &SshOptions) -> Config {
-    let silence = SILENCE_LIMIT.as_secs_f64();
-    let unanswered = options
-        .keep_alive_interval
-        .map_or(0, |interval| (silence / interval.as_secs_f64().max(1.0)).ceil().max(1.0) as usize);
+    let unanswered = options.keep_alive_interval.map_or(0, |interval| {
+        let times = options.silence_limit.as_millis() / interval.as_millis().max(1);
+        usize::try_from(times).unwrap_or(usize::MAX).max(1)
+    });
     Config {
         // Our window limits downloads only; an upload is limited by the server's.
         window_size: 16 << 20,
@@ -208,19 +208,37 @@ impl Connection {
 
     /// Opens a channel for one command or subsystem; waits for its turn when there are many.
     pub(super) async fn open_session(&self) -> Result<OpenSession, CommunicatorError> {
-        let permit =
-            self.sessions.clone().acquire_owned().await.map_err(|_closed| self.lost())?;
-        match timeout(OPEN_LIMIT, self.handle.channel_open_session()).await {
-            Ok(Ok(channel)) => Ok(OpenSession { channel, permit }),
-            Ok(Err(russh::Error::ChannelOpenFailure(why))) => Err(CommunicatorError::Refused {
-                wanted: "open a session",
-                reason: format!("{why:?}"),
-            }),
-            Ok(Err(_)) => Err(self.lost()),
-            Err(_) => Err(CommunicatorError::Lost {
-                address: self.name.clone(),
-                reason: format!("no answer for {} s", OPEN_LIMIT.as_secs()),
-            }),
+        let permit = self.sessions.clone().acquire_owned().await.map_err(|_closed| self.lost())?;
+        Ok(OpenSession { channel: self.open_channel().await?, permit })
+    }
+
+    /// Opens a channel. A server that counts a session which has just ended refuses for a moment,
+    /// and one with a smaller `MaxSessions` until another session ends.
+    async fn open_channel(&self) -> Result<Channel<Msg>, CommunicatorError> {
+        let mut pause = Duration::from_millis(10);
+        loop {
+            let why = match timeout(OPEN_LIMIT, self.handle.channel_open_session()).await {
+                Ok(Ok(channel)) => return Ok(channel),
+                Ok(Err(russh::Error::ChannelOpenFailure(why))) => why,
+                Ok(Err(_)) => return Err(self.lost()),
+                Err(_) => {
+                    return Err(CommunicatorError::Lost {
+                        address: self.name.clone(),
+                        reason: format!("no answer for {} s", OPEN_LIMIT.as_secs()),
+                    });
+                }
+            };
+            let full = matches!(
+                why,
+                ChannelOpenFailure::ConnectFailed | ChannelOpenFailure::ResourceShortage
+            );
+            let alone = self.sessions.available_permits() + 1 == MAXIMUM_SESSIONS;
+            if !full || (alone && pause > REFUSAL_LIMIT) {
+                let reason = format!("{why:?}");
+                return Err(CommunicatorError::Refused { wanted: "open a session", reason });
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(2 * REFUSAL_LIMIT);
         }
     }
 

@@ -55,8 +55,7 @@ pub(super) async fn run(
 ) -> Result<Exit, CommunicatorError> {
     let (mut read, write) = session.channel.split();
     let write = Arc::new(write);
-    let mut ending =
-        Ending { channel: write.clone(), permit: Some(session.permit), running: true };
+    let mut ending = Ending { channel: write.clone(), permit: Some(session.permit), running: true };
 
     let lost = |_error: russh::Error| connection.lost();
     if pty {
@@ -132,10 +131,7 @@ async fn forward(output: &mpsc::Sender<Chunk>, stream: Stream, data: &[u8]) {
 
 /// Sends the whole input and its end. A lost connection shows in the reading half, so here it
 /// only means never to be done.
-async fn send(
-    channel: &ChannelWriteHalf<Msg>,
-    input: Input<'_>,
-) -> Result<(), CommunicatorError> {
+async fn send(channel: &ChannelWriteHalf<Msg>, input: Input<'_>) -> Result<(), CommunicatorError> {
     let mut sent = 0;
     match input {
         Input::Bytes(bytes) => {
@@ -180,7 +176,8 @@ fn name(signal: &Sig) -> String {
     }
 }
 
-/// Ends a command that is still running when nobody waits for it any more.
+/// Ends a command that is still running when nobody waits for it any more: with a signal where
+/// the server passes it on (OpenSSH does for users other than root), and by closing its pipes.
 struct Ending {
     channel: Arc<ChannelWriteHalf<Msg>>,
     permit: Option<OwnedSemaphorePermit>,
@@ -189,8 +186,7 @@ struct Ending {
 
 impl Drop for Ending {
     fn drop(&mut self) {
-        let (channel, permit, running) =
-            (self.channel.clone(), self.permit.take(), self.running);
+        let (channel, permit, running) = (self.channel.clone(), self.permit.take(), self.running);
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         drop(runtime.spawn(async move {
             if running {

@@ -71,7 +71,9 @@ pub(super) fn read(text: &Secret) -> Result<Arc<PrivateKey>, CommunicatorError> 
     }
     let key = russh::keys::decode_secret_key(text, None).map_err(|error| match error {
         russh::keys::Error::KeyIsEncrypted => unusable("it is encrypted with a passphrase"),
-        russh::keys::Error::CouldNotReadKey => unusable("it is not a private key in a known format"),
+        russh::keys::Error::CouldNotReadKey => {
+            unusable("it is not a private key in a known format")
+        }
         error => unusable(error),
     })?;
     Ok(Arc::new(key))

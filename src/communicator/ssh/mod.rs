@@ -75,13 +75,9 @@ impl Ssh {
             return Ok(connection.clone());
         }
         *current = None;
-        let connection = wait::until_ready(
-            &self.options,
-            self.address.clone(),
-            &self.emitter,
-            &self.cancel,
-        )
-        .await?;
+        let connection =
+            wait::until_ready(&self.options, self.address.clone(), &self.emitter, &self.cancel)
+                .await?;
         Ok(current.insert(Arc::new(connection)).clone())
     }
 

@@ -87,8 +87,10 @@ pub struct SshOptions {
     /// After how many refused log-ins to give up; 0 for no limit (`ssh_handshake_attempts`).
     pub handshake_attempts: u32,
     /// After how much silence to ask whether the far side is there (`ssh_keep_alive_interval`).
-    /// It counts as gone when it says nothing for a minute. `None` turns that off.
+    /// `None` turns that off.
     pub keep_alive_interval: Option<Duration>,
+    /// After how much silence the far side counts as gone.
+    pub silence_limit: Duration,
     /// How files travel (`ssh_file_transfer_method`).
     pub file_transfer: FileTransfer,
     /// The server's key as in an OpenSSH public key file; `None` takes any, as Packer does.
@@ -104,6 +106,7 @@ impl SshOptions {
             timeout: Duration::from_secs(300),
             handshake_attempts: 10,
             keep_alive_interval: Some(Duration::from_secs(5)),
+            silence_limit: Duration::from_secs(60),
             file_transfer: FileTransfer::Stream,
             expected_host_key: None,
         }

@@ -56,7 +56,9 @@ async fn start(
         match channel.wait().await {
             Some(ChannelMsg::Success) => break,
             Some(ChannelMsg::Failure) => {
-                return Err(refused("it has no such subsystem, and `tar` is missing or not wanted".into()));
+                return Err(refused(
+                    "it has no such subsystem, and `tar` is missing or not wanted".into(),
+                ));
             }
             Some(_) => {}
             None => return Err(refused("the connection was lost".into())),

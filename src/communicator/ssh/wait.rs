@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::authenticate::Credentials;
-use super::connection::{Connection, Failure, SILENCE_LIMIT, establish};
+use super::connection::{Connection, Failure, establish};
 use super::options::{Address, SshOptions};
 use crate::communicator::{CommunicatorError, ConnectError, ConnectStage};
 use crate::event::{Emitter, Fact};
@@ -102,6 +102,7 @@ impl Waiting<'_> {
 
     async fn attempt(&self, address: &Address, elapsed: Duration) -> Result<Connection, Failure> {
         let (stream, peer) = dial(address, connect_limit(elapsed)).await?;
+        prepare(&stream, self.options.silence_limit);
         establish(stream, self.options, &self.credentials, address.to_string(), Some(peer)).await
     }
 }
@@ -132,7 +133,6 @@ async fn dial(address: &Address, limit: Duration) -> Result<(TcpStream, SocketAd
     for peer in found {
         match timeout(limit, TcpStream::connect(peer)).await {
             Ok(Ok(stream)) => {
-                prepare(&stream);
                 return Ok((stream, peer));
             }
             Ok(Err(error)) => failure = Failure::new(ConnectStage::Tcp, plain(&error)),
@@ -146,7 +146,7 @@ async fn dial(address: &Address, limit: Duration) -> Result<(TcpStream, SocketAd
 }
 
 /// Neither setting is needed for the connection to work, so a refusal is only noted.
-fn prepare(stream: &TcpStream) {
+fn prepare(stream: &TcpStream, silence: Duration) {
     // Nagle's algorithm costs 45 ms a log-in.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "cannot set TCP_NODELAY");
@@ -155,7 +155,7 @@ fn prepare(stream: &TcpStream) {
     // upload is noticed by the kernel.
     #[cfg(target_os = "linux")]
     {
-        let limit = u32::try_from(2 * SILENCE_LIMIT.as_millis()).unwrap_or(u32::MAX);
+        let limit = u32::try_from(2 * silence.as_millis()).unwrap_or(u32::MAX);
         if let Err(error) = rustix::net::sockopt::set_tcp_user_timeout(stream, limit) {
             tracing::debug!(%error, "cannot set TCP_USER_TIMEOUT");
         }
@@ -209,14 +209,8 @@ impl Story {
         Duration::from_millis(milliseconds + jitter)
     }
 
-    fn end(
-        self,
-        address: &Address,
-        elapsed: Duration,
-        options: &SshOptions,
-    ) -> CommunicatorError {
-        let failure =
-            self.furthest.unwrap_or_else(|| Failure::new(ConnectStage::Tcp, "no answer"));
+    fn end(self, address: &Address, elapsed: Duration, options: &SshOptions) -> CommunicatorError {
+        let failure = self.furthest.unwrap_or_else(|| Failure::new(ConnectStage::Tcp, "no answer"));
         Box::new(ConnectError {
             address: address.to_string(),
             stage: failure.stage,
