@@ -1,5 +1,16 @@
 //! The Plan: everything a build will do, as plain data that names every input by content.
+//!
+//! A [`Plan`] is made of a builder and steps, each a [`Planned`] component: its
+//! body with the scope it is evaluated in, the canonical form of its hashed
+//! options, and the files it uses as [`Tree`]s. [`identity`] turns that into hashes.
 
+mod canonical;
+mod component;
+pub mod identity;
 pub mod input;
+mod planned;
 
+pub use canonical::canonical_json;
+pub use component::{BuildData, Component, ComponentKind, Evaluate, Planner};
 pub use input::{Content, Digest, Entry, Tree};
+pub use planned::{Plan, Planned, StepMeta, StepPlan};

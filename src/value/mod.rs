@@ -2,10 +2,12 @@
 //!
 //! Pure: conversion and comparison live here, evaluation does not.
 
+mod convert;
 mod kind;
 mod marks;
 mod types;
 
+pub use convert::{ConversionError, convert};
 pub use kind::{Kind, Value};
 pub use marks::Marks;
 pub use types::{Attribute, Type};

@@ -1,6 +1,6 @@
 //! Bodies: attributes and blocks.
 
-use super::Expression;
+use super::{Expression, ExpressionKind};
 use crate::diagnostic::Span;
 
 /// The spelling a body was written in; it decides how options are decoded.
@@ -60,4 +60,29 @@ pub struct Block {
     pub body: Body,
     /// `kind "label"`, without the body: what diagnostics about the whole block point at.
     pub header: Span,
+}
+
+impl Body {
+    /// What stands in an object of the JSON dialects, as a body; `None` when `expression` is no
+    /// object or has a key that is not plain text.
+    pub fn of_object(expression: &Expression, dialect: Dialect) -> Option<Self> {
+        let ExpressionKind::Object(items) = &expression.kind else { return None };
+        let attributes: Option<Vec<_>> = items
+            .iter()
+            .map(|item| {
+                let ExpressionKind::Literal(key) = &item.key.kind else { return None };
+                Some(Attribute {
+                    name: Name { text: key.as_str()?.to_owned(), span: item.key.span.clone() },
+                    expression: item.value.clone(),
+                    span: item.key.span.to(&item.value.span),
+                })
+            })
+            .collect();
+        Some(Self {
+            attributes: attributes?,
+            blocks: Vec::new(),
+            dialect,
+            span: expression.span.clone(),
+        })
+    }
 }

@@ -1,0 +1,162 @@
+//! Components: a builder, a provisioner, a post-processor as a template uses it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::{Planned, Tree};
+use crate::diagnostic::{Diagnostic, Diagnostics, Span};
+use crate::template::schema::{Decoded, Decoder, Facts, RawOptions, Resolve, Schema};
+use crate::template::syntax::Body;
+use crate::value::Value;
+
+/// What is only known while a build runs, by Packer's names: `ID`, `Host`, `SourceAMI`, … and our
+/// `ImageHash`.
+pub type BuildData = BTreeMap<String, Value>;
+
+/// Makes evaluators. Implemented over the template's scopes; kept by components so that options
+/// can be read again with what the build has learned since.
+pub trait Evaluate: Send + Sync {
+    /// An evaluator; without `data`, everything about the build is unknown.
+    fn resolve<'a>(&'a self, data: Option<&'a BuildData>) -> Box<dyn Resolve + Send + Sync + 'a>;
+}
+
+/// A component as a template uses it.
+#[derive(Clone)]
+pub struct Component {
+    /// Its type, such as `amazon-ebs` or `shell`.
+    pub kind: String,
+    /// Its options, after build-level additions and overrides.
+    pub body: Arc<Body>,
+    /// What diagnostics about the whole component point at.
+    pub owner: Span,
+    /// How its expressions are evaluated.
+    pub evaluate: Arc<dyn Evaluate>,
+}
+
+impl std::fmt::Debug for Component {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Component({} at {})", self.kind, self.owner)
+    }
+}
+
+impl Component {
+    /// Reads the options, with what the build knows so far.
+    ///
+    /// # Errors
+    /// Everything that is wrong with them.
+    pub fn decode<T>(
+        &self,
+        data: Option<&BuildData>,
+        schema: &Schema,
+        read: impl FnOnce(&RawOptions<'_>, &mut Decoder<'_>) -> Option<T>,
+    ) -> Result<Decoded<T>, Diagnostics> {
+        let mut diagnostics = Diagnostics::new();
+        let resolve = self.evaluate.resolve(data);
+        Decoder::decode(&*resolve, &self.body, &self.owner, schema, read, &mut diagnostics)
+            .ok_or(diagnostics)
+    }
+}
+
+/// A type of component: its options and how a use of it is planned.
+#[derive(Clone, Copy)]
+pub struct ComponentKind {
+    /// The name in templates.
+    pub name: &'static str,
+    /// Its options.
+    pub schema: fn() -> Schema,
+    /// Checks a use of it and names its inputs. Reads files, nothing else; says what is wrong
+    /// through [`Planner::error`].
+    pub plan: fn(&mut Planner<'_>),
+}
+
+/// Plans one component.
+pub struct Planner<'a> {
+    component: &'a Component,
+    directory: &'a Path,
+    diagnostics: &'a mut Diagnostics,
+    facts: Facts,
+    trees: BTreeMap<String, Tree>,
+    title: String,
+}
+
+impl<'a> Planner<'a> {
+    /// Plans `component`; relative paths in it are relative to `directory`.
+    pub(super) fn new(
+        component: &'a Component,
+        directory: &'a Path,
+        diagnostics: &'a mut Diagnostics,
+    ) -> Self {
+        Self {
+            component,
+            directory,
+            diagnostics,
+            facts: Facts::default(),
+            trees: BTreeMap::new(),
+            title: component.kind.clone(),
+        }
+    }
+
+    /// Reads the options as far as they are known before the build; `None` after errors, which are
+    /// already reported.
+    pub fn decode<T>(
+        &mut self,
+        schema: &Schema,
+        read: impl FnOnce(&RawOptions<'_>, &mut Decoder<'_>) -> Option<T>,
+    ) -> Option<T> {
+        let resolve = self.component.evaluate.resolve(None);
+        let decoded = Decoder::decode(
+            &*resolve,
+            &self.component.body,
+            &self.component.owner,
+            schema,
+            read,
+            self.diagnostics,
+        )?;
+        self.facts = decoded.facts;
+        Some(decoded.options)
+    }
+
+    /// Whether the template gives an option (a dotted path for nested ones).
+    pub fn is_given(&self, option: &str) -> bool {
+        self.facts.spans.contains_key(option)
+    }
+
+    /// Whether an option's value is only known while the build runs.
+    pub fn is_late(&self, option: &str) -> bool {
+        self.facts.late.contains(option)
+    }
+
+    /// Reports something about an option: at its place when it is given, else at the component.
+    pub fn error(&mut self, option: &str, diagnostic: Diagnostic) {
+        let diagnostic = self.facts.at(option, &self.component.owner, diagnostic);
+        self.diagnostics.push(diagnostic);
+    }
+
+    /// Adds files that the component uses, under a name by which its run finds them.
+    pub fn add_tree(&mut self, name: impl Into<String>, tree: Tree) {
+        self.trees.insert(name.into(), tree);
+    }
+
+    /// What the component does, for people.
+    pub fn set_title(&mut self, title: impl Into<String>) {
+        self.title = title.into();
+    }
+
+    /// Where relative paths in options start: the working directory, as in Packer.
+    pub fn directory(&self) -> &Path {
+        self.directory
+    }
+
+    pub(super) fn finish(self) -> Planned {
+        Planned {
+            component: self.component.clone(),
+            hashed: self.facts.hashed,
+            trees: self.trees,
+            title: self.title,
+            volatile: self.facts.volatile,
+            late: self.facts.late,
+            secrets: self.facts.secrets,
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! Hashes of a plan. `docs/hash.md` is the specification.
+
+use serde_json::{Map, Value as Json, json};
+use sha2::{Digest as _, Sha256};
+
+use super::{Digest, Entry, Plan, Planned, Tree, canonical_json};
+
+/// Version of the scheme; part of every hash. It changes when the same inputs would give
+/// another hash, and never for another reason.
+const SCHEME: u32 = 1;
+
+/// The hash of the recipe: the evaluated template before any look-up, and the bytes of its files.
+pub fn template_hash(plan: &Plan) -> Digest {
+    domain_hash("template", &recipe(plan, &[]))
+}
+
+/// The hash that names an image: the recipe with the source image that was found in place of the
+/// `selectors`, the builder's options by which it was looked for.
+pub fn image_hash(plan: &Plan, selectors: &[&str], source_image: &Json) -> Digest {
+    let mut inputs = recipe(plan, selectors);
+    if let Json::Object(inputs) = &mut inputs {
+        inputs.insert("source_image".to_owned(), source_image.clone());
+    }
+    domain_hash("image", &inputs)
+}
+
+/// The first characters of a hash that default names carry.
+pub fn short(hash: &Digest) -> String {
+    hash.hex().chars().take(12).collect()
+}
+
+fn domain_hash(domain: &str, inputs: &Json) -> Digest {
+    let mut hasher = Sha256::new();
+    hasher.update(format!("bake/{domain}/{SCHEME}\n"));
+    hasher.update(canonical_json(inputs));
+    Digest::from_hasher(hasher)
+}
+
+/// Everything hashed, as JSON that people can read and compare.
+pub fn recipe(plan: &Plan, without: &[&str]) -> Json {
+    let steps: Vec<_> = plan
+        .steps
+        .iter()
+        .map(|step| component(&step.planned, &[]))
+        .chain(plan.error_cleanup.iter().map(|step| {
+            let mut form = component(&step.planned, &[]);
+            if let Json::Object(form) = &mut form {
+                form.insert("on_error".to_owned(), json!(true));
+            }
+            form
+        }))
+        .collect();
+    json!({ "builder": component(&plan.builder, without), "steps": steps })
+}
+
+fn component(planned: &Planned, without: &[&str]) -> Json {
+    let options: Map<_, _> = planned
+        .hashed
+        .iter()
+        .filter(|(name, _)| !without.contains(&name.as_str()))
+        .map(|(name, form)| (name.clone(), form.clone()))
+        .collect();
+    let trees: Map<_, _> =
+        planned.trees.iter().map(|(name, tree)| (name.clone(), tree_form(tree))).collect();
+    json!({ "type": planned.component.kind, "options": options, "files": trees })
+}
+
+/// A tree as JSON: of permissions only whether a file is executable counts, so that another umask
+/// gives the same hash.
+fn tree_form(tree: &Tree) -> Json {
+    tree.entries
+        .iter()
+        .map(|(path, entry)| {
+            let form = match entry {
+                Entry::Directory { .. } => json!("directory"),
+                Entry::Symlink { target } => json!({ "symlink": target }),
+                Entry::File { mode, digest, .. } if mode & 0o111 != 0 => {
+                    json!({ "executable": digest })
+                }
+                Entry::File { digest, .. } => json!({ "file": digest }),
+            };
+            (path.clone(), form)
+        })
+        .collect()
+}

@@ -1,0 +1,476 @@
+//! From a body to typed options.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value as Json;
+
+use super::weak::weaken;
+use super::{OptionType, Schema, Shape};
+use crate::diagnostic::{Diagnostic, Diagnostics, Span, did_you_mean};
+use crate::template::syntax::{Attribute, Body, Dialect, Expression, ExpressionKind};
+use crate::value::{Kind, Marks, Value, convert};
+
+/// What a decoder needs from the evaluator, so that this room knows no scopes.
+pub trait Resolve {
+    /// The value of an expression.
+    fn evaluate(&self, expression: &Expression) -> Result<Value, Diagnostics>;
+
+    /// Renders the Go-template actions in a text, or, when `deferred`, only checks that they parse.
+    /// Warnings go into the diagnostics; `None` after an error.
+    fn render(
+        &self,
+        text: &str,
+        at: &Span,
+        deferred: bool,
+        diagnostics: &mut Diagnostics,
+    ) -> Option<(String, Marks)>;
+
+    /// Renders a deferred text with the fields that its option documents, such as `Path`.
+    fn render_late(
+        &self,
+        text: &str,
+        fields: &BTreeMap<String, Value>,
+    ) -> Result<(String, Marks), String>;
+
+    /// A layout-free text of an expression and of the known values it uses: what is hashed where
+    /// the value is not known yet or is a secret.
+    fn canonical(&self, expression: &Expression) -> String;
+}
+
+/// Options with what was learned while they were decoded.
+#[derive(Clone, Debug)]
+pub struct Decoded<T> {
+    /// The options.
+    pub options: T,
+    /// The rest.
+    pub facts: Facts,
+}
+
+/// What was learned while options were decoded. Names of nested options are
+/// paths: `metadata_options.0.http_tokens`.
+#[derive(Clone, Debug, Default)]
+pub struct Facts {
+    /// Canonical form of every hashed option that differs from its default.
+    pub hashed: serde_json::Map<String, Json>,
+    /// Where each given option stands: its expression, or the header of its block.
+    pub spans: BTreeMap<String, Span>,
+    /// Hashed options whose value comes from a clock or a random source.
+    pub volatile: Vec<(String, Span)>,
+    /// Options whose value is not known before the build runs.
+    pub late: BTreeSet<String>,
+    /// Texts that came from sensitive values, to be masked in all output.
+    pub secrets: BTreeSet<String>,
+}
+
+impl Facts {
+    /// A diagnostic about an option: it points at the option where it is given, else at `owner`.
+    pub fn at(&self, option: &str, owner: &Span, diagnostic: Diagnostic) -> Diagnostic {
+        diagnostic.at(self.spans.get(option).unwrap_or(owner), "")
+    }
+}
+
+/// A block as it was found.
+pub struct FoundBlock<'a> {
+    /// What diagnostics about the whole block point at.
+    pub header: Span,
+    /// What stands in it.
+    pub body: Cow<'a, Body>,
+}
+
+/// An option as it was found.
+pub enum Given<'a> {
+    /// As an attribute.
+    Attribute(&'a Attribute),
+    /// As one or more blocks.
+    Blocks(Vec<FoundBlock<'a>>),
+}
+
+/// The options of a body, sorted by name but not yet decoded.
+pub struct RawOptions<'a> {
+    dialect: Dialect,
+    owner: Span,
+    given: BTreeMap<&'static str, Given<'a>>,
+}
+
+/// Decodes bodies and collects what it finds on the way.
+pub struct Decoder<'a> {
+    resolve: &'a dyn Resolve,
+    /// Errors and warnings so far.
+    pub diagnostics: Diagnostics,
+    facts: Facts,
+    /// Names around the options that are being decoded, each with the number of blocks seen.
+    path: Vec<(String, usize)>,
+    /// Hashed options of the bodies that are being decoded, innermost last.
+    open: Vec<serde_json::Map<String, Json>>,
+    /// Canonical forms of the blocks of the option that is being decoded.
+    blocks: Vec<Json>,
+}
+
+impl<'a> Decoder<'a> {
+    /// A decoder that evaluates by `resolve`.
+    pub fn new(resolve: &'a dyn Resolve) -> Self {
+        Self {
+            resolve,
+            diagnostics: Diagnostics::new(),
+            facts: Facts::default(),
+            path: Vec::new(),
+            open: Vec::new(),
+            blocks: Vec::new(),
+        }
+    }
+
+    /// Decodes a component's body. Warnings end up in `diagnostics`, errors too.
+    pub fn decode<T>(
+        resolve: &dyn Resolve,
+        body: &Body,
+        owner: &Span,
+        schema: &Schema,
+        read: impl FnOnce(&RawOptions<'_>, &mut Decoder<'_>) -> Option<T>,
+        diagnostics: &mut Diagnostics,
+    ) -> Option<Decoded<T>> {
+        let mut decoder = Decoder::new(resolve);
+        let raw = decoder.sort(schema, body, owner);
+        decoder.open.push(serde_json::Map::new());
+        let options = read(&raw, &mut decoder);
+        decoder.facts.hashed = decoder.open.pop().unwrap_or_default();
+        let failed = decoder.diagnostics.has_errors();
+        diagnostics.extend(decoder.diagnostics);
+        let facts = decoder.facts;
+        options.filter(|_| !failed).map(|options| Decoded { options, facts })
+    }
+
+    /// Sorts a body by option names; unknown ones are errors.
+    fn sort<'b>(&mut self, schema: &Schema, body: &'b Body, owner: &Span) -> RawOptions<'b> {
+        let mut raw =
+            RawOptions { dialect: body.dialect, owner: owner.clone(), given: BTreeMap::new() };
+        for attribute in &body.attributes {
+            self.sort_attribute(schema, attribute, &mut raw);
+        }
+        for block in &body.blocks {
+            let Some(spec) = schema.options.iter().find(|spec| spec.name == block.kind.text) else {
+                self.unknown(schema, "block", &block.kind.text, &block.kind.span);
+                continue;
+            };
+            if matches!(spec.shape, Shape::Attribute(_)) {
+                self.diagnostics.push(
+                    Diagnostic::error(
+                        "block-for-attribute",
+                        format!("`{}` is an argument, not a block", spec.name),
+                    )
+                    .at(&block.header, "")
+                    .help(format!("write `{} = …`", spec.name)),
+                );
+                continue;
+            }
+            if let Some(label) = block.labels.first() {
+                self.diagnostics.push(
+                    Diagnostic::error(
+                        "unexpected-label",
+                        format!("a `{}` block has no labels", spec.name),
+                    )
+                    .at(&label.span, ""),
+                );
+            }
+            let found =
+                FoundBlock { header: block.header.clone(), body: Cow::Borrowed(&block.body) };
+            match raw.given.entry(spec.name).or_insert_with(|| Given::Blocks(Vec::new())) {
+                Given::Blocks(blocks) => blocks.push(found),
+                Given::Attribute(_) => {}
+            }
+        }
+        raw
+    }
+
+    fn sort_attribute<'b>(
+        &mut self,
+        schema: &Schema,
+        attribute: &'b Attribute,
+        raw: &mut RawOptions<'b>,
+    ) {
+        let name = &attribute.name.text;
+        let known = |spec: &&super::OptionSpec| match raw.dialect {
+            Dialect::Legacy => spec.name.eq_ignore_ascii_case(name),
+            Dialect::Hcl | Dialect::HclJson => spec.name == name,
+        };
+        let Some(spec) = schema.options.iter().find(known) else {
+            self.unknown(schema, "option", name, &attribute.name.span);
+            return;
+        };
+        if let Shape::Block { .. } = spec.shape {
+            if raw.dialect == Dialect::Hcl {
+                self.diagnostics.push(
+                    Diagnostic::error(
+                        "attribute-for-block",
+                        format!("`{}` is a block, not an argument", spec.name),
+                    )
+                    .at(&attribute.name.span, "")
+                    .help(format!("write `{} {{ … }}` without `=`", spec.name)),
+                );
+                return;
+            }
+            match blocks_of_json(&attribute.expression, raw.dialect) {
+                Some(found) => {
+                    match raw.given.entry(spec.name).or_insert_with(|| Given::Blocks(Vec::new())) {
+                        Given::Blocks(blocks) => blocks.extend(found),
+                        Given::Attribute(_) => {}
+                    }
+                }
+                None => self.diagnostics.push(
+                    Diagnostic::error(
+                        "wrong-type",
+                        format!("`{}` must be an object or a list of objects", spec.name),
+                    )
+                    .at(&attribute.expression.span, ""),
+                ),
+            }
+            return;
+        }
+        if let Some(Given::Attribute(first)) = raw.given.get(spec.name) {
+            self.diagnostics.push(
+                Diagnostic::error("duplicate-option", format!("`{}` is given twice", spec.name))
+                    .at(&attribute.name.span, "again here")
+                    .also(&first.name.span, "first here"),
+            );
+            return;
+        }
+        raw.given.insert(spec.name, Given::Attribute(attribute));
+    }
+
+    fn unknown(&mut self, schema: &Schema, what: &str, name: &str, span: &Span) {
+        let names = schema.options.iter().map(|spec| spec.name);
+        self.diagnostics.push(
+            Diagnostic::error("unknown-option", format!("unknown {what} `{name}`"))
+                .at(span, "not known here")
+                .maybe_help(did_you_mean(name, names)),
+        );
+    }
+
+    /// One option; `absent` stands for it when it is left out. `None` after an error.
+    pub fn option<T: OptionType>(
+        &mut self,
+        raw: &RawOptions<'_>,
+        name: &'static str,
+        hashed: bool,
+        absent: Option<T>,
+    ) -> Option<T> {
+        let path = self.full_path(name);
+        let neutral = absent.as_ref().map(T::canonical);
+        let (value, form) = match raw.given.get(name) {
+            Some(Given::Attribute(attribute)) => {
+                self.facts.spans.insert(path.clone(), attribute.expression.span.clone());
+                let given = self.attribute::<T>(name, &path, attribute, raw.dialect, hashed)?;
+                match given {
+                    Some(given) => given,
+                    None => return self.missing(raw, name, absent),
+                }
+            }
+            Some(Given::Blocks(blocks)) => {
+                if let Some(first) = blocks.first() {
+                    self.facts.spans.insert(path, first.header.clone());
+                }
+                self.blocks_of::<T>(name, blocks)?
+            }
+            None => return self.missing(raw, name, absent),
+        };
+        if hashed
+            && neutral.as_ref() != Some(&form)
+            && let Some(open) = self.open.last_mut()
+        {
+            open.insert(name.to_owned(), form);
+        }
+        Some(value)
+    }
+
+    fn missing<T>(
+        &mut self,
+        raw: &RawOptions<'_>,
+        name: &'static str,
+        absent: Option<T>,
+    ) -> Option<T> {
+        if absent.is_none() {
+            self.diagnostics.push(
+                Diagnostic::error("missing-option", format!("`{name}` is required"))
+                    .at(&raw.owner, format!("`{name}` is not given")),
+            );
+        }
+        absent
+    }
+
+    /// The value of an attribute and its canonical form; `Some(None)` for null.
+    fn attribute<T: OptionType>(
+        &mut self,
+        name: &str,
+        path: &str,
+        attribute: &Attribute,
+        dialect: Dialect,
+        hashed: bool,
+    ) -> Option<Option<(T, Json)>> {
+        let span = &attribute.expression.span;
+        let Shape::Attribute(of) = T::shape() else { return None };
+        let value = self.diagnostics.take(self.resolve.evaluate(&attribute.expression))?;
+        if value.is_null() {
+            return Some(None);
+        }
+        let value = self.render(value, span, T::deferred())?;
+        let value = if dialect == Dialect::Legacy { weaken(value, &of) } else { value };
+        let value = match convert(&value, &of) {
+            Ok(value) => value,
+            Err(error) => {
+                self.diagnostics.push(
+                    Diagnostic::error("wrong-type", format!("wrong type for `{name}`: {error}"))
+                        .at(span, format!("{of} is expected")),
+                );
+                return None;
+            }
+        };
+        let marks = value.all_marks();
+        if marks.sensitive {
+            collect_texts(&value, &mut self.facts.secrets);
+        }
+        if hashed && marks.volatile {
+            self.facts.volatile.push((path.to_owned(), span.clone()));
+        }
+        let late = !value.is_known();
+        if late {
+            self.facts.late.insert(path.to_owned());
+        }
+        match T::from_value(&value) {
+            Ok(typed) => {
+                let form = if late {
+                    serde_json::json!({ "late": self.resolve.canonical(&attribute.expression) })
+                } else if marks.sensitive {
+                    serde_json::json!({ "sensitive": self.resolve.canonical(&attribute.expression) })
+                } else {
+                    typed.canonical()
+                };
+                Some(Some((typed, form)))
+            }
+            Err(message) => {
+                self.diagnostics.push(
+                    Diagnostic::error("wrong-value", format!("wrong value for `{name}`"))
+                        .at(span, message),
+                );
+                None
+            }
+        }
+    }
+
+    fn blocks_of<T: OptionType>(
+        &mut self,
+        name: &'static str,
+        blocks: &[FoundBlock<'_>],
+    ) -> Option<(T, Json)> {
+        let Shape::Block { repeated, .. } = T::shape() else { return None };
+        let outer = std::mem::take(&mut self.blocks);
+        self.path.push((name.to_owned(), 0));
+        let value = T::from_blocks(blocks, self);
+        self.path.pop();
+        let mut forms = std::mem::replace(&mut self.blocks, outer);
+        let form = if repeated { Json::Array(forms) } else { forms.pop().unwrap_or(Json::Null) };
+        value.map(|value| (value, form))
+    }
+
+    /// Decodes the only block of an option.
+    pub fn single_block<T>(
+        &mut self,
+        blocks: &[FoundBlock<'_>],
+        schema: &Schema,
+        read: impl FnOnce(&RawOptions<'_>, &mut Decoder<'a>) -> Option<T>,
+    ) -> Option<T> {
+        let [block] = blocks else {
+            if let [first, second, ..] = blocks {
+                self.diagnostics.push(
+                    Diagnostic::error("duplicate-block", "this block may stand here only once")
+                        .at(&second.header, "again here")
+                        .also(&first.header, "first here"),
+                );
+            }
+            return None;
+        };
+        let raw = self.sort(schema, &block.body, &block.header);
+        self.open.push(serde_json::Map::new());
+        let value = read(&raw, self);
+        let form = self.open.pop().unwrap_or_default();
+        self.blocks.push(Json::Object(form));
+        if let Some((_, seen)) = self.path.last_mut() {
+            *seen += 1;
+        }
+        value
+    }
+
+    fn full_path(&self, name: &str) -> String {
+        let mut path = String::new();
+        for (name, index) in &self.path {
+            path += &format!("{name}.{index}.");
+        }
+        path + name
+    }
+
+    /// Renders the Go templates in all texts of a value.
+    fn render(&mut self, value: Value, at: &Span, deferred: bool) -> Option<Value> {
+        let marks = value.marks;
+        let kind = match value.kind {
+            Kind::String(text) if text.contains("{{") => {
+                let (text, more) =
+                    self.resolve.render(&text, at, deferred, &mut self.diagnostics)?;
+                return Some(Value::string(text).marked(marks | more));
+            }
+            Kind::List(of, all) => Kind::List(of, self.render_all(all, at, deferred)?),
+            Kind::Set(of, all) => Kind::Set(of, self.render_all(all, at, deferred)?),
+            Kind::Tuple(all) => Kind::Tuple(self.render_all(all, at, deferred)?),
+            Kind::Map(of, all) => Kind::Map(of, self.render_named(all, at, deferred)?),
+            Kind::Object(all) => Kind::Object(self.render_named(all, at, deferred)?),
+            other => other,
+        };
+        Some(Value { kind, marks })
+    }
+
+    fn render_all(&mut self, all: Vec<Value>, at: &Span, deferred: bool) -> Option<Vec<Value>> {
+        all.into_iter().map(|value| self.render(value, at, deferred)).collect()
+    }
+
+    fn render_named(
+        &mut self,
+        all: BTreeMap<String, Value>,
+        at: &Span,
+        deferred: bool,
+    ) -> Option<BTreeMap<String, Value>> {
+        all.into_iter()
+            .map(|(name, value)| Some((name, self.render(value, at, deferred)?)))
+            .collect()
+    }
+}
+
+/// All texts in a value, for masking.
+fn collect_texts(value: &Value, texts: &mut BTreeSet<String>) {
+    match &value.kind {
+        Kind::String(text) => {
+            texts.insert(text.as_ref().to_owned());
+        }
+        Kind::List(_, all) | Kind::Set(_, all) | Kind::Tuple(all) => {
+            all.iter().for_each(|one| collect_texts(one, texts));
+        }
+        Kind::Map(_, all) | Kind::Object(all) => {
+            all.values().for_each(|one| collect_texts(one, texts));
+        }
+        Kind::Unknown(_) | Kind::Null(_) | Kind::Bool(_) | Kind::Number(_) => {}
+    }
+}
+
+/// An object, or a list of objects, as the blocks it stands for in the JSON dialects.
+fn blocks_of_json(expression: &Expression, dialect: Dialect) -> Option<Vec<FoundBlock<'_>>> {
+    match &expression.kind {
+        ExpressionKind::Object(_) => {
+            let body = Body::of_object(expression, dialect)?;
+            Some(vec![FoundBlock { header: expression.span.clone(), body: Cow::Owned(body) }])
+        }
+        ExpressionKind::Tuple(all) => {
+            let blocks: Option<Vec<_>> =
+                all.iter().map(|one| blocks_of_json(one, dialect)).collect();
+            blocks.map(|blocks| blocks.into_iter().flatten().collect())
+        }
+        ExpressionKind::Literal(value) if value.is_null() => Some(Vec::new()),
+        _ => None,
+    }
+}
