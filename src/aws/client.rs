@@ -10,11 +10,12 @@ use aws_credential_types::Credentials;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 
 use super::AwsError;
+use super::time::{milliseconds, seconds};
 
 /// Attempts of one call when the template does not say (Packer's default).
 const MAX_ATTEMPTS: u32 = 10;
 /// Longest pause between two attempts of one call.
-const MAX_BACKOFF: Duration = Duration::from_secs(10);
+const MAX_BACKOFF: Duration = seconds(10);
 /// How long a TCP and TLS connection may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long one attempt of a call may take.
@@ -132,10 +133,8 @@ impl Client {
         if let Some(url) = &access.ec2_endpoint {
             ec2 = ec2.endpoint_url(url);
         }
-        let endpoint = access
-            .ec2_endpoint
-            .clone()
-            .or_else(|| config.endpoint_url().map(ToOwned::to_owned));
+        let endpoint =
+            access.ec2_endpoint.clone().or_else(|| config.endpoint_url().map(ToOwned::to_owned));
         Ok(Self {
             ec2: aws_sdk_ec2::Client::from_conf(ec2.build()),
             ssm: aws_sdk_ssm::Client::new(&config),
@@ -166,7 +165,7 @@ async fn load(access: &Access, http: Option<SharedHttpClient>) -> SdkConfig {
         .retry_config(
             RetryConfig::standard()
                 .with_max_attempts(access.max_retries.filter(|n| *n > 0).unwrap_or(MAX_ATTEMPTS))
-                .with_initial_backoff(Duration::from_millis(200))
+                .with_initial_backoff(milliseconds(200))
                 .with_max_backoff(MAX_BACKOFF),
         )
         .timeout_config(

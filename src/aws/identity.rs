@@ -1,6 +1,7 @@
 //! Who the credentials belong to.
 
 use super::{AwsError, Client};
+use futures::FutureExt as _;
 
 /// Who the credentials belong to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +19,7 @@ impl Client {
             .sts
             .get_caller_identity()
             .send()
+            .boxed()
             .await
             .map_err(|error| self.failed("sts", "GetCallerIdentity", None, error))?;
         Ok(CallerIdentity {

@@ -1,7 +1,9 @@
 //! Images.
 
+use aws_config::retry::RetryConfig;
 use aws_sdk_ec2::primitives::DateTime;
 use aws_sdk_ec2::types;
+use futures::FutureExt as _;
 
 use super::query::{devices, filters, list};
 use super::tag::{from_sdk, specification};
@@ -77,10 +79,7 @@ impl Image {
             creation_date: image.creation_date.unwrap_or_default(),
             owner_id: image.owner_id.unwrap_or_default(),
             owner_alias: image.image_owner_alias,
-            architecture: image
-                .architecture
-                .map(|one| one.as_str().to_owned())
-                .unwrap_or_default(),
+            architecture: image.architecture.map(|one| one.as_str().to_owned()).unwrap_or_default(),
             virtualization_type: image
                 .virtualization_type
                 .map(|one| one.as_str().to_owned())
@@ -149,9 +148,9 @@ impl ImagePermission {
             .iter()
             .map(|user| one().user_id(user).build())
             .chain(
-                self.groups.iter().map(|group| {
-                    one().group(types::PermissionGroup::from(group.as_str())).build()
-                }),
+                self.groups
+                    .iter()
+                    .map(|group| one().group(types::PermissionGroup::from(group.as_str())).build()),
             )
             .chain(self.organization_arns.iter().map(|arn| one().organization_arn(arn).build()))
             .chain(self.unit_arns.iter().map(|arn| one().organizational_unit_arn(arn).build()))
@@ -171,6 +170,7 @@ impl Client {
             .set_filters(filters(&query.filters))
             .set_include_deprecated(query.include_deprecated.then_some(true))
             .send()
+            .boxed()
             .await
             .map_err(|error| {
                 let what = (!query.ids.is_empty()).then(|| query.ids.join(", "));
@@ -193,7 +193,8 @@ impl Client {
         }
     }
 
-    /// Starts to make an image of an instance and returns its id.
+    /// Starts to make an image of an instance and returns its id. The SDK does not repeat this
+    /// call: it has no client token, so the caller looks first what an unclear answer has done.
     pub async fn create_image(&self, image: &CreateImage) -> Result<String, AwsError> {
         let tags: Vec<_> = specification(types::ResourceType::Image, &image.tags)
             .into_iter()
@@ -206,7 +207,12 @@ impl Client {
             .set_description(image.description.clone())
             .set_block_device_mappings(devices(&image.devices))
             .set_tag_specifications((!tags.is_empty()).then_some(tags))
+            .customize()
+            .config_override(
+                aws_sdk_ec2::config::Builder::new().retry_config(RetryConfig::disabled()),
+            )
             .send()
+            .boxed()
             .await
             .map_err(|error| self.failed("ec2", "CreateImage", Some(&image.name), error))?
             .image_id
@@ -219,6 +225,7 @@ impl Client {
             .deregister_image()
             .image_id(id)
             .send()
+            .boxed()
             .await
             .map_err(|error| self.failed("ec2", "DeregisterImage", Some(id), error))?;
         Ok(())
@@ -231,6 +238,7 @@ impl Client {
             .image_id(id)
             .description(types::AttributeValue::builder().value(description).build())
             .send()
+            .boxed()
             .await
             .map_err(|error| self.failed("ec2", "ModifyImageAttribute", Some(id), error))?;
         Ok(())
@@ -247,6 +255,7 @@ impl Client {
             .image_id(id)
             .launch_permission(permission.to_sdk())
             .send()
+            .boxed()
             .await
             .map_err(|error| self.failed("ec2", "ModifyImageAttribute", Some(id), error))?;
         Ok(())
@@ -261,6 +270,7 @@ impl Client {
             .operation_type(types::OperationType::Add)
             .set_product_codes(Some(codes.to_vec()))
             .send()
+            .boxed()
             .await
             .map_err(|error| self.failed("ec2", "ModifyImageAttribute", Some(id), error))?;
         Ok(())
@@ -273,6 +283,7 @@ impl Client {
             .image_id(id)
             .imds_support(types::AttributeValue::builder().value(version).build())
             .send()
+            .boxed()
             .await
             .map_err(|error| self.failed("ec2", "ModifyImageAttribute", Some(id), error))?;
         Ok(())
@@ -285,6 +296,7 @@ impl Client {
             .image_id(id)
             .deprecate_at(DateTime::from_secs(at))
             .send()
+            .boxed()
             .await
             .map_err(|error| self.failed("ec2", "EnableImageDeprecation", Some(id), error))?;
         Ok(())
@@ -297,6 +309,7 @@ impl Client {
             .image_id(id)
             .with_cooldown(cooldown)
             .send()
+            .boxed()
             .await
             .map_err(|error| {
                 self.failed("ec2", "EnableImageDeregistrationProtection", Some(id), error)

@@ -1,6 +1,7 @@
 //! Instances.
 
 use aws_sdk_ec2::types;
+use futures::FutureExt as _;
 
 use super::query::{devices, filters, list};
 use super::tag::{from_sdk, specification};
@@ -247,7 +248,9 @@ impl Client {
         }
         for arn in &run.license_configuration_arns {
             call = call.license_specifications(
-                types::LicenseConfigurationRequest::builder().license_configuration_arn(arn).build(),
+                types::LicenseConfigurationRequest::builder()
+                    .license_configuration_arn(arn)
+                    .build(),
             );
         }
         if run.capacity_reservation_preference.is_some()
@@ -292,6 +295,7 @@ impl Client {
                 .set_security_group_ids(list(&run.network.security_group_ids)),
         };
         call.send()
+            .boxed()
             .await
             .map_err(|error| self.failed("ec2", "RunInstances", Some(&run.image_id), error))?
             .instances
@@ -313,6 +317,7 @@ impl Client {
             .set_instance_ids(list(ids))
             .set_filters(filters(by))
             .send()
+            .boxed()
             .await
             .map_err(|error| {
                 let what = (!ids.is_empty()).then(|| ids.join(", "));
@@ -342,6 +347,7 @@ impl Client {
             .stop_instances()
             .instance_ids(id)
             .send()
+            .boxed()
             .await
             .map_err(|error| self.failed("ec2", "StopInstances", Some(id), error))?;
         Ok(())
@@ -353,6 +359,7 @@ impl Client {
             .terminate_instances()
             .instance_ids(id)
             .send()
+            .boxed()
             .await
             .map_err(|error| self.failed("ec2", "TerminateInstances", Some(id), error))?;
         Ok(())
@@ -365,6 +372,7 @@ impl Client {
             .instance_id(id)
             .ena_support(types::AttributeBooleanValue::builder().value(on).build())
             .send()
+            .boxed()
             .await
             .map_err(|error| self.failed("ec2", "ModifyInstanceAttribute", Some(id), error))?;
         Ok(())
@@ -377,6 +385,7 @@ impl Client {
             .instance_id(id)
             .sriov_net_support(types::AttributeValue::builder().value("simple").build())
             .send()
+            .boxed()
             .await
             .map_err(|error| self.failed("ec2", "ModifyInstanceAttribute", Some(id), error))?;
         Ok(())

@@ -2,8 +2,9 @@
 
 use aws_sdk_ec2::primitives::Blob;
 use aws_sdk_ec2::types::ResourceType;
+use futures::FutureExt as _;
 
-use super::tag::specification;
+use super::tag::{from_sdk, specification};
 use super::{AwsError, Client, Tags};
 
 impl Client {
@@ -20,9 +21,26 @@ impl Client {
             .public_key_material(Blob::new(public_key))
             .set_tag_specifications(specification(ResourceType::KeyPair, tags).map(|one| vec![one]))
             .send()
+            .boxed()
             .await
             .map_err(|error| self.failed("ec2", "ImportKeyPair", Some(name), error))
             .map(|output| output.key_pair_id.unwrap_or_default())
+    }
+
+    /// The tags of the key pair `name`; `None` when it does not exist.
+    pub async fn key_pair_tags(&self, name: &str) -> Result<Option<Tags>, AwsError> {
+        match self.ec2.describe_key_pairs().key_names(name).send().boxed().await {
+            Ok(output) => Ok(output
+                .key_pairs
+                .unwrap_or_default()
+                .into_iter()
+                .next()
+                .map(|pair| from_sdk(pair.tags))),
+            Err(error) => {
+                let error = self.failed("ec2", "DescribeKeyPairs", Some(name), error);
+                if error.is_not_found() { Ok(None) } else { Err(error) }
+            }
+        }
     }
 
     /// Deletes the key pair `name`; one that does not exist is no error.
@@ -31,6 +49,7 @@ impl Client {
             .delete_key_pair()
             .key_name(name)
             .send()
+            .boxed()
             .await
             .map_err(|error| self.failed("ec2", "DeleteKeyPair", Some(name), error))?;
         Ok(())

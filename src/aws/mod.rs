@@ -18,6 +18,7 @@ pub mod retry;
 mod security_group;
 mod snapshot;
 mod tag;
+pub(crate) mod time;
 mod volume;
 pub mod wait;
 
@@ -25,9 +26,7 @@ pub use client::{Access, AssumeRole, Client, Endpoint, StaticCredentials};
 pub use error::{AwsError, AwsErrorKind};
 pub use identity::CallerIdentity;
 pub use image::{CreateImage, Image, ImagePermission, ImageQuery};
-pub use instance::{
-    Credits, Instance, MetadataOptions, NetworkInterface, Placement, RunInstance,
-};
+pub use instance::{Credits, Instance, MetadataOptions, NetworkInterface, Placement, RunInstance};
 pub use network::{Subnet, Vpc};
 pub use query::{BlockDevice, Filter};
 pub use security_group::{Ingress, SecurityGroup};

@@ -2,6 +2,7 @@
 
 use super::query::{filters, list};
 use super::{AwsError, Client, Filter};
+use futures::FutureExt as _;
 
 /// A VPC.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,17 +30,14 @@ pub struct Subnet {
 
 impl Client {
     /// VPCs with these ids and filters.
-    pub async fn describe_vpcs(
-        &self,
-        ids: &[String],
-        by: &[Filter],
-    ) -> Result<Vec<Vpc>, AwsError> {
+    pub async fn describe_vpcs(&self, ids: &[String], by: &[Filter]) -> Result<Vec<Vpc>, AwsError> {
         let output = self
             .ec2
             .describe_vpcs()
             .set_vpc_ids(list(ids))
             .set_filters(filters(by))
             .send()
+            .boxed()
             .await
             .map_err(|error| {
                 let what = (!ids.is_empty()).then(|| ids.join(", "));
@@ -67,6 +65,7 @@ impl Client {
             .set_subnet_ids(list(ids))
             .set_filters(filters(by))
             .send()
+            .boxed()
             .await
             .map_err(|error| {
                 let what = (!ids.is_empty()).then(|| ids.join(", "));

@@ -1,6 +1,7 @@
 //! SSM parameters, such as the public ones that hold the newest image ids.
 
 use super::{AwsError, Client};
+use futures::FutureExt as _;
 
 impl Client {
     /// The value of the SSM parameter `name`, such as
@@ -10,6 +11,7 @@ impl Client {
             .get_parameter()
             .name(name)
             .send()
+            .boxed()
             .await
             .map_err(|error| self.failed("ssm", "GetParameter", Some(name), error))?
             .parameter

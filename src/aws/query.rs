@@ -19,10 +19,7 @@ impl Filter {
     }
 
     pub(super) fn to_sdk(&self) -> types::Filter {
-        types::Filter::builder()
-            .name(&self.name)
-            .set_values(Some(self.values.clone()))
-            .build()
+        types::Filter::builder().name(&self.name).set_values(Some(self.values.clone())).build()
     }
 }
 
@@ -81,9 +78,7 @@ impl BlockDevice {
                     .set_iops(self.iops)
                     .set_throughput(self.throughput)
                     .set_volume_size(self.volume_size)
-                    .set_volume_type(
-                        self.volume_type.as_deref().map(types::VolumeType::from),
-                    )
+                    .set_volume_type(self.volume_type.as_deref().map(types::VolumeType::from))
                     .set_snapshot_id(self.snapshot_id.clone())
                     .build(),
             )

@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::AwsError;
+use super::time::{milliseconds, seconds};
 use super::wait::Backoff;
 
 /// A refusal that may pass.
@@ -39,7 +40,7 @@ pub const RULES: &[Rule] = &[
         ],
         codes: &["InvalidInstanceID.NotFound"],
         message: None,
-        within: Duration::from_secs(60),
+        within: seconds(60),
     },
     Rule {
         actions: &[
@@ -50,49 +51,49 @@ pub const RULES: &[Rule] = &[
         ],
         codes: &["InvalidAMIID.NotFound", "InvalidAMIID.Unavailable"],
         message: None,
-        within: Duration::from_secs(60),
+        within: seconds(60),
     },
     Rule {
         actions: &["CreateTags", "ModifySnapshotAttribute"],
         codes: &["InvalidSnapshot.NotFound"],
         message: None,
-        within: Duration::from_secs(60),
+        within: seconds(60),
     },
     Rule {
         actions: &["RunInstances"],
         codes: &["InvalidKeyPair.NotFound", "InvalidGroup.NotFound"],
         message: None,
-        within: Duration::from_secs(30),
+        within: seconds(30),
     },
     Rule {
         actions: &["AuthorizeSecurityGroupIngress"],
         codes: &["InvalidGroup.NotFound", "InvalidGroupId.NotFound"],
         message: None,
-        within: Duration::from_secs(30),
+        within: seconds(30),
     },
     Rule {
         actions: &["RunInstances"],
         codes: &["InvalidParameterValue"],
         message: Some("iamInstanceProfile"),
-        within: Duration::from_secs(20),
+        within: seconds(20),
     },
     Rule {
         actions: &["RunInstances"],
         codes: &["InvalidParameterValue"],
         message: Some("Invalid IAM Instance Profile"),
-        within: Duration::from_secs(20),
+        within: seconds(20),
     },
     Rule {
         actions: &["CreateImage"],
         codes: &["InvalidParameterValue", "IncorrectInstanceState"],
         message: Some("not in state"),
-        within: Duration::from_secs(120),
+        within: seconds(120),
     },
     Rule {
         actions: &["StopInstances", "ModifyInstanceAttribute"],
         codes: &["IncorrectInstanceState", "IncorrectState"],
         message: None,
-        within: Duration::from_secs(60),
+        within: seconds(60),
     },
 ];
 
@@ -119,9 +120,9 @@ where
     F: Future<Output = Result<T, AwsError>>,
 {
     let started = Instant::now();
-    let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(5));
+    let mut backoff = Backoff::new(milliseconds(200), seconds(5));
     loop {
-        let error = match call().await {
+        let error = match Box::pin(call()).await {
             Ok(value) => return Ok(value),
             Err(error) => error,
         };
@@ -157,7 +158,7 @@ mod tests {
         }
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_key_pair_that_is_not_known_yet_is_asked_for_again() {
         let mut answers = vec![
             Ok("i-1"),
@@ -172,7 +173,7 @@ mod tests {
         assert_eq!(launched.await.expect("third time"), "i-1");
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_refusal_outside_the_table_is_final() {
         let mut calls = 0;
         let cancel = CancellationToken::new();
@@ -186,27 +187,33 @@ mod tests {
         assert_eq!(calls, 1);
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn patience_ends_without_a_last_sleep() {
         let started = Instant::now();
         let cancel = CancellationToken::new();
+        let mut last = started;
         let text = "Value (x) for parameter iamInstanceProfile.name is invalid";
-        let result = persist::<(), _>(&cancel, || async {
-            Err(refusal("RunInstances", "InvalidParameterValue", text))
+        let result = persist::<(), _>(&cancel, || {
+            last = Instant::now();
+            async { Err(refusal("RunInstances", "InvalidParameterValue", text)) }
         });
         assert!(result.await.is_err());
-        assert!(started.elapsed() <= Duration::from_secs(20), "{:?}", started.elapsed());
+        let ended = Instant::now();
+        assert!(last > started, "it was tried again");
+        // A pause would have been 50 milliseconds here.
+        assert!(ended - last < milliseconds(2000), "{:?}", ended - last);
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_cancelled_run_does_not_go_on_trying() {
         let cancel = CancellationToken::new();
         cancel.cancel();
-        let started = Instant::now();
-        let result = persist::<(), _>(&cancel, || async {
-            Err(refusal("StopInstances", "InvalidInstanceID.NotFound", ""))
+        let mut calls = 0;
+        let result = persist::<(), _>(&cancel, || {
+            calls += 1;
+            async { Err(refusal("StopInstances", "InvalidInstanceID.NotFound", "")) }
         });
         assert!(result.await.is_err());
-        assert_eq!(started.elapsed(), Duration::ZERO);
+        assert_eq!(calls, 1);
     }
 }

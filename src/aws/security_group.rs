@@ -1,6 +1,7 @@
 //! Security groups.
 
 use aws_sdk_ec2::types::{IpPermission, IpRange, Ipv6Range, ResourceType};
+use futures::FutureExt as _;
 
 use super::query::{filters, list};
 use super::tag::{from_sdk, specification};
@@ -46,6 +47,7 @@ impl Client {
                 specification(ResourceType::SecurityGroup, tags).map(|one| vec![one]),
             )
             .send()
+            .boxed()
             .await
             .map_err(|error| self.failed("ec2", "CreateSecurityGroup", Some(name), error))?
             .group_id
@@ -69,6 +71,7 @@ impl Client {
             .group_id(id)
             .ip_permissions(permission.build())
             .send()
+            .boxed()
             .await
             .map_err(|error| {
                 self.failed("ec2", "AuthorizeSecurityGroupIngress", Some(id), error)
@@ -88,6 +91,7 @@ impl Client {
             .set_group_ids(list(ids))
             .set_filters(filters(by))
             .send()
+            .boxed()
             .await
             .map_err(|error| {
                 let what = (!ids.is_empty()).then(|| ids.join(", "));
@@ -114,6 +118,7 @@ impl Client {
             .delete_security_group()
             .group_id(id)
             .send()
+            .boxed()
             .await
             .map_err(|error| self.failed("ec2", "DeleteSecurityGroup", Some(id), error))?;
         Ok(())

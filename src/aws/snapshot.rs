@@ -1,6 +1,7 @@
 //! Snapshots.
 
 use aws_sdk_ec2::types;
+use futures::FutureExt as _;
 
 use super::query::{filters, list};
 use super::{AwsError, Client, Filter};
@@ -32,6 +33,7 @@ impl Client {
             .set_snapshot_ids(list(ids))
             .set_filters(filters(by))
             .send()
+            .boxed()
             .await
             .map_err(|error| {
                 let what = (!ids.is_empty()).then(|| ids.join(", "));
@@ -63,6 +65,7 @@ impl Client {
             .delete_snapshot()
             .snapshot_id(id)
             .send()
+            .boxed()
             .await
             .map_err(|error| self.failed("ec2", "DeleteSnapshot", Some(id), error))?;
         Ok(())
@@ -94,6 +97,7 @@ impl Client {
                     .build(),
             )
             .send()
+            .boxed()
             .await
             .map_err(|error| self.failed("ec2", "ModifySnapshotAttribute", Some(id), error))?;
         Ok(())

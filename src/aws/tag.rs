@@ -1,5 +1,6 @@
 //! Tags.
 
+use futures::FutureExt as _;
 use std::collections::BTreeMap;
 
 use aws_sdk_ec2::types;
@@ -15,10 +16,7 @@ pub(super) fn specification(
     tags: &Tags,
 ) -> Option<types::TagSpecification> {
     (!tags.is_empty()).then(|| {
-        types::TagSpecification::builder()
-            .resource_type(kind)
-            .set_tags(Some(to_sdk(tags)))
-            .build()
+        types::TagSpecification::builder().resource_type(kind).set_tags(Some(to_sdk(tags))).build()
     })
 }
 
@@ -44,6 +42,7 @@ impl Client {
             .set_resources(Some(ids.to_vec()))
             .set_tags(Some(to_sdk(tags)))
             .send()
+            .boxed()
             .await
             .map_err(|error| self.failed("ec2", "CreateTags", Some(&ids.join(", ")), error))?;
         Ok(())

@@ -3,6 +3,7 @@
 use super::query::{filters, list};
 use super::tag::from_sdk;
 use super::{AwsError, Client, Filter, Tags};
+use futures::FutureExt as _;
 
 /// A volume.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +29,7 @@ impl Client {
             .set_volume_ids(list(ids))
             .set_filters(filters(by))
             .send()
+            .boxed()
             .await
             .map_err(|error| {
                 let what = (!ids.is_empty()).then(|| ids.join(", "));
@@ -53,6 +55,7 @@ impl Client {
             .delete_volume()
             .volume_id(id)
             .send()
+            .boxed()
             .await
             .map_err(|error| self.failed("ec2", "DeleteVolume", Some(id), error))?;
         Ok(())

@@ -155,7 +155,7 @@ impl BuildError {
 }
 
 /// A kind in people's words.
-pub(super) fn kind_name(kind: ResourceKind) -> &'static str {
+pub(crate) fn kind_name(kind: ResourceKind) -> &'static str {
     match kind {
         ResourceKind::KeyPair => "key pair",
         ResourceKind::SecurityGroup => "security group",

@@ -42,10 +42,9 @@ impl LocalKey {
     }
 
     fn generate_now(kind: KeyKind, comment: &str) -> Result<Self, BuildError> {
-        let wrong =
-            |error: russh::keys::ssh_key::Error| {
-                BuildError::Key(format!("the key pair could not be made: {error}"))
-            };
+        let wrong = |error: russh::keys::ssh_key::Error| {
+            BuildError::Key(format!("the key pair could not be made: {error}"))
+        };
         let mut key = match kind {
             KeyKind::Ed25519 => {
                 PrivateKey::random(&mut rand::rng(), Algorithm::Ed25519).map_err(wrong)?

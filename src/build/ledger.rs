@@ -224,8 +224,7 @@ impl Ledger {
     /// Closes the ledger when nothing is left over; otherwise it stays for `bake gc`. Says
     /// whether it was closed.
     pub async fn close(&self) -> io::Result<bool> {
-        let settled =
-            self.inner.lock().unwrap_or_else(PoisonError::into_inner).open.is_empty();
+        let settled = self.inner.lock().unwrap_or_else(PoisonError::into_inner).open.is_empty();
         if settled {
             self.append(Record::Closed { at: timestamp(self.clock.now()) }).await?;
             self.inner.lock().unwrap_or_else(PoisonError::into_inner).storage.finish()?;
@@ -256,9 +255,8 @@ impl Ledger {
 
 /// The directory of ledgers: `$XDG_STATE_HOME/bake/runs`, by default in `~/.local/state`.
 pub fn default_directory() -> Option<PathBuf> {
-    let absolute = |name: &str| {
-        std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute())
-    };
+    let absolute =
+        |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let state = absolute("XDG_STATE_HOME")
         .or_else(|| absolute("HOME").map(|home| home.join(".local/state")))?;
     Some(state.join("bake").join("runs"))
@@ -403,8 +401,8 @@ pub(crate) mod tests {
         assert_eq!(
             *storage.log.lock().expect("not poisoned"),
             [
-                "write", "sync", "write", "sync", "write", "sync", "write", "sync", "write", "sync",
-                "finish"
+                "write", "sync", "write", "sync", "write", "sync", "write", "sync", "write",
+                "sync", "finish"
             ]
         );
         let text = storage.after_power_cut();

@@ -19,10 +19,11 @@ pub mod builder;
 pub use cancel::{Cancel, Signal, Urgency};
 pub use clock::Clock;
 pub use context::{
-    BoxError, BuildContext, BuildData, BuildOutcome, Connect, ConnectRequest, Connection, Identify,
-    ImageIdentity, OnError, Provision, ProvisionRequest, Render, ResolvedSource,
+    BoxError, BuildContext, BuildOutcome, Connect, ConnectRequest, Identify, ImageIdentity,
+    OnError, Provision, ProvisionRequest, ResolvedSource,
 };
 pub use error::BuildError;
+pub(crate) use error::kind_name;
 pub use key::{KeyKind, LocalKey};
 pub use ledger::Ledger;
 pub use resources::{Resource, Resources};

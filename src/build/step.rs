@@ -14,7 +14,8 @@ pub(super) async fn step<T>(
 ) -> Result<T, BuildError> {
     let started = Instant::now();
     events.emit(Fact::StepStarted { step }).await;
-    let result = work.await;
+    // The SDK's futures are large, and nested they overflow a thread's stack.
+    let result = Box::pin(work).await;
     let outcome = match &result {
         Ok(_) => StepOutcome::Succeeded,
         Err(BuildError::Cancelled) => StepOutcome::Cancelled,
