@@ -82,13 +82,25 @@ mod tests {
         let found = Diagnostic::error("unknown-variable", "unknown variable `regoin`")
             .at(&Span::new(&source, at..at + 6), "not declared")
             .help("did you mean `region`?");
-        insta::assert_snapshot!(render(&found.into(), Style::default()), @"");
+        insta::assert_snapshot!(render(&found.into(), Style::default()), @r#"
+        error[unknown-variable]: unknown variable `regoin`
+         --> web.pkr.hcl:2:16
+          |
+        2 |   region = var.regoin
+          |                ^^^^^^ not declared
+          |
+          = help: did you mean `region`?
+        "#);
     }
 
     #[test]
     fn a_finding_without_a_place_is_one_line_and_its_help() {
         let found =
             Diagnostic::error("missing-template", "no such file: `a.hcl`").help("check the path");
-        insta::assert_snapshot!(render(&found.into(), Style::default()), @"");
+        insta::assert_snapshot!(render(&found.into(), Style::default()), @r"
+        error[missing-template]: no such file: `a.hcl`
+         |
+         = help: check the path
+        ");
     }
 }

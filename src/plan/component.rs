@@ -6,20 +6,8 @@ use std::sync::Arc;
 
 use super::{Planned, Tree};
 use crate::diagnostic::{Diagnostic, Diagnostics, Span};
-use crate::template::schema::{Decoded, Decoder, Facts, RawOptions, Resolve, Schema};
+use crate::template::schema::{BuildData, Decoded, Decoder, Evaluate, Facts, RawOptions, Schema};
 use crate::template::syntax::Body;
-use crate::value::Value;
-
-/// What is only known while a build runs, by Packer's names: `ID`, `Host`, `SourceAMI`, … and our
-/// `ImageHash`.
-pub type BuildData = BTreeMap<String, Value>;
-
-/// Makes evaluators. Implemented over the template's scopes; kept by components so that options
-/// can be read again with what the build has learned since.
-pub trait Evaluate: Send + Sync {
-    /// An evaluator; without `data`, everything about the build is unknown.
-    fn resolve<'a>(&'a self, data: Option<&'a BuildData>) -> Box<dyn Resolve + Send + Sync + 'a>;
-}
 
 /// A component as a template uses it.
 #[derive(Clone)]

@@ -9,8 +9,12 @@ mod component;
 pub mod identity;
 pub mod input;
 mod planned;
+mod planning;
+mod selection;
 
 pub use canonical::canonical_json;
-pub use component::{BuildData, Component, ComponentKind, Evaluate, Planner};
+pub use component::{Component, ComponentKind, Planner};
 pub use input::{Content, Digest, Entry, Tree};
 pub use planned::{Plan, Planned, StepMeta, StepPlan};
+pub use planning::{Kinds, MetaOptions, plan};
+pub use selection::Selection;

@@ -16,8 +16,8 @@ pub trait Resolve {
     /// The value of an expression.
     fn evaluate(&self, expression: &Expression) -> Result<Value, Diagnostics>;
 
-    /// Renders the Go-template actions in a text, or, when `deferred`, only checks that they parse.
-    /// Warnings go into the diagnostics; `None` after an error.
+    /// Renders the Go-template actions in a text. Actions with unknown fields stay as they are: in a
+    /// `deferred` text they are filled in later, elsewhere there is a warning. `None` after an error.
     fn render(
         &self,
         text: &str,
@@ -36,6 +36,17 @@ pub trait Resolve {
     /// A layout-free text of an expression and of the known values it uses: what is hashed where
     /// the value is not known yet or is a secret.
     fn canonical(&self, expression: &Expression) -> String;
+}
+
+/// What is only known while a build runs, by Packer's names: `ID`, `Host`, `SourceAMI`, … and our
+/// `ImageHash`.
+pub type BuildData = BTreeMap<String, Value>;
+
+/// Makes evaluators. Implemented over the template's scopes; kept by components so that options
+/// can be read again with what the build has learned since.
+pub trait Evaluate: Send + Sync {
+    /// An evaluator; without `data`, everything about the build is unknown.
+    fn resolve<'a>(&'a self, data: Option<&'a BuildData>) -> Box<dyn Resolve + Send + Sync + 'a>;
 }
 
 /// Options with what was learned while they were decoded.

@@ -1,4 +1,5 @@
-//! Text that is a Go template and stays one until the build runs.
+//! Text that is a Go template and stays one until the build runs. What can be rendered before
+//! (`{{user}}`, `{{isotime}}`) already is, so that two spellings of one recipe are equal.
 
 use std::collections::BTreeMap;
 

@@ -13,7 +13,9 @@ mod option_type;
 mod secret;
 mod weak;
 
-pub use decode::{Decoded, Decoder, Facts, FoundBlock, Given, RawOptions, Resolve};
+pub use decode::{
+    BuildData, Decoded, Decoder, Evaluate, Facts, FoundBlock, Given, RawOptions, Resolve,
+};
 pub use deferred::Deferred;
 pub use duration::{format_go_duration, parse_go_duration};
 pub use option_type::OptionType;

@@ -85,4 +85,17 @@ impl Body {
             span: expression.span.clone(),
         })
     }
+
+    /// Takes the arguments of the given names out: those first, then all the rest.
+    pub fn split(self, names: &[&str]) -> (Self, Self) {
+        let (taken, attributes): (Vec<_>, Vec<_>) =
+            self.attributes.into_iter().partition(|one| names.contains(&one.name.text.as_str()));
+        let taken = Self {
+            attributes: taken,
+            blocks: Vec::new(),
+            dialect: self.dialect,
+            span: self.span.clone(),
+        };
+        (taken, Self { attributes, ..self })
+    }
 }

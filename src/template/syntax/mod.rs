@@ -5,9 +5,11 @@
 
 mod body;
 mod expression;
+mod hcl;
 
 pub use body::{Attribute, Block, Body, Dialect, Name};
 pub use expression::{
     BinaryOperator, ConditionalExpression, Expression, ExpressionKind, ForExpression, ObjectItem,
     Step, TemplatePart, UnaryOperator,
 };
+pub use hcl::{parse_decoded_template, parse_expression, parse_hcl, parse_template};

@@ -1,0 +1,184 @@
+//! What bake understands on its command line, and Packer's spelling of it.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// bake: machine images from Packer templates, named by the hash of their inputs.
+#[derive(Debug, Parser)]
+#[command(name = "bake", version, about, max_term_width = 100)]
+pub(super) struct Arguments {
+    /// Write a debugging log to standard error; twice for the libraries' too.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(super) verbose: u8,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Build the images of a template.
+    Build(BuildArguments),
+    /// Check a template without touching the network.
+    Validate(TemplateArguments),
+    /// Print the template hash of each build, without touching the network.
+    Hash(TemplateArguments),
+    /// Run and look after the embedded sandbox.
+    Sandbox(SandboxArguments),
+}
+
+/// A template and the values of its variables.
+#[derive(Args, Debug)]
+pub(super) struct TemplateArguments {
+    /// An HCL or JSON template, or a directory of `*.pkr.hcl` files.
+    #[arg(value_name = "TEMPLATE")]
+    pub(super) template: PathBuf,
+    /// Set a variable; may be repeated.
+    #[arg(long = "var", value_name = "NAME=VALUE", value_parser = assignment)]
+    pub(super) variables: Vec<(String, String)>,
+    /// Read variables from a file; may be repeated.
+    #[arg(long = "var-file", value_name = "FILE")]
+    pub(super) variable_files: Vec<PathBuf>,
+    /// Only builds that match one of these names or patterns, separated by commas.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub(super) only: Vec<String>,
+    /// All builds but those that match one of these names or patterns.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub(super) except: Vec<String>,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct BuildArguments {
+    #[command(flatten)]
+    pub(super) template: TemplateArguments,
+    /// Build even if an image of this hash exists; an image of the same name is replaced.
+    #[arg(long)]
+    pub(super) force: bool,
+    /// What to do with the instance and the rest when a build fails.
+    #[arg(long, value_enum, default_value_t = OnError::Cleanup, value_name = "WHAT")]
+    pub(super) on_error: OnError,
+    /// How many builds may run at the same time; 0 for all.
+    #[arg(long, default_value_t = 0, value_name = "N", allow_negative_numbers = true)]
+    pub(super) parallel_builds: i64,
+    /// Whether to colour the output; by default when it is a terminal.
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    pub(super) color: Option<bool>,
+    /// Start each line with its time.
+    #[arg(long)]
+    pub(super) timestamp_ui: bool,
+    /// Build on this machine instead of AWS.
+    #[arg(long)]
+    pub(super) sandbox: bool,
+    #[command(flatten)]
+    pub(super) behaviour: SandboxBehaviour,
+}
+
+/// What happens to the resources of a failed build.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum OnError {
+    /// Remove everything.
+    Cleanup,
+    /// Leave everything as it is and list it.
+    Abort,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct SandboxArguments {
+    #[command(subcommand)]
+    pub(super) command: SandboxCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum SandboxCommand {
+    /// Serve the sandbox's EC2 endpoint for other clients.
+    Serve(ServeArguments),
+    /// List the images of the sandbox.
+    Images,
+    /// Remove images or bases from the sandbox.
+    Rm {
+        /// Image ids, image names or base names.
+        #[arg(required = true, value_name = "IMAGE")]
+        names: Vec<String>,
+    },
+    /// Add a root file system that images can be built on.
+    Import {
+        /// What to call it: `debian`, `ubuntu`, `al2023` stand in for those distributions.
+        name: String,
+        /// A directory, or a tar archive (plain or gzip).
+        from: PathBuf,
+    },
+}
+
+#[derive(Args, Debug)]
+pub(super) struct ServeArguments {
+    /// Address to listen on; port 0 takes a free one.
+    #[arg(long, default_value = "127.0.0.1:0", value_name = "ADDRESS")]
+    pub(super) listen: std::net::SocketAddr,
+    #[command(flatten)]
+    pub(super) behaviour: SandboxBehaviour,
+}
+
+/// How much like EC2 the sandbox behaves.
+#[derive(Args, Debug)]
+pub(super) struct SandboxBehaviour {
+    /// How long state changes of the sandbox take, such as `running=2s,image=5s`.
+    #[arg(long, value_name = "TIMES")]
+    pub(super) latency: Option<String>,
+    /// A fault that the sandbox shows, such as `RunInstances:2:throttle`; may be repeated.
+    #[arg(long = "fault", value_name = "RULE")]
+    pub(super) faults: Vec<String>,
+}
+
+fn assignment(text: &str) -> Result<(String, String), String> {
+    text.split_once('=')
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .ok_or_else(|| format!("`{text}` has no `=`; write `-var name=value`"))
+}
+
+/// Brings Packer's single-dash flags (`-var-file=x`) into the form with two, which works as well.
+pub(super) fn long_flags(
+    arguments: impl IntoIterator<Item = OsString>,
+) -> impl Iterator<Item = OsString> {
+    let mut literal = false;
+    arguments.into_iter().map(move |argument| {
+        literal |= argument == "--";
+        match argument.to_str().and_then(|text| text.strip_prefix('-')) {
+            Some(rest) if !literal && is_long(rest) => format!("--{rest}").into(),
+            _ => argument,
+        }
+    })
+}
+
+/// Whether what follows a dash is a word rather than a letter, a repeated letter or a number.
+fn is_long(rest: &str) -> bool {
+    let name = rest.split('=').next().unwrap_or_default();
+    let letters = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+    let repeated = name.chars().all(|c| Some(c) == name.chars().next());
+    name.len() > 1 && name.starts_with(|c: char| c.is_ascii_alphabetic()) && letters && !repeated
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn long(arguments: &[&str]) -> Vec<String> {
+        long_flags(arguments.iter().map(OsString::from))
+            .map(|argument| argument.to_string_lossy().into_owned())
+            .collect()
+    }
+
+    #[test]
+    fn single_dash_flags_get_their_second() {
+        assert_eq!(
+            long(&["bake", "build", "-var", "a=-b", "-var-file=x", "-only=a,b", "-v", "-vv", "-1", "x"]),
+            ["bake", "build", "--var", "a=-b", "--var-file=x", "--only=a,b", "-v", "-vv", "-1", "x"]
+        );
+        assert_eq!(long(&["bake", "--", "-force"]), ["bake", "--", "-force"]);
+    }
+
+    #[test]
+    fn the_declaration_is_sound() {
+        <Arguments as clap::CommandFactory>::command().debug_assert();
+    }
+}

@@ -1,0 +1,62 @@
+//! From arguments to plans: what `build`, `validate` and `hash` have in common.
+
+use std::sync::Arc;
+
+use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::plan::{self, Kinds, Plan, Selection};
+use crate::template::{self, Environment, Run, VariableInputs};
+
+use super::arguments::TemplateArguments;
+
+/// Prefix of environment variables that set template variables.
+const VARIABLE_PREFIX: &str = "PKR_VAR_";
+
+/// A template with everything that could be known about it on this machine.
+pub(super) struct Prepared {
+    pub(super) environment: Arc<Environment>,
+    pub(super) plans: Vec<Plan>,
+    pub(super) warnings: Diagnostics,
+}
+
+/// Loads, evaluates and plans.
+pub(super) fn prepare(arguments: &TemplateArguments) -> Result<Prepared, Diagnostics> {
+    let directory = std::env::current_dir().map_err(|error| {
+        Diagnostic::error("working-directory", format!("no working directory: {error}"))
+    })?;
+    let selection = Selection::new(&arguments.only, &arguments.except)
+        .map_err(|message| Diagnostic::error("wrong-pattern", message))?;
+    let loaded = template::load(&arguments.template)?;
+    let mut warnings = loaded.warnings;
+    // Variables that are not UTF-8 cannot be asked for by a template.
+    let environment: std::collections::BTreeMap<String, String> = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
+    let inputs = VariableInputs {
+        command_line: arguments.variables.clone(),
+        files: loaded.variable_files.iter().chain(&arguments.variable_files).cloned().collect(),
+        environment: environment
+            .iter()
+            .filter_map(|(name, value)| {
+                Some((name.strip_prefix(VARIABLE_PREFIX)?.to_owned(), value.clone()))
+            })
+            .collect(),
+        undeclared_is_silent: false,
+    };
+    let run = Run {
+        now: jiff::Timestamp::now(),
+        directory: directory.clone(),
+        environment,
+        random: rand::random,
+    };
+    let environment = Environment::new(&loaded.template, &inputs, run, &mut warnings)?;
+    let kinds = Kinds { builders: crate::build::BUILDERS, provisioners: crate::provision::KINDS };
+    let plans = plan::plan(
+        &loaded.template,
+        &environment,
+        kinds,
+        &selection,
+        &directory,
+        &mut warnings,
+    )?;
+    Ok(Prepared { environment, plans, warnings })
+}

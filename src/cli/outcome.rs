@@ -1,0 +1,46 @@
+//! What commands print besides the build log.
+
+use std::io::{IsTerminal, Write};
+
+use crate::diagnostic::{Diagnostics, Style, render};
+use crate::render::Mask;
+
+/// Writes text to standard output. A closed pipe is no error.
+pub(super) fn print(text: &str) {
+    let mut out = anstream::stdout().lock();
+    drop(out.write_all(text.as_bytes()).and_then(|()| out.flush()));
+}
+
+/// Writes a line to standard error.
+pub(super) fn complain(text: &str) {
+    let mut out = anstream::stderr().lock();
+    drop(writeln!(out, "{text}"));
+}
+
+/// Writes findings to standard error, in colour on a terminal, with secrets masked.
+pub(super) fn report(found: &Diagnostics, mask: &Mask) {
+    if found.is_empty() {
+        return;
+    }
+    let text = render(found, Style { colour: true, ..Style::default() });
+    let mut out = anstream::stderr().lock();
+    drop(out.write_all(mask.apply(&text).as_bytes()));
+}
+
+/// Whether people read standard output, rather than a program.
+pub(super) fn is_terminal() -> bool {
+    std::io::stdout().is_terminal()
+}
+
+/// Starts the debugging log when it is wanted.
+pub(super) fn log_to_stderr(verbose: u8) {
+    let filter = match verbose {
+        0 => return,
+        1 => "bake=debug",
+        _ => "debug",
+    };
+    tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::new(filter))
+        .with_writer(std::io::stderr)
+        .init();
+}

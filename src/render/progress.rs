@@ -1,0 +1,100 @@
+//! One progress line for each build, below the log, on terminals only.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::event::{Event, Fact};
+
+use super::lines::step_name;
+
+/// The bars of all builds.
+pub(super) struct Progress {
+    bars: MultiProgress,
+    builds: BTreeMap<String, Bar>,
+}
+
+struct Bar {
+    bar: ProgressBar,
+    step: &'static str,
+    detail: String,
+}
+
+impl Progress {
+    /// Bars on standard error, where logs of scripts do not catch them.
+    pub(super) fn new() -> Self {
+        Self::on(ProgressDrawTarget::stderr())
+    }
+
+    pub(super) fn on(target: ProgressDrawTarget) -> Self {
+        Self { bars: MultiProgress::with_draw_target(target), builds: BTreeMap::new() }
+    }
+
+    /// Runs something that prints, with the bars out of the way.
+    pub(super) fn suspend<T>(&self, print: impl FnOnce() -> T) -> T {
+        self.bars.suspend(print)
+    }
+
+    /// Brings the bars up to date with an event.
+    pub(super) fn observe(&mut self, event: &Event) {
+        let Some(build) = event.build.as_deref() else {
+            if matches!(event.fact, Fact::RunEnded { .. }) {
+                drop(self.bars.clear());
+            }
+            return;
+        };
+        if matches!(event.fact, Fact::BuildStarted { .. }) {
+            let bar = self.bars.add(ProgressBar::new_spinner());
+            bar.set_style(line_style());
+            bar.set_prefix(build.to_owned());
+            bar.enable_steady_tick(Duration::from_millis(100));
+            self.builds.insert(build.to_owned(), Bar { bar, step: "start", detail: String::new() });
+        }
+        let Some(bar) = self.builds.get_mut(build) else { return };
+        match &event.fact {
+            Fact::StepStarted { step } => {
+                bar.step = step_name(*step);
+                bar.detail.clear();
+            }
+            Fact::StateChanged { id, state, .. } => bar.detail = format!("{id} {state}"),
+            Fact::ConnectStarted { address, .. } => bar.detail = address.clone(),
+            Fact::ProvisionerStarted { title, .. } => bar.detail = title.clone(),
+            Fact::UploadStarted { bytes, .. } => {
+                bar.bar.set_style(bytes_style());
+                bar.bar.set_length(*bytes);
+                bar.bar.set_position(0);
+            }
+            Fact::UploadProgressed { bytes } => bar.bar.set_position(*bytes),
+            Fact::UploadEnded { .. } => {
+                bar.bar.unset_length();
+                bar.bar.set_style(line_style());
+            }
+            Fact::BuildFinished { .. } | Fact::BuildFailed { .. } => {
+                bar.bar.finish_and_clear();
+                return;
+            }
+            _ => return,
+        }
+        let text = if bar.detail.is_empty() {
+            bar.step.to_owned()
+        } else {
+            format!("{}: {}", bar.step, bar.detail)
+        };
+        bar.bar.set_message(text);
+    }
+}
+
+fn line_style() -> ProgressStyle {
+    style("{spinner} {prefix}  {elapsed:>4}  {wide_msg}")
+}
+
+fn bytes_style() -> ProgressStyle {
+    style(
+        "{spinner} {prefix}  {elapsed:>4}  {bar:30} {bytes}/{total_bytes} {bytes_per_sec}  {wide_msg}",
+    )
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner())
+}

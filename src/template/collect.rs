@@ -1,0 +1,301 @@
+//! From bodies of HCL files to a [`Template`].
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::diagnostic::{Diagnostic, Diagnostics, Span};
+
+use super::declaration::{Build, Labelled, Local, SourceUse, Step, Template, Validation, Variable};
+use super::reader::{Allowed, Content};
+use super::syntax::{Block, Body, Dialect, Expression, ExpressionKind, Name};
+
+const TOP: &[Allowed] = &[
+    ("packer", 0),
+    ("variable", 1),
+    ("variables", 0),
+    ("local", 1),
+    ("locals", 0),
+    ("data", 2),
+    ("source", 2),
+    ("build", 0),
+    ("communicator", 2),
+    ("hcp_packer_registry", 0),
+];
+
+/// Arguments of every provisioner (`packer-core.md` section 2.5).
+const STEP_META: &[&str] = &[
+    "name",
+    "only",
+    "except",
+    "override",
+    "pause_before",
+    "timeout",
+    "max_retries",
+    "continue_on_error",
+];
+
+/// Arguments of every post-processor.
+const POST_PROCESSOR_META: &[&str] = &["name", "only", "except", "keep_input_artifact"];
+
+/// Collects what all files of a template declare.
+pub(super) fn collect(
+    bodies: &[Body],
+    root: &Path,
+    whole: Span,
+    diagnostics: &mut Diagnostics,
+) -> Template {
+    let mut template = Template {
+        dialect: Dialect::Hcl,
+        root: root.to_owned(),
+        required_versions: Vec::new(),
+        required_plugins: Vec::new(),
+        variables: Vec::new(),
+        locals: Vec::new(),
+        data: Vec::new(),
+        sources: Vec::new(),
+        builds: Vec::new(),
+        whole,
+    };
+    for body in bodies {
+        for block in Content::of(body, Some(&[]), TOP, diagnostics).blocks {
+            top_block(&mut template, block, diagnostics);
+        }
+    }
+    no_duplicates("variable", template.variables.iter().map(|v| (&v.name, None)), diagnostics);
+    no_duplicates("local", template.locals.iter().map(|l| (&l.name, None)), diagnostics);
+    let labelled = |all: &[Labelled]| -> Vec<_> {
+        all.iter().map(|one| (one.name.clone(), Some(one.kind.text.clone()))).collect()
+    };
+    for (what, all) in
+        [("source", labelled(&template.sources)), ("data source", labelled(&template.data))]
+    {
+        let named = all.iter().map(|(name, kind)| (name, kind.as_deref()));
+        no_duplicates(what, named, diagnostics);
+    }
+    template
+}
+
+fn top_block(template: &mut Template, block: Block, diagnostics: &mut Diagnostics) {
+    match block.kind.text.as_str() {
+        "packer" => packer(template, &block, diagnostics),
+        "variable" => template.variables.extend(variable(&block, diagnostics)),
+        "variables" => {
+            let content = Content::of(&block.body, None, &[], diagnostics);
+            template.variables.extend(content.attributes.into_iter().map(|attribute| Variable {
+                header: attribute.name.span.clone(),
+                name: attribute.name,
+                of: None,
+                default: Some(attribute.expression),
+                sensitive: false,
+                description: None,
+                validations: Vec::new(),
+            }));
+        }
+        "local" => template.locals.extend(local(&block, diagnostics)),
+        "locals" => {
+            let content = Content::of(&block.body, None, &[], diagnostics);
+            template.locals.extend(content.attributes.into_iter().map(|attribute| Local {
+                name: attribute.name,
+                expression: attribute.expression,
+                sensitive: false,
+            }));
+        }
+        "source" => template.sources.extend(labelled(block)),
+        "data" => template.data.extend(labelled(block)),
+        "build" => template.builds.push(build(&block, diagnostics)),
+        "communicator" => diagnostics.push(
+            Diagnostic::warning("ignored-block", "`communicator` blocks have no effect")
+                .at(&block.header, "Packer ignores it too")
+                .help("set communicator options in the source"),
+        ),
+        _ => diagnostics.push(
+            Diagnostic::warning("ignored-block", "bake keeps no HCP Packer registry")
+                .at(&block.header, "has no effect"),
+        ),
+    }
+}
+
+fn labelled(block: Block) -> Option<Labelled> {
+    let mut labels = block.labels.into_iter();
+    Some(Labelled {
+        kind: labels.next()?,
+        name: labels.next()?,
+        body: Arc::new(block.body),
+        header: block.header,
+    })
+}
+
+fn packer(template: &mut Template, block: &Block, diagnostics: &mut Diagnostics) {
+    let content = Content::of(
+        &block.body,
+        Some(&["required_version"]),
+        &[("required_plugins", 0)],
+        diagnostics,
+    );
+    template.required_versions.extend(content.attribute("required_version").cloned());
+    for plugins in &content.blocks {
+        let plugins = Content::of(&plugins.body, None, &[], diagnostics);
+        template
+            .required_plugins
+            .extend(plugins.attributes.into_iter().map(|plugin| (plugin.name, plugin.expression)));
+    }
+}
+
+fn variable(block: &Block, diagnostics: &mut Diagnostics) -> Option<Variable> {
+    let name = identifier(block.labels.first()?, "variable", diagnostics)?;
+    let content = Content::of(
+        &block.body,
+        Some(&["type", "default", "description", "sensitive"]),
+        &[("validation", 0)],
+        diagnostics,
+    );
+    let validations = content
+        .blocks
+        .iter()
+        .filter_map(|block| {
+            let content =
+                Content::of(&block.body, Some(&["condition", "error_message"]), &[], diagnostics);
+            let condition = content.required("condition", &block.header, diagnostics).cloned();
+            let message = content.required("error_message", &block.header, diagnostics).cloned();
+            Some(Validation { condition: condition?, error_message: message? })
+        })
+        .collect();
+    Some(Variable {
+        name,
+        of: content.attribute("type").cloned(),
+        default: content.attribute("default").cloned(),
+        sensitive: content.literal_bool("sensitive", diagnostics),
+        description: content.attribute("description").cloned(),
+        validations,
+        header: block.header.clone(),
+    })
+}
+
+fn local(block: &Block, diagnostics: &mut Diagnostics) -> Option<Local> {
+    let name = identifier(block.labels.first()?, "local", diagnostics)?;
+    let content = Content::of(&block.body, Some(&["expression", "sensitive"]), &[], diagnostics);
+    let sensitive = content.literal_bool("sensitive", diagnostics);
+    let expression = content.required("expression", &block.header, diagnostics)?.clone();
+    Some(Local { name, expression, sensitive })
+}
+
+fn build(block: &Block, diagnostics: &mut Diagnostics) -> Build {
+    let content = Content::of(
+        &block.body,
+        Some(&["name", "description", "sources"]),
+        &[
+            ("source", 1),
+            ("provisioner", 1),
+            ("error-cleanup-provisioner", 1),
+            ("post-processor", 1),
+            ("post-processors", 0),
+            ("hcp_packer_registry", 0),
+            ("from", 1),
+        ],
+        diagnostics,
+    );
+    let mut build = Build {
+        name: content.attribute("name").cloned(),
+        description: content.attribute("description").cloned(),
+        sources: content.attribute("sources").cloned(),
+        source_blocks: Vec::new(),
+        provisioners: Vec::new(),
+        error_cleanup: None,
+        post_processors: Vec::new(),
+        header: block.header.clone(),
+    };
+    for block in content.blocks {
+        match block.kind.text.as_str() {
+            "source" => build.source_blocks.extend(source_use(block)),
+            "provisioner" => build.provisioners.extend(step(block, STEP_META)),
+            "error-cleanup-provisioner" => {
+                if let Some(first) = &build.error_cleanup {
+                    diagnostics.push(
+                        Diagnostic::error(
+                            "duplicate-block",
+                            "a build has at most one `error-cleanup-provisioner`",
+                        )
+                        .at(&block.header, "again here")
+                        .also(&first.header, "first here"),
+                    );
+                }
+                build.error_cleanup = step(block, STEP_META);
+            }
+            "post-processor" => {
+                build.post_processors.extend(step(block, POST_PROCESSOR_META).map(|one| vec![one]));
+            }
+            "post-processors" => {
+                let chain =
+                    Content::of(&block.body, Some(&[]), &[("post-processor", 1)], diagnostics);
+                build.post_processors.push(
+                    chain
+                        .blocks
+                        .into_iter()
+                        .filter_map(|block| step(block, POST_PROCESSOR_META))
+                        .collect(),
+                );
+            }
+            other => diagnostics.push(
+                Diagnostic::warning("ignored-block", format!("`{other}` has no effect in a build"))
+                    .at(&block.header, "ignored"),
+            ),
+        }
+    }
+    build
+}
+
+fn source_use(block: Block) -> Option<SourceUse> {
+    let (meta, body) = block.body.split(&["name"]);
+    let rename = meta.attributes.into_iter().next().map(|attribute| attribute.expression);
+    Some(SourceUse {
+        reference: block.labels.into_iter().next()?,
+        rename,
+        body,
+        header: block.header,
+    })
+}
+
+fn step(block: Block, meta: &[&str]) -> Option<Step> {
+    let (meta, body) = block.body.split(meta);
+    Some(Step { kind: block.labels.into_iter().next()?, meta, body, header: block.header })
+}
+
+fn identifier(label: &Name, what: &str, diagnostics: &mut Diagnostics) -> Option<Name> {
+    let mut characters = label.text.chars();
+    let starts = characters.next().is_some_and(|c| c.is_alphabetic() || c == '_');
+    if starts && characters.all(|c| c.is_alphanumeric() || matches!(c, '_' | '-')) {
+        return Some(label.clone());
+    }
+    diagnostics.push(
+        Diagnostic::error("wrong-name", format!("`{}` cannot name a {what}", label.text))
+            .at(&label.span, "letters, digits, `_` and `-` only, not a digit first"),
+    );
+    None
+}
+
+fn no_duplicates<'a>(
+    what: &str,
+    names: impl Iterator<Item = (&'a Name, Option<&'a str>)>,
+    diagnostics: &mut Diagnostics,
+) {
+    let mut seen: std::collections::BTreeMap<(Option<&str>, &str), &Name> =
+        std::collections::BTreeMap::new();
+    for (name, kind) in names {
+        if let Some(first) = seen.insert((kind, &name.text), name) {
+            diagnostics.push(
+                Diagnostic::error("duplicate", format!("{what} `{}` is declared twice", name.text))
+                    .at(&name.span, "again here")
+                    .also(&first.span, "first here"),
+            );
+        }
+    }
+}
+
+/// An expression that must be written as a list, element by element.
+pub(super) fn list_items(expression: &Expression) -> Option<&[Expression]> {
+    match &expression.kind {
+        ExpressionKind::Tuple(items) => Some(items),
+        ExpressionKind::Parenthesis(inner) => list_items(inner),
+        _ => None,
+    }
+}

@@ -1,0 +1,155 @@
+//! What an expression can refer to.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use jiff::Timestamp;
+
+use crate::value::Value;
+
+type Random = Box<dyn FnMut() -> [u8; 16] + Send>;
+type Environment = Box<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
+/// All that functions may see of the machine and the moment.
+pub struct FunctionContext {
+    /// The directory of the template, as an absolute path: what `file` and its kin start from.
+    pub root_dir: PathBuf,
+    /// The working directory, as an absolute path.
+    pub cwd: PathBuf,
+    /// The moment of the run: what `timestamp` gives, however often it is called.
+    pub now: Timestamp,
+    random: Mutex<Random>,
+    environment: Environment,
+}
+
+impl FunctionContext {
+    /// Functions see these directories and this moment, `random` bytes for UUIDs, and
+    /// `environment` through `env`.
+    pub fn new(
+        root_dir: impl Into<PathBuf>,
+        cwd: impl Into<PathBuf>,
+        now: Timestamp,
+        random: impl FnMut() -> [u8; 16] + Send + 'static,
+        environment: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            root_dir: root_dir.into(),
+            cwd: cwd.into(),
+            now,
+            random: Mutex::new(Box::new(random)),
+            environment: Box::new(environment),
+        }
+    }
+
+    /// Sixteen fresh random bytes.
+    pub fn random(&self) -> [u8; 16] {
+        let mut random = self.random.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        random()
+    }
+
+    /// A variable of the environment.
+    pub fn environment(&self, name: &str) -> Option<String> {
+        (self.environment)(name)
+    }
+}
+
+impl fmt::Debug for FunctionContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FunctionContext")
+            .field("root_dir", &self.root_dir)
+            .field("cwd", &self.cwd)
+            .field("now", &self.now)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Names and what they stand for, in scopes that lie within one another.
+#[derive(Clone, Debug)]
+pub struct Scope<'a> {
+    parent: Option<&'a Scope<'a>>,
+    values: BTreeMap<String, Value>,
+    context: Arc<FunctionContext>,
+    env: bool,
+    templatefile: bool,
+}
+
+impl Scope<'static> {
+    /// An outermost scope without names.
+    pub fn new(context: Arc<FunctionContext>) -> Self {
+        Self { parent: None, values: BTreeMap::new(), context, env: false, templatefile: true }
+    }
+}
+
+impl<'a> Scope<'a> {
+    /// A scope within this one.
+    pub fn child(&'a self) -> Scope<'a> {
+        Scope {
+            parent: Some(self),
+            values: BTreeMap::new(),
+            context: Arc::clone(&self.context),
+            env: self.env,
+            templatefile: self.templatefile,
+        }
+    }
+
+    /// An outermost scope with the same context and no names, for a file of its own.
+    pub(crate) fn for_template_file(&self) -> Scope<'static> {
+        Scope {
+            parent: None,
+            values: BTreeMap::new(),
+            context: Arc::clone(&self.context),
+            env: false,
+            templatefile: false,
+        }
+    }
+
+    /// Lets `name` stand for `value`.
+    pub fn set(&mut self, name: impl Into<String>, value: Value) {
+        self.values.insert(name.into(), value);
+    }
+
+    /// The same with `name` standing for `value`.
+    #[must_use]
+    pub fn with(mut self, name: impl Into<String>, value: Value) -> Self {
+        self.set(name, value);
+        self
+    }
+
+    /// The same, but `env` may be called, as in the default of a variable.
+    #[must_use]
+    pub fn allow_env(mut self) -> Self {
+        self.env = true;
+        self
+    }
+
+    /// Whether `env` may be called.
+    pub fn allows_env(&self) -> bool {
+        self.env
+    }
+
+    /// Whether `templatefile` may be called; a template file may not call it again.
+    pub(crate) fn allows_templatefile(&self) -> bool {
+        self.templatefile
+    }
+
+    /// What `name` stands for.
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.values.get(name).or_else(|| self.parent.and_then(|parent| parent.get(name)))
+    }
+
+    /// All names that stand for something.
+    pub fn names(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = self.values.keys().map(String::as_str).collect();
+        if let Some(parent) = self.parent {
+            names.extend(parent.names());
+        }
+        names
+    }
+
+    /// What functions see.
+    pub fn context(&self) -> &Arc<FunctionContext> {
+        &self.context
+    }
+}

@@ -1,0 +1,5 @@
+//! Functions: crypto.
+
+use super::Function;
+
+pub(super) const FUNCTIONS: &[Function] = &[];

@@ -1,0 +1,5 @@
+//! Functions: filesystem.
+
+use super::Function;
+
+pub(super) const FUNCTIONS: &[Function] = &[];

@@ -1,0 +1,5 @@
+//! Functions: network.
+
+use super::Function;
+
+pub(super) const FUNCTIONS: &[Function] = &[];

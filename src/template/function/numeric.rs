@@ -1,0 +1,5 @@
+//! Functions: numeric.
+
+use super::Function;
+
+pub(super) const FUNCTIONS: &[Function] = &[];

@@ -1,0 +1,301 @@
+//! Functions on strings.
+
+use unicode_segmentation::UnicodeSegmentation;
+
+use super::declaration::{Call, Failure, Function, Of, Outcome, number, string, strings};
+use crate::value::{Kind, Type, Value};
+
+pub(super) const FUNCTIONS: &[Function] = &[
+    Function::new("chomp", &[string("text")], Of::String, "removes line ends at the end", chomp),
+    Function::new(
+        "endswith",
+        &[string("text"), string("suffix")],
+        Of::Bool,
+        "whether a text ends with another",
+        |call| Ok(Value::bool(call.text(0).ends_with(call.text(1)))),
+    ),
+    Function::new(
+        "indent",
+        &[number("spaces"), string("text")],
+        Of::String,
+        "puts spaces before all lines but the first",
+        indent,
+    ),
+    Function::new(
+        "join",
+        &[string("separator")],
+        Of::String,
+        "puts the elements of lists of strings together",
+        join,
+    )
+    .variadic(strings("lists")),
+    Function::new("lower", &[string("text")], Of::String, "makes all letters lower case", |call| {
+        Ok(Value::string(call.text(0).to_lowercase()))
+    }),
+    Function::new("upper", &[string("text")], Of::String, "makes all letters upper case", |call| {
+        Ok(Value::string(call.text(0).chars().flat_map(upper).collect::<String>()))
+    }),
+    Function::new(
+        "title",
+        &[string("text")],
+        Of::String,
+        "makes the first letter of each word upper case",
+        title,
+    ),
+    Function::new(
+        "regex",
+        &[string("pattern"), string("text")],
+        Of::Any,
+        "the first match of a regular expression: text, or a list or object of its groups",
+        regex_first,
+    ),
+    Function::new(
+        "regexall",
+        &[string("pattern"), string("text")],
+        Of::Any,
+        "all matches of a regular expression",
+        regex_all,
+    ),
+    Function::new(
+        "regex_replace",
+        &[string("text"), string("pattern"), string("replacement")],
+        Of::String,
+        "replaces what matches a regular expression; `$1` and `${name}` are its groups",
+        regex_replace,
+    ),
+    Function::new(
+        "replace",
+        &[string("text"), string("part"), string("replacement")],
+        Of::String,
+        "replaces a part wherever it is",
+        replace,
+    ),
+    Function::new(
+        "split",
+        &[string("separator"), string("text")],
+        Of::List(&Of::String),
+        "cuts a text at each separator",
+        split,
+    ),
+    Function::new(
+        "startswith",
+        &[string("text"), string("prefix")],
+        Of::Bool,
+        "whether a text begins with another",
+        |call| Ok(Value::bool(call.text(0).starts_with(call.text(1)))),
+    ),
+    Function::new(
+        "strcontains",
+        &[string("text"), string("part")],
+        Of::Bool,
+        "whether a text holds another",
+        |call| Ok(Value::bool(call.text(0).contains(call.text(1)))),
+    ),
+    Function::new("strrev", &[string("text")], Of::String, "turns a text around", |call| {
+        Ok(Value::string(call.text(0).graphemes(true).rev().collect::<String>()))
+    }),
+    Function::new(
+        "substr",
+        &[string("text"), number("offset"), number("length")],
+        Of::String,
+        "a part of a text; a negative offset counts from the end, length -1 means the rest",
+        substr,
+    ),
+    Function::new(
+        "trim",
+        &[string("text"), string("characters")],
+        Of::String,
+        "removes characters from both ends",
+        |call| {
+            let set = call.text(1);
+            Ok(Value::string(call.text(0).trim_matches(|c| set.contains(c))))
+        },
+    ),
+    Function::new(
+        "trimprefix",
+        &[string("text"), string("prefix")],
+        Of::String,
+        "removes a prefix if it is there",
+        |call| {
+            let text = call.text(0);
+            Ok(Value::string(text.strip_prefix(call.text(1)).unwrap_or(text)))
+        },
+    ),
+    Function::new(
+        "trimsuffix",
+        &[string("text"), string("suffix")],
+        Of::String,
+        "removes a suffix if it is there",
+        |call| {
+            let text = call.text(0);
+            Ok(Value::string(text.strip_suffix(call.text(1)).unwrap_or(text)))
+        },
+    ),
+    Function::new(
+        "trimspace",
+        &[string("text")],
+        Of::String,
+        "removes blanks from both ends",
+        |call| Ok(Value::string(call.text(0).trim())),
+    ),
+];
+
+fn chomp(call: &Call<'_>) -> Outcome {
+    Ok(Value::string(call.text(0).trim_end_matches(['\n', '\r'])))
+}
+
+/// Upper case letter by letter, so that `ß` stays as it is in Go.
+fn upper(c: char) -> impl Iterator<Item = char> {
+    let mut mapped = c.to_uppercase();
+    let single = if mapped.len() == 1 { mapped.next() } else { None };
+    std::iter::once(single.unwrap_or(c))
+}
+
+fn title(call: &Call<'_>) -> Outcome {
+    let mut result = String::new();
+    let mut begins = true;
+    for c in call.text(0).chars() {
+        if begins {
+            result.extend(upper(c));
+        } else {
+            result.push(c);
+        }
+        // Letters, digits and underscores go on with a word, as do the apostrophes of English.
+        begins = !(c.is_alphanumeric() || c == '_' || c == '\'');
+    }
+    Ok(Value::string(result))
+}
+
+fn indent(call: &Call<'_>) -> Outcome {
+    let spaces = call.size(0)?;
+    let lines = call.text(1).matches('\n').count();
+    if spaces.saturating_mul(lines) > TEXT_LIMIT {
+        return Err(Failure::of(0, "the result is too long"));
+    }
+    let padding = format!("\n{}", " ".repeat(spaces));
+    Ok(Value::string(call.text(1).replace('\n', &padding)))
+}
+
+/// The longest text that one call makes.
+pub(super) const TEXT_LIMIT: usize = 64 << 20;
+
+fn join(call: &Call<'_>) -> Outcome {
+    let separator = call.text(0);
+    if call.arguments.len() < 2 {
+        return Err(Failure::new("at least one list is required"));
+    }
+    let mut parts = Vec::new();
+    for at in 1..call.arguments.len() {
+        for element in call.elements(at)? {
+            match element.as_str() {
+                Some(text) => parts.push(text),
+                None => return Err(Failure::of(at, "an element of the list is null")),
+            }
+        }
+    }
+    let length = parts.iter().map(|part| part.len() + separator.len()).sum::<usize>();
+    if length > TEXT_LIMIT {
+        return Err(Failure::new("the result is too long"));
+    }
+    Ok(Value::string(parts.join(separator)))
+}
+
+fn replace(call: &Call<'_>) -> Outcome {
+    let (text, part, with) = (call.text(0), call.text(1), call.text(2));
+    let found = text.matches(part).count();
+    if found.saturating_mul(with.len()).saturating_add(text.len()) > TEXT_LIMIT {
+        return Err(Failure::new("the result is too long"));
+    }
+    Ok(Value::string(text.replace(part, with)))
+}
+
+fn split(call: &Call<'_>) -> Outcome {
+    let (separator, text) = (call.text(0), call.text(1));
+    let parts: Vec<Value> = if separator.is_empty() {
+        text.chars().map(|c| Value::string(c.to_string())).collect()
+    } else {
+        text.split(separator).map(Value::string).collect()
+    };
+    Ok(Value::new(Kind::List(Type::String, parts)))
+}
+
+fn substr(call: &Call<'_>) -> Outcome {
+    let graphemes: Vec<&str> = call.text(0).graphemes(true).collect();
+    let (offset, length) = (call.integer(1)?, call.integer(2)?);
+    let total = i64::try_from(graphemes.len()).unwrap_or(i64::MAX);
+    let offset = if offset < 0 { offset.saturating_add(total) } else { offset };
+    if length < -1 {
+        return Err(Failure::of(2, "a length of at least -1 is required"));
+    }
+    let end = if length == -1 { total } else { offset.saturating_add(length) };
+    let part: String = graphemes
+        .iter()
+        .enumerate()
+        .filter(|(at, _)| i64::try_from(*at).is_ok_and(|at| (offset..end).contains(&at)))
+        .map(|(_, grapheme)| *grapheme)
+        .collect();
+    Ok(Value::string(part))
+}
+
+fn compiled(call: &Call<'_>, at: usize) -> Result<regex::Regex, Failure> {
+    regex::RegexBuilder::new(call.text(at)).size_limit(1 << 20).build().map_err(|error| {
+        let text = error.to_string();
+        // The last line says what is wrong; those before draw the pattern.
+        let detail =
+            text.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
+        Failure::of(at, format!("invalid regular expression{}", call.detail(at, detail)))
+    })
+}
+
+/// A match: its text when there are no groups, an object of named groups, or a list of groups.
+fn captured(pattern: &regex::Regex, captures: &regex::Captures<'_>) -> Result<Value, Failure> {
+    let text = |group: Option<regex::Match<'_>>| match group {
+        Some(group) => Value::string(group.as_str()),
+        None => Value::new(Kind::Null(Type::String)),
+    };
+    let names: Vec<Option<&str>> = pattern.capture_names().skip(1).collect();
+    if names.is_empty() {
+        return Ok(text(captures.get(0)));
+    }
+    if names.iter().all(Option::is_none) {
+        return Ok(Value::tuple(captures.iter().skip(1).map(text).collect()));
+    }
+    if names.iter().any(Option::is_none) {
+        return Err(Failure::of(0, "groups have to be all named or all without name"));
+    }
+    Ok(Value::object(
+        names
+            .iter()
+            .flatten()
+            .map(|name| ((*name).to_owned(), text(captures.name(name))))
+            .collect(),
+    ))
+}
+
+fn regex_first(call: &Call<'_>) -> Outcome {
+    let pattern = compiled(call, 0)?;
+    match pattern.captures(call.text(1)) {
+        Some(captures) => captured(&pattern, &captures),
+        None => Err(Failure::of(1, format!("{} does not match the pattern", call.shown(1)))
+            .help("use `regexall`, or `try(regex(…), null)`, when it need not match")),
+    }
+}
+
+fn regex_all(call: &Call<'_>) -> Outcome {
+    let pattern = compiled(call, 0)?;
+    let mut matches = Vec::new();
+    for captures in pattern.captures_iter(call.text(1)) {
+        matches.push(captured(&pattern, &captures)?);
+    }
+    let of = matches.first().map_or(Type::String, Value::type_of);
+    Ok(Value::new(Kind::List(of, matches)))
+}
+
+fn regex_replace(call: &Call<'_>) -> Outcome {
+    let pattern = compiled(call, 1)?;
+    let replaced = pattern.replace_all(call.text(0), call.text(2));
+    if replaced.len() > TEXT_LIMIT {
+        return Err(Failure::new("the result is too long"));
+    }
+    Ok(Value::string(replaced))
+}

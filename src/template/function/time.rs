@@ -1,0 +1,5 @@
+//! Functions: time.
+
+use super::Function;
+
+pub(super) const FUNCTIONS: &[Function] = &[];

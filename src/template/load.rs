@@ -1,0 +1,170 @@
+//! From a path to a template.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::diagnostic::{Diagnostic, Diagnostics, Source, Span};
+
+use super::declaration::Template;
+use super::syntax::{Body, parse_hcl};
+use super::{collect, json, legacy};
+
+/// Bytes of the largest file that is read as a template.
+const LARGEST: u64 = 16 << 20;
+
+/// What a file holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Format {
+    Hcl,
+    HclJson,
+    LegacyJson,
+}
+
+/// A template and the variable files that come with its directory.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// What is declared.
+    pub template: Template,
+    /// `*.auto.pkrvars.hcl`, then `*.auto.pkrvars.json`, in the order in which they count.
+    pub variable_files: Vec<PathBuf>,
+    /// Warnings.
+    pub warnings: Diagnostics,
+}
+
+/// Reads a template: an HCL or JSON file, or a directory with `*.pkr.hcl` and `*.pkr.json` files.
+///
+/// # Errors
+/// Files that cannot be read, and everything in them that is wrong before evaluation.
+pub fn load(path: &Path) -> Result<Loaded, Diagnostics> {
+    let mut found = Diagnostics::new();
+    let mut variable_files = Vec::new();
+    let (template_files, root) = if path.is_dir() {
+        let names = directory_files(path)?;
+        let ending =
+            |end: &'static str| names.iter().filter(move |name| has_ending(name, end)).cloned();
+        variable_files.extend(ending(".auto.pkrvars.hcl"));
+        variable_files.extend(ending(".auto.pkrvars.json"));
+        let files: Vec<_> = ending(".pkr.hcl").chain(ending(".pkr.json")).collect();
+        if files.is_empty() {
+            return Err(Diagnostic::error(
+                "missing-template",
+                format!("`{}` has no `*.pkr.hcl` or `*.pkr.json` file", path.display()),
+            )
+            .help("name the template file itself, or add `.pkr` to its name")
+            .into());
+        }
+        (files, path.to_owned())
+    } else {
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        (vec![path.to_owned()], parent.unwrap_or(Path::new(".")).to_owned())
+    };
+    let mut bodies: Vec<Body> = Vec::new();
+    let mut template = None;
+    for file in &template_files {
+        let Some(source) = found.take(read_source(file)) else { continue };
+        match format_of(file, &source)? {
+            Format::Hcl => {
+                let (body, errors) = parse_hcl(&source);
+                found.extend(errors);
+                bodies.push(body);
+            }
+            Format::HclJson => bodies.extend(found.take(parse_hcl_json(&source))),
+            Format::LegacyJson => {
+                if let Some(node) = found.take(json::parse(
+                    &source,
+                    json::ParseOptions { duplicates: json::Duplicates::Refuse },
+                )) {
+                    template = Some(legacy::read(&node, &root, &mut found));
+                }
+            }
+        }
+    }
+    // What could not be parsed would only cause follow-up errors.
+    if found.has_errors() {
+        return Err(found);
+    }
+    let template = template.or_else(|| {
+        let whole = bodies.first().map(|body| Span::new(body.span.source(), 0..0))?;
+        Some(collect::collect(&bodies, &root, whole, &mut found))
+    });
+    match template {
+        Some(template) if !found.has_errors() => {
+            Ok(Loaded { template, variable_files, warnings: found })
+        }
+        _ => Err(found),
+    }
+}
+
+/// The files of a directory in byte order of their names.
+fn directory_files(path: &Path) -> Result<Vec<PathBuf>, Diagnostics> {
+    let unreadable = |error: std::io::Error| {
+        Diagnostics::from(Diagnostic::error(
+            "unreadable",
+            format!("cannot read the directory `{}`: {error}", path.display()),
+        ))
+    };
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(path).map_err(unreadable)? {
+        let file = entry.map_err(unreadable)?.path();
+        if file.is_file() {
+            files.push(file);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn has_ending(path: &Path, ending: &str) -> bool {
+    path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.ends_with(ending))
+}
+
+/// Reads a text file, bounded.
+pub(super) fn read_source(path: &Path) -> Result<Arc<Source>, Diagnostics> {
+    let failed = |what: String| {
+        Diagnostics::from(Diagnostic::error("unreadable", what).help("check the path"))
+    };
+    let size = std::fs::metadata(path)
+        .map_err(|error| failed(format!("cannot read `{}`: {error}", path.display())))?
+        .len();
+    if size > LARGEST {
+        return Err(failed(format!(
+            "`{}` is too large: {size} bytes, at most {LARGEST} are read",
+            path.display()
+        )));
+    }
+    let bytes = std::fs::read(path)
+        .map_err(|error| failed(format!("cannot read `{}`: {error}", path.display())))?;
+    String::from_utf8(bytes).map(|text| Source::new(path.display().to_string(), text)).map_err(
+        |error| {
+            failed(format!(
+                "`{}` is not UTF-8: byte {} is no text",
+                path.display(),
+                error.utf8_error().valid_up_to()
+            ))
+        },
+    )
+}
+
+fn format_of(path: &Path, source: &Arc<Source>) -> Result<Format, Diagnostics> {
+    if has_ending(path, ".pkr.json") {
+        return Ok(Format::HclJson);
+    }
+    if has_ending(path, ".hcl") {
+        return Ok(Format::Hcl);
+    }
+    if has_ending(path, ".json") || source.text().trim_start().starts_with('{') {
+        return Ok(Format::LegacyJson);
+    }
+    Err(Diagnostic::error(
+        "unknown-format",
+        format!("`{}` is neither HCL nor JSON by its name", path.display()),
+    )
+    .help("name it `*.pkr.hcl` or `*.hcl` (HCL2), `*.pkr.json` (HCL2 in JSON) or `*.json` (legacy)")
+    .into())
+}
+
+pub(super) fn parse_hcl_json(source: &Arc<Source>) -> Result<Body, Diagnostics> {
+    Err(Diagnostic::error("unsupported", "HCL in JSON is not supported yet")
+        .at(&Span::new(source, 0..1), "")
+        .into())
+}

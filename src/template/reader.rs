@@ -1,0 +1,196 @@
+//! Reads the fixed parts of a template: blocks whose content bake knows, as opposed to a
+//! component's options.
+
+use crate::diagnostic::{Diagnostic, Diagnostics, Span, did_you_mean};
+use crate::value::Kind;
+
+use super::syntax::{Attribute, Block, Body, Dialect, Expression, ExpressionKind, Name};
+
+/// A kind of block that may stand somewhere, with the number of its labels.
+pub(super) type Allowed = (&'static str, usize);
+
+/// The content of a body, sorted.
+pub(super) struct Content {
+    /// Arguments.
+    pub(super) attributes: Vec<Attribute>,
+    /// Blocks in written order.
+    pub(super) blocks: Vec<Block>,
+}
+
+impl Content {
+    /// Sorts a body into the arguments and blocks that may stand there; anything else is an error.
+    /// `attributes: None` allows any argument.
+    pub(super) fn of(
+        body: &Body,
+        attributes: Option<&[&str]>,
+        blocks: &[Allowed],
+        diagnostics: &mut Diagnostics,
+    ) -> Self {
+        let mut content = Self { attributes: Vec::new(), blocks: Vec::new() };
+        for block in &body.blocks {
+            match blocks.iter().find(|(kind, _)| *kind == block.kind.text) {
+                Some((_, labels)) => {
+                    if labels_fit(block, *labels, diagnostics) {
+                        content.blocks.push(block.clone());
+                    }
+                }
+                None => unknown("block", &block.kind, attributes, blocks, diagnostics),
+            }
+        }
+        for attribute in &body.attributes {
+            let name = attribute.name.text.as_str();
+            let block = blocks.iter().find(|(kind, _)| *kind == name);
+            if let (Some((_, labels)), false) = (block, body.dialect == Dialect::Hcl) {
+                let found = blocks_of(attribute, *labels, body.dialect, diagnostics);
+                content.blocks.extend(found);
+            } else if attributes.is_none_or(|names| names.contains(&name)) {
+                content.attributes.push(attribute.clone());
+            } else {
+                unknown("argument", &attribute.name, attributes, blocks, diagnostics);
+            }
+        }
+        content
+    }
+
+    /// The argument of a name.
+    pub(super) fn attribute(&self, name: &str) -> Option<&Expression> {
+        self.attributes
+            .iter()
+            .find(|attribute| attribute.name.text == name)
+            .map(|attribute| &attribute.expression)
+    }
+
+    /// The argument of a name; an error when it is missing.
+    pub(super) fn required(
+        &self,
+        name: &str,
+        header: &Span,
+        diagnostics: &mut Diagnostics,
+    ) -> Option<&Expression> {
+        let found = self.attribute(name);
+        if found.is_none() {
+            diagnostics.push(
+                Diagnostic::error("missing-argument", format!("`{name}` is required"))
+                    .at(header, format!("`{name}` is not given")),
+            );
+        }
+        found
+    }
+
+    /// An argument that must be written as `true` or `false`.
+    pub(super) fn literal_bool(&self, name: &str, diagnostics: &mut Diagnostics) -> bool {
+        let Some(expression) = self.attribute(name) else { return false };
+        match &expression.kind {
+            ExpressionKind::Literal(value) => match &value.kind {
+                Kind::Bool(truth) => return *truth,
+                Kind::String(text) if text.as_ref() == "true" => return true,
+                Kind::String(text) if text.as_ref() == "false" => return false,
+                _ => {}
+            },
+            ExpressionKind::Variable(_) | ExpressionKind::Traversal(..) => {}
+            _ => {}
+        }
+        diagnostics.push(
+            Diagnostic::error("not-constant", format!("`{name}` must be `true` or `false`"))
+                .at(&expression.span, "must be a constant"),
+        );
+        false
+    }
+}
+
+fn labels_fit(block: &Block, labels: usize, diagnostics: &mut Diagnostics) -> bool {
+    let kind = &block.kind.text;
+    if block.labels.len() == labels {
+        return true;
+    }
+    let wanted = match labels {
+        0 => "no labels".to_owned(),
+        1 => "one label".to_owned(),
+        many => format!("{many} labels"),
+    };
+    let example = match (kind.as_str(), labels) {
+        ("source" | "data", 2) => format!("write `{kind} \"TYPE\" \"NAME\" {{`"),
+        (_, 0) => format!("write `{kind} {{`"),
+        _ => format!("write `{kind} \"NAME\" {{`"),
+    };
+    diagnostics.push(
+        Diagnostic::error("wrong-labels", format!("a `{kind}` block has {wanted}"))
+            .at(&block.header, format!("has {}", block.labels.len()))
+            .help(example),
+    );
+    false
+}
+
+fn unknown(
+    what: &str,
+    name: &Name,
+    attributes: Option<&[&str]>,
+    blocks: &[Allowed],
+    diagnostics: &mut Diagnostics,
+) {
+    let known =
+        attributes.unwrap_or_default().iter().copied().chain(blocks.iter().map(|(kind, _)| *kind));
+    diagnostics.push(
+        Diagnostic::error(
+            if what == "block" { "unknown-block" } else { "unknown-argument" },
+            format!("unknown {what} `{}`", name.text),
+        )
+        .at(&name.span, "not known here")
+        .maybe_help(did_you_mean(&name.text, known)),
+    );
+}
+
+/// The blocks that an object of HCL-JSON stands for: one level of keys for each label, arrays
+/// anywhere for repetition.
+fn blocks_of(
+    attribute: &Attribute,
+    labels: usize,
+    dialect: Dialect,
+    diagnostics: &mut Diagnostics,
+) -> Vec<Block> {
+    let mut found = Vec::new();
+    let mut path = Vec::new();
+    descend(attribute, &attribute.expression, labels, dialect, &mut path, &mut found, diagnostics);
+    found
+}
+
+fn descend(
+    attribute: &Attribute,
+    expression: &Expression,
+    labels: usize,
+    dialect: Dialect,
+    path: &mut Vec<Name>,
+    found: &mut Vec<Block>,
+    diagnostics: &mut Diagnostics,
+) {
+    if let ExpressionKind::Tuple(all) = &expression.kind {
+        for one in all {
+            descend(attribute, one, labels, dialect, path, found, diagnostics);
+        }
+        return;
+    }
+    let Some(body) = Body::of_object(expression, dialect) else {
+        diagnostics.push(
+            Diagnostic::error(
+                "wrong-type",
+                format!("`{}` must be an object or a list of objects", attribute.name.text),
+            )
+            .at(&expression.span, ""),
+        );
+        return;
+    };
+    if labels == 0 {
+        found.push(Block {
+            kind: attribute.name.clone(),
+            labels: path.clone(),
+            header: path.last().map_or_else(|| attribute.name.span.clone(), |l| l.span.clone()),
+            body,
+        });
+        return;
+    }
+    for inner in &body.attributes {
+        path.push(inner.name.clone());
+        descend(attribute, &inner.expression, labels - 1, dialect, path, found, diagnostics);
+        path.pop();
+    }
+}

@@ -1,0 +1,181 @@
+//! Go templates in option texts: which functions and fields they have where.
+
+use std::collections::BTreeMap;
+
+use crate::diagnostic::{Diagnostic, Diagnostics, Span};
+use crate::value::{Kind, Marks, Value, format_number, to_integer};
+
+use super::environment::PACKER_VERSION;
+use super::go_template::{
+    Available, BUILD_OUTSIDE_STEPS, Data, ENV_IN_OPTION, GoTemplate, Moment, PackerFunctions,
+    RenderError, Rendered, Request, SECRET_IN_OPTION,
+};
+use super::syntax::Dialect;
+
+/// The value of a legacy variable.
+#[derive(Clone, Debug)]
+pub(super) struct UserVariable {
+    pub(super) text: String,
+    pub(super) sensitive: bool,
+}
+
+/// What texts may refer to.
+pub(super) struct Texts<'a> {
+    pub(super) dialect: Dialect,
+    pub(super) moment: Moment,
+    pub(super) entropy: &'a dyn Fn() -> [u8; 12],
+    pub(super) working_directory: &'a str,
+    pub(super) template_directory: &'a str,
+    /// `build_name` and `build_type`, within a build.
+    pub(super) build: Option<(&'a str, &'a str)>,
+    /// Legacy variables.
+    pub(super) user: &'a BTreeMap<String, UserVariable>,
+    /// What the build knows; `None` before it runs.
+    pub(super) data: Option<&'a BTreeMap<String, Value>>,
+}
+
+impl Texts<'_> {
+    /// Renders a text of an option. What is only known while the build runs stays as it is.
+    pub(super) fn render(
+        &self,
+        text: &str,
+        at: &Span,
+        deferred: bool,
+        diagnostics: &mut Diagnostics,
+    ) -> Option<(String, Marks)> {
+        let template = match GoTemplate::parse(text) {
+            Ok(template) => template,
+            Err(error) => {
+                diagnostics.push(
+                    Diagnostic::error("template-syntax", error.message)
+                        .at(&narrowed(at, text, error.range), "in this template text")
+                        .maybe_help(error.help),
+                );
+                return None;
+            }
+        };
+        match self.rendered(&template, &BTreeMap::new()) {
+            Ok(rendered) => {
+                // The fields of a deferred text are yet to come.
+                for kept in rendered.kept.iter().filter(|_| !deferred) {
+                    diagnostics.push(
+                        Diagnostic::warning(
+                            "unknown-field",
+                            format!("`{}` is not known here and stays as it is", kept.name),
+                        )
+                        .at(&narrowed(at, text, kept.field.clone()), "")
+                        .maybe_help(
+                            kept.similar.as_ref().map(|name| format!("did you mean `{name}`?")),
+                        ),
+                    );
+                }
+                let marks = self.marks(&rendered);
+                Some((rendered.text, marks))
+            }
+            Err(error) => {
+                diagnostics.push(
+                    Diagnostic::error("template-error", error.message)
+                        .at(&narrowed(at, text, error.range), "in this template text")
+                        .maybe_help(error.help),
+                );
+                None
+            }
+        }
+    }
+
+    /// Renders a deferred text with its documented fields and all that the build knows.
+    pub(super) fn render_late(
+        &self,
+        text: &str,
+        fields: &BTreeMap<String, Value>,
+    ) -> Result<(String, Marks), String> {
+        let template = GoTemplate::parse(text).map_err(|error| error.message)?;
+        let rendered = self.rendered(&template, fields).map_err(|error| error.message)?;
+        let marks = self.marks(&rendered);
+        Ok((rendered.text, marks))
+    }
+
+    fn rendered(
+        &self,
+        template: &GoTemplate,
+        fields: &BTreeMap<String, Value>,
+    ) -> Result<Rendered, RenderError> {
+        let mut known: BTreeMap<String, Data> = BTreeMap::new();
+        for (name, value) in self.data.into_iter().flatten().chain(fields) {
+            known.insert(name.clone(), data_of(value));
+        }
+        let user = |request: &Request<'_>| {
+            Ok(self.user.get(request.key).map_or_else(String::new, |known| known.text.clone()))
+        };
+        let build = |request: &Request<'_>| match self.data {
+            // Filled in when the options are read again in the running build.
+            None => Ok(format!("{{{{build `{}`}}}}", request.key)),
+            Some(data) => data
+                .get(request.key)
+                .map(text_of)
+                .ok_or_else(|| format!("the build knows no `{}`", request.key)),
+        };
+        let mut functions = PackerFunctions::new(self.moment, self.entropy, PACKER_VERSION);
+        functions.working_directory = Some(self.working_directory);
+        functions.has_clean_resource_name = true;
+        if let Some((name, kind)) = self.build {
+            functions.build_name = Some(name);
+            functions.build_type = Some(kind);
+        }
+        if self.dialect == Dialect::Legacy {
+            functions.template_directory = Some(self.template_directory);
+            functions.user = Available::Yes(&user);
+            functions.env = Available::No(ENV_IN_OPTION);
+            functions.secret = Available::No(SECRET_IN_OPTION);
+            functions.build = if self.build.is_some() {
+                Available::Yes(&build)
+            } else {
+                Available::No(BUILD_OUTSIDE_STEPS)
+            };
+        }
+        template.render(&Data::Map(known), &functions)
+    }
+
+    fn marks(&self, rendered: &Rendered) -> Marks {
+        Marks {
+            volatile: !rendered.volatile.is_empty(),
+            sensitive: rendered
+                .looked_up("user")
+                .any(|name| self.user.get(name).is_some_and(|known| known.sensitive)),
+        }
+    }
+}
+
+/// The place of a part of a text: exact where the text stands in the file as it is.
+fn narrowed(at: &Span, text: &str, part: std::ops::Range<usize>) -> Span {
+    match at.text().find(text) {
+        Some(start) => at.slice(start + part.start..start + part.end),
+        None => at.clone(),
+    }
+}
+
+fn text_of(value: &Value) -> String {
+    match &value.kind {
+        Kind::String(text) => text.as_ref().to_owned(),
+        Kind::Number(number) => format_number(number),
+        Kind::Bool(truth) => truth.to_string(),
+        _ => String::new(),
+    }
+}
+
+fn data_of(value: &Value) -> Data {
+    match &value.kind {
+        Kind::Unknown(_) | Kind::Null(_) => Data::Nil,
+        Kind::Bool(truth) => Data::Bool(*truth),
+        Kind::Number(number) => {
+            to_integer(number).map_or_else(|| Data::String(format_number(number)), Data::Integer)
+        }
+        Kind::String(text) => Data::String(text.as_ref().to_owned()),
+        Kind::List(_, all) | Kind::Set(_, all) | Kind::Tuple(all) => {
+            Data::List(all.iter().map(data_of).collect())
+        }
+        Kind::Map(_, all) | Kind::Object(all) => {
+            Data::Map(all.iter().map(|(name, value)| (name.clone(), data_of(value))).collect())
+        }
+    }
+}

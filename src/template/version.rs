@@ -1,0 +1,149 @@
+//! `required_version` and `required_plugins`.
+
+use crate::diagnostic::{Diagnostic, Diagnostics};
+
+use super::syntax::{Body, Dialect, Expression, ExpressionKind, Name};
+
+/// Checks that `version` satisfies all constraints of a template.
+pub(super) fn check(constraints: &[Expression], version: &str, found: &mut Diagnostics) {
+    for expression in constraints {
+        let Some(text) = constant_text(expression) else {
+            found.push(
+                Diagnostic::error("not-constant", "`required_version` must be a constant string")
+                    .at(&expression.span, ""),
+            );
+            continue;
+        };
+        match satisfies(version, text) {
+            Ok(true) => {}
+            Ok(false) => found.push(
+                Diagnostic::error(
+                    "required-version",
+                    format!("the template asks for Packer `{text}`"),
+                )
+                .at(&expression.span, format!("bake reads templates as Packer {version} does")),
+            ),
+            Err(message) => found.push(
+                Diagnostic::error("wrong-constraint", message)
+                    .at(&expression.span, "")
+                    .help("a constraint is `>= 1.7.0`, `~> 1.2`, `!= 1.3`, joined by commas"),
+            ),
+        }
+    }
+}
+
+/// Checks the form of what is asked of plugins. Which of them are built in only matters once their
+/// components are used.
+pub(super) fn check_plugins(plugins: &[(Name, Expression)], found: &mut Diagnostics) {
+    for (index, (name, expression)) in plugins.iter().enumerate() {
+        if let Some((first, _)) = plugins[..index].iter().find(|(one, _)| one.text == name.text) {
+            found.push(
+                Diagnostic::error("duplicate", format!("plugin `{}` is required twice", name.text))
+                    .at(&name.span, "again here")
+                    .also(&first.span, "first here"),
+            );
+        }
+        let Some(body) = Body::of_object(expression, Dialect::Hcl) else {
+            found.push(
+                Diagnostic::error("wrong-type", "a required plugin is an object")
+                    .at(&expression.span, "")
+                    .help(
+                        "write `{ source = \"github.com/hashicorp/amazon\", version = \">= 1\" }`",
+                    ),
+            );
+            continue;
+        };
+        for attribute in &body.attributes {
+            let text = constant_text(&attribute.expression);
+            let finding = match (attribute.name.text.as_str(), text) {
+                ("version", Some(text)) => satisfies("0.0.0", text).err(),
+                ("source", Some(text)) if text.split('/').count() < 3 => Some(format!(
+                    "`{text}` is no plugin source such as `github.com/hashicorp/amazon`"
+                )),
+                ("source", Some(_)) => None,
+                ("source" | "version", None) => Some("a constant string is expected".to_owned()),
+                (other, _) => Some(format!("unknown argument `{other}`")),
+            };
+            if let Some(message) = finding {
+                found.push(
+                    Diagnostic::error("wrong-plugin", message).at(&attribute.expression.span, ""),
+                );
+            }
+        }
+    }
+}
+
+fn constant_text(expression: &Expression) -> Option<&str> {
+    match &expression.kind {
+        ExpressionKind::Literal(value) => value.as_str(),
+        _ => None,
+    }
+}
+
+/// Whether a version satisfies constraints joined by commas, as go-version reads them.
+fn satisfies(version: &str, constraints: &str) -> Result<bool, String> {
+    let have = segments(version).ok_or_else(|| format!("`{version}` is not a version"))?;
+    let mut all = true;
+    for constraint in constraints.split(',') {
+        let constraint = constraint.trim();
+        let digits = constraint.find(|c: char| c.is_ascii_digit() || c == 'v');
+        let (operator, wanted) = constraint.split_at(digits.unwrap_or(constraint.len()));
+        let wrong = || format!("`{constraint}` is not a version constraint");
+        let segments = segments(wanted.trim()).ok_or_else(wrong)?;
+        let full = padded(&segments);
+        let have = padded(&have);
+        all &= match operator.trim() {
+            "" | "=" => have == full,
+            "!=" => have != full,
+            ">" => have > full,
+            ">=" => have >= full,
+            "<" => have < full,
+            "<=" => have <= full,
+            "~>" => {
+                let kept = segments.len().saturating_sub(1).max(1);
+                have >= full && have.iter().zip(&full).take(kept).all(|(a, b)| a == b)
+            }
+            _ => return Err(wrong()),
+        };
+    }
+    Ok(all)
+}
+
+fn segments(version: &str) -> Option<Vec<u64>> {
+    let version = version.strip_prefix('v').unwrap_or(version);
+    let core = version.split(['-', '+']).next()?;
+    let parts: Option<Vec<u64>> = core.split('.').map(|part| part.parse().ok()).collect();
+    parts.filter(|parts| parts.len() <= 3)
+}
+
+fn padded(segments: &[u64]) -> [u64; 3] {
+    let mut full = [0; 3];
+    for (to, from) in full.iter_mut().zip(segments) {
+        *to = *from;
+    }
+    full
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn constraints_are_read_as_go_version_does() {
+        for (constraint, holds) in [
+            (">= 1.7.0", true),
+            ("~> 1.7", true),
+            ("~> 1.7.0", false),
+            (">= 1.7, < 2", true),
+            ("= 1.16.0", true),
+            ("1.16", true),
+            ("!= 1.16.0", false),
+            ("> 1.16", false),
+        ] {
+            assert_eq!(satisfies("1.16.0", constraint), Ok(holds), "{constraint}");
+        }
+        for wrong in ["", ">=", "latest", "=> 1", "1.x"] {
+            assert!(satisfies("1.16.0", wrong).is_err(), "{wrong}");
+        }
+    }
+}
