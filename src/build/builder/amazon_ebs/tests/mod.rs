@@ -1,0 +1,4 @@
+//! The engine against clouds that are not AWS.
+
+mod moto;
+mod support;
