@@ -1,3 +1,12 @@
-//! Thin entry: arguments to the library, its answer to an exit code.
+//! The `bake` command.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    // First of all: inside a sandbox machine this executable has other roles,
+    // and those want a process with one thread.
+    if let Some(code) = bake::sandbox::machine::reentry(std::env::args_os()) {
+        return ExitCode::from(u8::try_from(code).unwrap_or(1));
+    }
+    ExitCode::SUCCESS
+}
