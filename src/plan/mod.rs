@@ -12,6 +12,7 @@ mod planned;
 mod planning;
 mod selection;
 
+pub use crate::template::schema::BuildData;
 pub use canonical::canonical_json;
 pub use component::{Component, ComponentKind, Planner};
 pub use input::{Content, Digest, Entry, Tree};
