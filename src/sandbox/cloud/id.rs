@@ -144,7 +144,15 @@ mod tests {
     #[test]
     fn shape_of_ids() {
         let good = ["ami-12345678", "ami-0123456789abcdef0"];
-        let bad = ["", "ami-", "ami-1234567", "ami-123456789", "ami-1234567g", "i-12345678", "ami-1234567A"];
+        let bad = [
+            "",
+            "ami-",
+            "ami-1234567",
+            "ami-123456789",
+            "ami-1234567g",
+            "i-12345678",
+            "ami-1234567A",
+        ];
         assert!(good.iter().all(|id| Kind::Image.check(id).is_ok()));
         assert!(bad.iter().all(|id| Kind::Image.check(id).is_err()));
     }

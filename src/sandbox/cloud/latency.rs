@@ -28,7 +28,9 @@ const NAMES: [&str; 6] = ["running", "stopped", "terminated", "snapshot", "image
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LatencyError {
     /// A part without `=`.
-    #[error("`{0}` is not `NAME=DURATION`; for example `running=5s,image=30s`, or `aws` for the usual times of AWS")]
+    #[error(
+        "`{0}` is not `NAME=DURATION`; for example `running=5s,image=30s`, or `aws` for the usual times of AWS"
+    )]
     Shape(String),
     /// A name that is none of the settings.
     #[error("no latency is called `{0}`; there are: {list}", list = NAMES.join(", "))]
@@ -126,7 +128,10 @@ mod tests {
         };
         assert_eq!(latency, Ok(expected));
         assert_eq!("".parse(), Ok(Latency::default()));
-        assert_eq!("aws,visible=0s".parse(), Ok(Latency { visible: Duration::ZERO, ..Latency::aws() }));
+        assert_eq!(
+            "aws,visible=0s".parse(),
+            Ok(Latency { visible: Duration::ZERO, ..Latency::aws() })
+        );
     }
 
     #[test]
