@@ -140,9 +140,9 @@ mod tests {
             Ok(latency) => format!("{latency:?}"),
             Err(error) => error.to_string(),
         };
-        insta::assert_snapshot!(wrong("runing=5s"), @"");
-        insta::assert_snapshot!(wrong("running"), @"");
-        insta::assert_snapshot!(wrong("running=5"), @"");
-        insta::assert_snapshot!(wrong("running=-5s"), @"");
+        insta::assert_snapshot!(wrong("runing=5s"), @"no latency is called `runing`; there are: running, stopped, terminated, snapshot, image, visible");
+        insta::assert_snapshot!(wrong("running"), @"`running` is not `NAME=DURATION`; for example `running=5s,image=30s`, or `aws` for the usual times of AWS");
+        insta::assert_snapshot!(wrong("running=5"), @"`5` is not a duration for `running`; write for example `500ms`, `5s` or `2m`");
+        insta::assert_snapshot!(wrong("running=-5s"), @"`-5s` is not a duration for `running`; write for example `500ms`, `5s` or `2m`");
     }
 }

@@ -190,11 +190,11 @@ mod tests {
             Ok(rule) => format!("{rule:?}"),
             Err(error) => error.to_string(),
         };
-        insta::assert_snapshot!(wrong("RunInstances:throttle"), @"");
-        insta::assert_snapshot!(wrong(":1:throttle"), @"");
-        insta::assert_snapshot!(wrong("RunInstances:0:throttle"), @"");
-        insta::assert_snapshot!(wrong("RunInstances:#x:throttle"), @"");
-        insta::assert_snapshot!(wrong("RunInstances:1:explode"), @"");
-        insta::assert_snapshot!(wrong("RunInstances:1:delay=soon"), @"");
+        insta::assert_snapshot!(wrong("RunInstances:throttle"), @"`RunInstances:throttle` is not `ACTION:COUNT:EFFECT`; for example `RunInstances:2:throttle`");
+        insta::assert_snapshot!(wrong(":1:throttle"), @"`` is not the name of an action; for example `CreateImage`, `Describe*` or `*`");
+        insta::assert_snapshot!(wrong("RunInstances:0:throttle"), @"`0` does not say which calls; write `3` (the first three), `#3` (the third), `3+` (from the third on) or `*`");
+        insta::assert_snapshot!(wrong("RunInstances:#x:throttle"), @"`#x` does not say which calls; write `3` (the first three), `#3` (the third), `3+` (from the third on) or `*`");
+        insta::assert_snapshot!(wrong("RunInstances:1:explode"), @"`explode` is not a fault; there are: throttle, internal, unavailable, capacity, unauthorized, error=CODE, error=CODE/MESSAGE, delay=5s, drop, cut");
+        insta::assert_snapshot!(wrong("RunInstances:1:delay=soon"), @"`delay=soon` is not a fault; there are: throttle, internal, unavailable, capacity, unauthorized, error=CODE, error=CODE/MESSAGE, delay=5s, drop, cut");
     }
 }

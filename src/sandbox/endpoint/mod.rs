@@ -25,3 +25,6 @@ mod xml;
 
 pub use fault::{FaultEffect, FaultError, FaultRule};
 pub use server::Endpoint;
+
+#[cfg(test)]
+mod tests;

@@ -312,9 +312,9 @@ mod tests {
         fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
             let mut params = Params::default();
             if params.add(&bytes).is_ok() {
-                let _ = (params.filters(), params.page(), params.tag_specifications());
-                let _ = (params.block_devices(), params.permissions("LaunchPermission"));
-                let _ = params.canonical(&[]);
+                drop((params.filters(), params.page(), params.tag_specifications()));
+                drop((params.block_devices(), params.permissions("LaunchPermission")));
+                drop(params.canonical(&[]));
             }
         }
 
@@ -327,8 +327,8 @@ mod tests {
             let text = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
             let mut params = Params::default();
             if params.add(text.as_bytes()).is_ok() {
-                let _ = (params.filters(), params.page(), params.tag_specifications());
-                let _ = (params.block_devices(), params.tags());
+                drop((params.filters(), params.page(), params.tag_specifications()));
+                drop((params.block_devices(), params.tags()));
             }
         }
     }

@@ -129,6 +129,6 @@ mod tests {
             .list("set", [Fields::new().text("n", 1), Fields::new()])
             .texts("texts", ["x"]);
         let document = fields.document("Answer", Some("urn:x"));
-        insta::assert_snapshot!(String::from_utf8_lossy(&document), @"");
+        insta::assert_snapshot!(String::from_utf8_lossy(&document), @r#"<?xml version="1.0" encoding="UTF-8"?><Answer xmlns="urn:x"><name>a&lt;b&gt;&amp;&quot;c&quot;�é</name><set><item><n>1</n></item><item></item></set><texts><item>x</item></texts></Answer>"#);
     }
 }
