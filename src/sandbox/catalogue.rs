@@ -81,7 +81,14 @@ const ARM: &str = "arm64";
 
 /// All releases. Older ones first, so that nobody gets away with taking the first match.
 pub const RELEASES: &[Release] = &[
-    release(AMAZON, "2", "amzn2-ami-hvm-2.0.20250220.0-x86_64-gp2", X86, "2025-02-26T01:10:00.000Z", &[]),
+    release(
+        AMAZON,
+        "2",
+        "amzn2-ami-hvm-2.0.20250220.0-x86_64-gp2",
+        X86,
+        "2025-02-26T01:10:00.000Z",
+        &[],
+    ),
     release(
         AMAZON,
         "2",
@@ -291,9 +298,8 @@ pub fn base_of<'a>(release: &Release, bases: &'a [Base]) -> Option<&'a Base> {
     if release.architecture != host_architecture() {
         return None;
     }
-    let imported = || {
-        bases.iter().filter(|base| base.name != "host" && base.os_id == release.family.os_id)
-    };
+    let imported =
+        || bases.iter().filter(|base| base.name != "host" && base.os_id == release.family.os_id);
     imported()
         .find(|base| base.os_version == release.os_version)
         .or_else(|| imported().next())
@@ -356,6 +362,9 @@ mod tests {
     fn another_architecture_is_a_listing_only() {
         let other = if host_architecture() == X86 { ARM } else { X86 };
         let found = RELEASES.iter().find(|release| release.architecture == other);
-        assert!(found.is_some_and(|release| base_of(release, &[base("host", "debian", "12")]).is_none()));
+        assert!(
+            found
+                .is_some_and(|release| base_of(release, &[base("host", "debian", "12")]).is_none())
+        );
     }
 }

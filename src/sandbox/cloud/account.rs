@@ -91,8 +91,9 @@ impl Cloud {
 
     fn write(&self, shelf: &Shelf) -> Result<(), CloudError> {
         let store = &self.inner.store;
-        let failed =
-            |error: &dyn std::error::Error| CloudError::internal(format!("the sandbox store: {error}"));
+        let failed = |error: &dyn std::error::Error| {
+            CloudError::internal(format!("the sandbox store: {error}"))
+        };
         for id in &shelf.changed {
             let Some(image) = shelf.images.get(id) else { continue };
             let record = image.to_record().map_err(|error| failed(&error))?;

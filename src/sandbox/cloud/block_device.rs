@@ -137,7 +137,10 @@ pub(crate) fn merge(
         if requests.iter().skip(i + 1).any(|other| other.device == request.device) {
             return Err(CloudError::new(
                 "InvalidBlockDeviceMapping",
-                format!("The device '{}' is used in more than one block-device mapping", request.device),
+                format!(
+                    "The device '{}' is used in more than one block-device mapping",
+                    request.device
+                ),
             ));
         }
         if request.no_device {
@@ -187,9 +190,17 @@ mod tests {
     fn a_request_changes_what_it_names() {
         let base = [BlockDevice::empty("/dev/xvda", 8), BlockDevice::empty("/dev/sdb", 20)];
         let requests = [
-            MappingRequest { size: Some(30), volume_type: Some("gp3".into()), ..mapping("/dev/xvda") },
+            MappingRequest {
+                size: Some(30),
+                volume_type: Some("gp3".into()),
+                ..mapping("/dev/xvda")
+            },
             MappingRequest { no_device: true, ..mapping("/dev/sdb") },
-            MappingRequest { size: Some(1), delete_on_termination: Some(false), ..mapping("/dev/sdf") },
+            MappingRequest {
+                size: Some(1),
+                delete_on_termination: Some(false),
+                ..mapping("/dev/sdf")
+            },
         ];
         let merged = merge(&base, &requests, no_snapshot).unwrap_or_default();
         let short: Vec<_> = merged
@@ -207,11 +218,18 @@ mod tests {
         let of = |text: &str| Some(text.to_owned());
         assert_eq!(code(mapping("/dev/sdf")), of("MissingParameter"));
         assert_eq!(
-            code(MappingRequest { snapshot_id: Some("snap-12345678".into()), ..mapping("/dev/sdf") }),
+            code(MappingRequest {
+                snapshot_id: Some("snap-12345678".into()),
+                ..mapping("/dev/sdf")
+            }),
             of("InvalidSnapshot.NotFound")
         );
         assert_eq!(
-            code(MappingRequest { size: Some(1), volume_type: Some("gp9".into()), ..mapping("/dev/sdf") }),
+            code(MappingRequest {
+                size: Some(1),
+                volume_type: Some("gp9".into()),
+                ..mapping("/dev/sdf")
+            }),
             of("InvalidParameterValue")
         );
         assert_eq!(

@@ -20,10 +20,7 @@ impl CloudError {
 
     /// A parameter is required and was not given.
     pub fn missing(parameter: &str) -> Self {
-        Self::new(
-            "MissingParameter",
-            format!("The request must contain the parameter {parameter}"),
-        )
+        Self::new("MissingParameter", format!("The request must contain the parameter {parameter}"))
     }
 
     /// A parameter has a value that EC2 does not take.
@@ -48,10 +45,7 @@ impl CloudError {
 
     /// The dry run's way to say yes.
     pub fn dry_run() -> Self {
-        Self::new(
-            "DryRunOperation",
-            "Request would have succeeded, but DryRun flag is set.",
-        )
+        Self::new("DryRunOperation", "Request would have succeeded, but DryRun flag is set.")
     }
 
     /// The HTTP status that goes with the code.

@@ -37,15 +37,14 @@ pub(crate) fn select<T: Filterable>(
             return Err(CloudError::invalid(format!("The filter '{}' is invalid", filter.name)));
         }
         if filter.values.is_empty() {
-            return Err(CloudError::invalid(format!(
-                "The filter '{}' has no values",
-                filter.name
-            )));
+            return Err(CloudError::invalid(format!("The filter '{}' has no values", filter.name)));
         }
         if filter.values.len() > MAX_VALUES {
             return Err(CloudError::new(
                 "FilterLimitExceeded",
-                format!("The maximum number of filter values specified on a single call is {MAX_VALUES}"),
+                format!(
+                    "The maximum number of filter values specified on a single call is {MAX_VALUES}"
+                ),
             ));
         }
     }

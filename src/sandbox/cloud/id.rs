@@ -138,13 +138,21 @@ mod tests {
     fn a_derived_id_is_the_same_everywhere() {
         assert_eq!(derived_image(&["a", "bc"]), derived_image(&["a", "bc"]));
         assert_ne!(derived_image(&["a", "bc"]), derived_image(&["ab", "c"]));
-        insta::assert_snapshot!(derived("vpc", &["us-east-1"]), @"");
+        insta::assert_snapshot!(derived("vpc", &["us-east-1"]), @"vpc-01ee2e4ebdb7ac33f");
     }
 
     #[test]
     fn shape_of_ids() {
         let good = ["ami-12345678", "ami-0123456789abcdef0"];
-        let bad = ["", "ami-", "ami-1234567", "ami-123456789", "ami-1234567g", "i-12345678", "ami-1234567A"];
+        let bad = [
+            "",
+            "ami-",
+            "ami-1234567",
+            "ami-123456789",
+            "ami-1234567g",
+            "i-12345678",
+            "ami-1234567A",
+        ];
         assert!(good.iter().all(|id| Kind::Image.check(id).is_ok()));
         assert!(bad.iter().all(|id| Kind::Image.check(id).is_err()));
     }

@@ -148,8 +148,7 @@ impl Image {
     }
 
     fn public(region: &str, name: &str, base: Option<&Base>) -> Self {
-        let everybody =
-            Permissions { groups: ["all".to_owned()].into(), ..Permissions::default() };
+        let everybody = Permissions { groups: ["all".to_owned()].into(), ..Permissions::default() };
         Self {
             id: String::new(),
             root: base.map(|base| RootFs { base: base.name.clone(), layers: Vec::new() }),
@@ -360,7 +359,9 @@ impl Session<'_> {
         let now = self.now;
         let own = self.own_images()?.into_iter().find(|image| image.id == id);
         if let Some(image) = own {
-            return Some(image).filter(|i| i.visible_at <= now).ok_or_else(|| Kind::Image.not_found(id));
+            return Some(image)
+                .filter(|i| i.visible_at <= now)
+                .ok_or_else(|| Kind::Image.not_found(id));
         }
         if let Some(image) = self.public_images()?.into_iter().find(|image| image.id == id) {
             return Ok(image);
@@ -375,10 +376,7 @@ impl Session<'_> {
     /// An image of the account, to change; a finished one is written again.
     pub(crate) fn image_mut(&mut self, id: &str) -> Result<&mut Image, CloudError> {
         if !self.image(id)?.is_own() {
-            return Err(CloudError::new(
-                "AuthFailure",
-                format!("Not authorized for image:{id}"),
-            ));
+            return Err(CloudError::new("AuthFailure", format!("Not authorized for image:{id}")));
         }
         if self.region.images.contains_key(id) {
             return self.region.images.get_mut(id).ok_or_else(|| Kind::Image.not_found(id));
@@ -389,7 +387,10 @@ impl Session<'_> {
     }
 
     /// DescribeImages.
-    pub fn describe_images(&mut self, request: &DescribeImages) -> Result<Paged<Image>, CloudError> {
+    pub fn describe_images(
+        &mut self,
+        request: &DescribeImages,
+    ) -> Result<Paged<Image>, CloudError> {
         let mut images = Vec::new();
         if request.ids.is_empty() {
             let now = self.now;
@@ -473,7 +474,9 @@ impl Session<'_> {
         if image.deregistration_protection != "disabled" {
             return Err(CloudError::new(
                 "OperationNotPermitted",
-                format!("The AMI {id} can't be deregistered: deregistration protection is enabled."),
+                format!(
+                    "The AMI {id} can't be deregistered: deregistration protection is enabled."
+                ),
             ));
         }
         if self.region.images.remove(id).is_none() {

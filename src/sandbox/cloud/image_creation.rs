@@ -60,9 +60,10 @@ impl Session<'_> {
                 "AMI names must be between 3 and 128 characters long, and may contain letters, numbers, '(', ')', '.', '-', '/' and '_'",
             ));
         }
-        let taken = self.own_images()?.into_iter().find(|image| {
-            image.name == name && !matches!(image.state, ImageState::Failed(_))
-        });
+        let taken = self
+            .own_images()?
+            .into_iter()
+            .find(|image| image.name == name && !matches!(image.state, ImageState::Failed(_)));
         match taken {
             Some(image) => Err(CloudError::new(
                 "InvalidAMIName.Duplicate",

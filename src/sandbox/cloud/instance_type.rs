@@ -1,7 +1,7 @@
 //! The instance types on offer: families by sizes.
 
-use super::{CloudError, Tags};
 use super::filter::{Field, Filterable};
+use super::{CloudError, Tags};
 
 /// An instance type.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,8 +33,15 @@ const X86: &str = "x86_64";
 const ARM: &str = "arm64";
 
 /// Sizes of burstable types: their memory is not a multiple of their virtual CPUs.
-const BURSTABLE: &[(&str, u32)] =
-    &[("nano", 2), ("micro", 2), ("small", 2), ("medium", 2), ("large", 2), ("xlarge", 4), ("2xlarge", 8)];
+const BURSTABLE: &[(&str, u32)] = &[
+    ("nano", 2),
+    ("micro", 2),
+    ("small", 2),
+    ("medium", 2),
+    ("large", 2),
+    ("xlarge", 4),
+    ("2xlarge", 8),
+];
 /// Sizes of common types, without and with the smallest one.
 const SIZES: &[(&str, u32)] = &[
     ("large", 2),
@@ -57,8 +64,14 @@ const GRAVITON: &[(&str, u32)] = &[
     ("16xlarge", 64),
 ];
 const OLD: &[(&str, u32)] = &[("large", 2), ("xlarge", 4), ("2xlarge", 8), ("4xlarge", 16)];
-const GPU: &[(&str, u32)] =
-    &[("xlarge", 4), ("2xlarge", 8), ("4xlarge", 16), ("8xlarge", 32), ("12xlarge", 48), ("16xlarge", 64)];
+const GPU: &[(&str, u32)] = &[
+    ("xlarge", 4),
+    ("2xlarge", 8),
+    ("4xlarge", 16),
+    ("8xlarge", 32),
+    ("12xlarge", 48),
+    ("16xlarge", 64),
+];
 
 const fn family(
     name: &'static str,
@@ -164,10 +177,7 @@ pub(crate) fn named(names: &[String]) -> Result<Vec<InstanceType>, CloudError> {
             format!("The following supplied instance types do not exist: [{}]", unknown.join(", ")),
         ));
     }
-    Ok(types
-        .into_iter()
-        .filter(|found| names.is_empty() || names.contains(&found.name))
-        .collect())
+    Ok(types.into_iter().filter(|found| names.is_empty() || names.contains(&found.name)).collect())
 }
 
 impl Filterable for InstanceType {

@@ -206,7 +206,8 @@ impl Session<'_> {
     /// DeleteKeyPair by name or id. A pair that is not there is no error; gives the id of one that was.
     pub fn delete_key_pair(&mut self, name: Option<&str>, id: Option<&str>) -> Option<String> {
         let mut pairs = self.region.key_pairs.values();
-        let found = pairs.find(|pair| Some(pair.name.as_str()) == name || Some(pair.id.as_str()) == id)?;
+        let found =
+            pairs.find(|pair| Some(pair.name.as_str()) == name || Some(pair.id.as_str()) == id)?;
         let name = found.name.clone();
         self.region.key_pairs.remove(&name).map(|pair| pair.id)
     }
@@ -230,7 +231,9 @@ mod tests {
     #[test]
     fn other_material_is_refused() {
         for text in ["", "ssh-rsa", "ssh-ed25519 AAAA", "-----BEGIN PUBLIC KEY-----"] {
-            assert!(parse_public_key(text.as_bytes()).is_err_and(|e| e.code == "InvalidKey.Format"));
+            assert!(
+                parse_public_key(text.as_bytes()).is_err_and(|e| e.code == "InvalidKey.Format")
+            );
         }
         assert!(parse_public_key(&[0xff, 0xfe]).is_err());
     }

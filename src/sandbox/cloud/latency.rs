@@ -28,7 +28,9 @@ const NAMES: [&str; 6] = ["running", "stopped", "terminated", "snapshot", "image
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LatencyError {
     /// A part without `=`.
-    #[error("`{0}` is not `NAME=DURATION`; for example `running=5s,image=30s`, or `aws` for the usual times of AWS")]
+    #[error(
+        "`{0}` is not `NAME=DURATION`; for example `running=5s,image=30s`, or `aws` for the usual times of AWS"
+    )]
     Shape(String),
     /// A name that is none of the settings.
     #[error("no latency is called `{0}`; there are: {list}", list = NAMES.join(", "))]
@@ -126,7 +128,10 @@ mod tests {
         };
         assert_eq!(latency, Ok(expected));
         assert_eq!("".parse(), Ok(Latency::default()));
-        assert_eq!("aws,visible=0s".parse(), Ok(Latency { visible: Duration::ZERO, ..Latency::aws() }));
+        assert_eq!(
+            "aws,visible=0s".parse(),
+            Ok(Latency { visible: Duration::ZERO, ..Latency::aws() })
+        );
     }
 
     #[test]
@@ -135,9 +140,9 @@ mod tests {
             Ok(latency) => format!("{latency:?}"),
             Err(error) => error.to_string(),
         };
-        insta::assert_snapshot!(wrong("runing=5s"), @"");
-        insta::assert_snapshot!(wrong("running"), @"");
-        insta::assert_snapshot!(wrong("running=5"), @"");
-        insta::assert_snapshot!(wrong("running=-5s"), @"");
+        insta::assert_snapshot!(wrong("runing=5s"), @"no latency is called `runing`; there are: running, stopped, terminated, snapshot, image, visible");
+        insta::assert_snapshot!(wrong("running"), @"`running` is not `NAME=DURATION`; for example `running=5s,image=30s`, or `aws` for the usual times of AWS");
+        insta::assert_snapshot!(wrong("running=5"), @"`5` is not a duration for `running`; write for example `500ms`, `5s` or `2m`");
+        insta::assert_snapshot!(wrong("running=-5s"), @"`-5s` is not a duration for `running`; write for example `500ms`, `5s` or `2m`");
     }
 }

@@ -8,9 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use super::block_device::{MappingRequest, merge};
 use super::image::ImageState;
 use super::image_creation::listing_only;
-use super::instance::{
-    AttachedVolume, Instance, InstanceState, MetadataOptions, ShutdownBehavior,
-};
+use super::instance::{AttachedVolume, Instance, InstanceState, MetadataOptions, ShutdownBehavior};
 use super::network::Subnet;
 use super::session::{ClientToken, Effect, Session};
 use super::tag::{TagSpecification, tags_for};
@@ -129,8 +127,7 @@ impl Session<'_> {
         let tags = tags_for(&request.tags, "instance", &TAGGED)?;
         let volume_tags = tags_for(&request.tags, "volume", &TAGGED)?;
         let interface_tags = tags_for(&request.tags, "network-interface", &TAGGED)?;
-        let devices =
-            merge(&image.block_devices, &request.block_devices, |id| self.snapshot(id))?;
+        let devices = merge(&image.block_devices, &request.block_devices, |id| self.snapshot(id))?;
 
         let reservation_id = id::fresh("r");
         let mut launched = Vec::new();
@@ -309,9 +306,7 @@ fn check_user_data(user_data: Option<&str>) -> Result<(), CloudError> {
 /// User data as the machine gets it.
 pub(crate) fn decode_user_data(text: &str) -> Result<Vec<u8>, CloudError> {
     let plain: String = text.chars().filter(|c| !c.is_ascii_whitespace()).collect();
-    STANDARD
-        .decode(plain)
-        .map_err(|_| CloudError::invalid("Invalid BASE64 encoding of user data."))
+    STANDARD.decode(plain).map_err(|_| CloudError::invalid("Invalid BASE64 encoding of user data."))
 }
 
 fn check_metadata(metadata: &MetadataOptions) -> Result<(), CloudError> {

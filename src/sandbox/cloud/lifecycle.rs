@@ -88,7 +88,9 @@ impl Cloud {
         if locked.state != InstanceState::Pending {
             return;
         }
-        let Some(spec) = self.with_instance(region, id, |instance| spec_of(instance)) else { return };
+        let Some(spec) = self.with_instance(region, id, |instance| spec_of(instance)) else {
+            return;
+        };
         match self.inner.host.launch(spec).await {
             Ok(machine) => self.up(region, id, &machine),
             Err(error) => {
@@ -244,12 +246,7 @@ impl Cloud {
     }
 
     /// Copies what an instance's machine wrote; gives what an image of it starts from.
-    async fn capture(
-        &self,
-        region: &str,
-        id: &str,
-        reboot: bool,
-    ) -> Result<RootFs, MachineError> {
+    async fn capture(&self, region: &str, id: &str, reboot: bool) -> Result<RootFs, MachineError> {
         let gone = || MachineError::Other(format!("the instance {id} has no machine any more"));
         let locked = self.lock(region, id).await.ok_or_else(gone)?;
         let machine = locked.machine.as_ref().ok_or_else(gone)?;

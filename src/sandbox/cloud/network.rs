@@ -242,7 +242,11 @@ impl Session<'_> {
     }
 
     /// DescribeVpcs.
-    pub fn describe_vpcs(&self, ids: &[String], filters: &[Filter]) -> Result<Vec<Vpc>, CloudError> {
+    pub fn describe_vpcs(
+        &self,
+        ids: &[String],
+        filters: &[Filter],
+    ) -> Result<Vec<Vpc>, CloudError> {
         for id in ids {
             self.vpc(id)?;
         }
@@ -263,10 +267,11 @@ impl Session<'_> {
             instances.filter(|i| i.subnet_id == subnet.id && !i.state.is_terminated()).count()
         };
         let subnets = self.region.subnets.iter();
-        let chosen = subnets.filter(|s| ids.is_empty() || ids.contains(&s.id)).map(|subnet| Subnet {
-            free_addresses: subnet.free_addresses.saturating_sub(used(subnet)),
-            ..subnet.clone()
-        });
+        let chosen =
+            subnets.filter(|s| ids.is_empty() || ids.contains(&s.id)).map(|subnet| Subnet {
+                free_addresses: subnet.free_addresses.saturating_sub(used(subnet)),
+                ..subnet.clone()
+            });
         select(chosen, filters)
     }
 

@@ -111,7 +111,11 @@ impl SecurityGroup {
     }
 }
 
-fn of_rules(group: &SecurityGroup, egress: bool, value: fn(&Rule) -> Option<String>) -> Vec<String> {
+fn of_rules(
+    group: &SecurityGroup,
+    egress: bool,
+    value: fn(&Rule) -> Option<String>,
+) -> Vec<String> {
     group.rules.iter().filter(|rule| rule.egress == egress).filter_map(value).collect()
 }
 
@@ -336,7 +340,8 @@ impl Session<'_> {
         for request in requests {
             let (ports, peer) = request.resolve(self)?;
             let group = self.group_mut(&group_id)?;
-            let same = |rule: &Rule| rule.egress == egress && rule.ports == ports && rule.peer == peer;
+            let same =
+                |rule: &Rule| rule.egress == egress && rule.ports == ports && rule.peer == peer;
             if group.rules.iter().any(same) {
                 return Err(CloudError::new(
                     "InvalidPermission.Duplicate",
@@ -377,7 +382,8 @@ impl Session<'_> {
         let group = self.group_mut(&group_id)?;
         let mut gone = Vec::new();
         for (ports, peer) in wanted {
-            let same = |rule: &Rule| rule.egress == egress && rule.ports == ports && rule.peer == peer;
+            let same =
+                |rule: &Rule| rule.egress == egress && rule.ports == ports && rule.peer == peer;
             let index = group.rules.iter().position(same).ok_or_else(|| {
                 CloudError::new(
                     "InvalidPermission.NotFound",
@@ -407,8 +413,8 @@ impl Session<'_> {
         }
         let all = request.ids.is_empty() && request.names.is_empty();
         let groups = self.region.groups.values();
-        let chosen =
-            groups.filter(|g| all || request.ids.contains(&g.id) || request.names.contains(&g.name));
+        let chosen = groups
+            .filter(|g| all || request.ids.contains(&g.id) || request.names.contains(&g.name));
         request.page.cut(select(chosen.cloned(), &request.filters)?, |group| group.id.clone())
     }
 
@@ -434,12 +440,15 @@ impl Session<'_> {
         if group.name == "default" {
             return Err(CloudError::new(
                 "CannotDelete",
-                format!("the specified group: \"{id}\" name: \"default\" cannot be deleted by a user"),
+                format!(
+                    "the specified group: \"{id}\" name: \"default\" cannot be deleted by a user"
+                ),
             ));
         }
-        let used = self.region.instances.values().any(|instance| {
-            !instance.state.is_terminated() && instance.group_ids.contains(&id)
-        });
+        let used =
+            self.region.instances.values().any(|instance| {
+                !instance.state.is_terminated() && instance.group_ids.contains(&id)
+            });
         let named = self.region.groups.values().filter(|other| other.id != id).any(|other| {
             other.rules.iter().any(|rule| matches!(&rule.peer, Peer::Group(peer) if *peer == id))
         });

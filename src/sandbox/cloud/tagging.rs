@@ -103,7 +103,8 @@ impl Session<'_> {
         for id in ids {
             let on = self.tags_mut(id)?;
             on.retain(|key, value| {
-                let gone = tags.iter().any(|(k, v)| k == key && v.as_ref().is_none_or(|v| v == value));
+                let gone =
+                    tags.iter().any(|(k, v)| k == key && v.as_ref().is_none_or(|v| v == value));
                 !(gone || tags.is_empty())
             });
         }
@@ -122,9 +123,11 @@ impl Session<'_> {
         let mut resources: Vec<(&'static str, &String, &Tags)> = Vec::new();
         resources.extend(region.instances.values().map(|r| ("instance", &r.id, &r.tags)));
         resources.extend(
-            region.instances.values().filter(|r| !r.state.is_terminated()).map(|r| {
-                ("network-interface", &r.interface_id, &r.interface_tags)
-            }),
+            region
+                .instances
+                .values()
+                .filter(|r| !r.state.is_terminated())
+                .map(|r| ("network-interface", &r.interface_id, &r.interface_tags)),
         );
         resources.extend(region.volumes.values().map(|r| ("volume", &r.id, &r.tags)));
         resources.extend(region.key_pairs.values().map(|r| ("key-pair", &r.id, &r.tags)));
