@@ -2,4 +2,6 @@
 
 pub mod evaluate;
 pub mod function;
+pub mod go_template;
+pub mod json;
 pub mod syntax;

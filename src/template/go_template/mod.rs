@@ -1,0 +1,42 @@
+//! Go text/template, as Packer's templates use it.
+//!
+//! A [`GoTemplate`] is parsed once and rendered with [`Data`] (the fields) and [`Functions`];
+//! [`PackerFunctions`] are those that Packer adds. Nothing here reads a clock, a file or the
+//! environment: all of it comes in through arguments.
+//!
+//! It follows the documentation of Go's text/template and fmt, but for one thing: where Go
+//! prints `<no value>` for an unknown field, the action stays in the text and is reported, so
+//! that `docker ps --format '{{.Names}}'` survives. Hostile templates end with an error: there
+//! are limits to nesting, steps and size. Texts are UTF-8; where Go would make other bytes
+//! (`"\xff"`, half a character), they become U+FFFD.
+
+mod builtin;
+#[cfg(test)]
+mod cases_without_data;
+mod data;
+mod error;
+mod float;
+mod format;
+mod functions;
+mod literal;
+mod moment;
+mod packer_functions;
+mod parse;
+mod quote;
+mod references;
+mod render;
+mod scan;
+mod syntax;
+mod template;
+
+pub use data::Data;
+pub use error::{RenderError, SyntaxError};
+pub use functions::{Effect, Functions, NoFunctions};
+pub use moment::{Moment, RFC3339_LAYOUT, go_layout_format, strftime};
+pub use packer_functions::{
+    Ask, Available, BUILD_IN_HCL, BUILD_OUTSIDE_STEPS, ENV_IN_HCL, ENV_IN_OPTION, PackerFunctions,
+    Request, SECRET_IN_HCL, SECRET_IN_OPTION, USER_IN_HCL, clean_resource_name,
+};
+pub use references::{FieldReference, FunctionReference, References};
+pub use render::{KeptField, Lookup, Rendered};
+pub use template::GoTemplate;

@@ -1,0 +1,609 @@
+//! From the syntax tree to text.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashSet};
+use std::ops::Range;
+
+use super::builtin;
+use super::format::{self, Buffer};
+use super::syntax::{Branch, Command, Node, Nodes, Operand, Pipeline, Term};
+use super::{Data, Effect, Functions, RenderError};
+use crate::diagnostic::{did_you_mean, similar};
+
+/// Bytes of the longest text that a render or a function may produce.
+const LONGEST: usize = 64 << 20;
+/// Bytes of all values that functions may produce in one render.
+const PRODUCED: usize = 256 << 20;
+/// Nodes and operands that one render may visit.
+const STEPS: usize = 2_000_000;
+/// How deep templates may call each other, counted in blocks and parentheses.
+const DEPTH: usize = 100;
+
+/// A rendered template and what a caller should know about how it came about.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Rendered {
+    /// The text.
+    pub text: String,
+    /// Actions that use a field that nobody supplied; each stands in the text as it was
+    /// written. A place that was rendered several times is listed once.
+    pub kept: Vec<KeptField>,
+    /// Calls of functions that give something else at the next run.
+    pub volatile: Vec<Range<usize>>,
+    /// What was looked up: variables, environment, secrets, values of the build.
+    pub lookups: Vec<Lookup>,
+}
+
+impl Rendered {
+    /// The keys that `function` was asked for, such as the variables for `user`.
+    pub fn looked_up<'a>(&'a self, function: &'a str) -> impl Iterator<Item = &'a str> {
+        self.lookups
+            .iter()
+            .filter(move |lookup| lookup.function == function)
+            .map(|lookup| lookup.key.as_str())
+    }
+}
+
+/// An action that was kept because of an unknown field.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptField {
+    /// The bytes of the template that were kept: an action, or a block up to its `{{end}}`.
+    pub range: Range<usize>,
+    /// The bytes of the field.
+    pub field: Range<usize>,
+    /// The field as written, such as `.Names` or `$x.Names`; `.` where the dot itself is nil.
+    pub name: String,
+    /// A field with a similar name, if there is one.
+    pub similar: Option<String>,
+}
+
+/// A function asked the caller for something by name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lookup {
+    /// The function, such as `user`.
+    pub function: String,
+    /// Its first argument.
+    pub key: String,
+    /// The bytes of the call.
+    pub range: Range<usize>,
+}
+
+type Value<'r> = Cow<'r, Data>;
+
+/// A field that nobody supplied.
+#[derive(Clone, Debug)]
+struct Unknown {
+    range: Range<usize>,
+    name: String,
+    similar: Option<String>,
+}
+
+/// Why an evaluation ended early.
+enum Stop {
+    Unknown(Unknown),
+    Failed(RenderError),
+}
+
+impl From<RenderError> for Stop {
+    fn from(error: RenderError) -> Self {
+        Stop::Failed(error)
+    }
+}
+
+/// What a node asks of the `range` around it.
+#[derive(Clone, Copy, PartialEq)]
+enum Flow {
+    Next,
+    Break,
+    Continue,
+}
+
+/// What a template consists of, for the renderer.
+pub(super) struct Sources<'r> {
+    pub(super) text: &'r str,
+    pub(super) root: &'r Nodes,
+    pub(super) definitions: &'r BTreeMap<String, Nodes>,
+}
+
+pub(super) fn render(
+    sources: &Sources<'_>,
+    data: &Data,
+    functions: &dyn Functions,
+) -> Result<Rendered, RenderError> {
+    let dot = Cow::Borrowed(data);
+    let mut renderer = Renderer {
+        text: sources.text,
+        definitions: sources.definitions,
+        functions,
+        rendered: Rendered::default(),
+        variables: vec![("$", Ok(dot.clone()))],
+        noted: HashSet::new(),
+        steps: 0,
+        produced: 0,
+        depth: 0,
+    };
+    renderer.nodes(sources.root, &dot)?;
+    Ok(renderer.rendered)
+}
+
+struct Renderer<'r> {
+    text: &'r str,
+    definitions: &'r BTreeMap<String, Nodes>,
+    functions: &'r dyn Functions,
+    rendered: Rendered,
+    /// The variables in scope, the innermost last. One may stand for an unknown field.
+    variables: Vec<(&'r str, Result<Value<'r>, Unknown>)>,
+    /// What was noted already, by place and name: `range` visits places again and again.
+    noted: HashSet<(usize, String)>,
+    steps: usize,
+    produced: usize,
+    depth: usize,
+}
+
+impl<'r> Renderer<'r> {
+    fn step(&mut self, range: &Range<usize>) -> Result<(), RenderError> {
+        self.steps += 1;
+        if self.steps > STEPS {
+            return Err(RenderError::new(format!("gave up after {STEPS} steps"), range));
+        }
+        Ok(())
+    }
+
+    fn deeper(&mut self, range: &Range<usize>) -> Result<(), RenderError> {
+        self.depth += 1;
+        if self.depth > DEPTH {
+            return Err(RenderError::new(
+                format!("templates call each other more than {DEPTH} levels deep"),
+                range,
+            ));
+        }
+        Ok(())
+    }
+
+    /// Accounts for a value that was made.
+    fn produce(&mut self, value: &Data, range: &Range<usize>) -> Result<(), RenderError> {
+        self.produced = self.produced.saturating_add(value.weight());
+        if self.produced > PRODUCED {
+            return Err(RenderError::new(
+                format!("functions produced more than {PRODUCED} bytes"),
+                range,
+            ));
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, text: &str, range: &Range<usize>) -> Result<(), RenderError> {
+        if text.len() > LONGEST - self.rendered.text.len() {
+            return Err(RenderError::new(builtin::too_long(LONGEST), range));
+        }
+        self.rendered.text.push_str(text);
+        Ok(())
+    }
+
+    fn source(&self, range: &Range<usize>) -> &'r str {
+        self.text.get(range.clone()).unwrap_or_default()
+    }
+
+    /// Leaves an action in the text as it was written.
+    fn keep(&mut self, range: &Range<usize>, unknown: Unknown) -> Result<(), RenderError> {
+        self.write(self.source(range), range)?;
+        let kept = KeptField {
+            range: range.clone(),
+            field: unknown.range,
+            name: unknown.name,
+            similar: unknown.similar,
+        };
+        if self.noted.insert((range.start, kept.name.clone())) {
+            self.rendered.kept.push(kept);
+        }
+        Ok(())
+    }
+
+    fn nodes(&mut self, nodes: &'r Nodes, dot: &Value<'r>) -> Result<Flow, RenderError> {
+        for node in nodes {
+            let flow = self.node(node, dot)?;
+            if flow != Flow::Next {
+                return Ok(flow);
+            }
+        }
+        Ok(Flow::Next)
+    }
+
+    fn node(&mut self, node: &'r Node, dot: &Value<'r>) -> Result<Flow, RenderError> {
+        match node {
+            Node::Text(range) => {
+                self.step(range)?;
+                self.write(self.source(range), range)?;
+                Ok(Flow::Next)
+            }
+            Node::Action { range, pipeline } => {
+                self.step(range)?;
+                match self.action(pipeline, dot) {
+                    Ok(()) => {}
+                    Err(Stop::Unknown(unknown)) => self.keep(range, unknown)?,
+                    Err(Stop::Failed(error)) => return Err(error),
+                }
+                Ok(Flow::Next)
+            }
+            Node::If { range, branches, otherwise } => {
+                self.block(range, |renderer| renderer.branches(branches, otherwise, dot, false))
+            }
+            Node::With { range, branches, otherwise } => {
+                self.block(range, |renderer| renderer.branches(branches, otherwise, dot, true))
+            }
+            Node::Range { range, pipeline, body, otherwise } => {
+                self.block(range, |renderer| renderer.range(pipeline, body, otherwise, dot))
+            }
+            Node::Template { range, name, pipeline } => self.block(range, |renderer| {
+                renderer.template(range, name, pipeline.as_ref(), dot)?;
+                Ok(Flow::Next)
+            }),
+            Node::Break => Ok(Flow::Break),
+            Node::Continue => Ok(Flow::Continue),
+        }
+    }
+
+    /// Runs a block in a scope of its own; one that depends on an unknown field is kept.
+    fn block(
+        &mut self,
+        range: &Range<usize>,
+        run: impl FnOnce(&mut Self) -> Result<Flow, Stop>,
+    ) -> Result<Flow, RenderError> {
+        self.step(range)?;
+        self.deeper(range)?;
+        let scope = self.variables.len();
+        let result = run(self);
+        self.variables.truncate(scope);
+        self.depth -= 1;
+        match result {
+            Ok(flow) => Ok(flow),
+            Err(Stop::Unknown(unknown)) => self.keep(range, unknown).map(|()| Flow::Next),
+            Err(Stop::Failed(error)) => Err(error),
+        }
+    }
+
+    fn action(&mut self, pipeline: &'r Pipeline, dot: &Value<'r>) -> Result<(), Stop> {
+        let value = self.pipeline(pipeline, dot)?;
+        if !pipeline.variables.is_empty() {
+            return Ok(());
+        }
+        match value.as_ref() {
+            Data::Nil => Err(Stop::Unknown(Unknown {
+                range: pipeline.range.clone(),
+                name: self.source(&pipeline.range).to_owned(),
+                similar: None,
+            })),
+            Data::String(text) => Ok(self.write(text, &pipeline.range)?),
+            other => {
+                let mut buffer = Buffer::new(LONGEST);
+                format::print_value(&mut buffer, other);
+                let text = buffer
+                    .finish()
+                    .ok_or_else(|| RenderError::new(builtin::too_long(LONGEST), &pipeline.range))?;
+                Ok(self.write(&text, &pipeline.range)?)
+            }
+        }
+    }
+
+    fn branches(
+        &mut self,
+        branches: &'r [Branch],
+        otherwise: &'r Nodes,
+        dot: &Value<'r>,
+        rebinds: bool,
+    ) -> Result<Flow, Stop> {
+        for branch in branches {
+            let value = self.pipeline(&branch.condition, dot)?;
+            if value.is_true() {
+                return Ok(self.nodes(&branch.body, if rebinds { &value } else { dot })?);
+            }
+        }
+        Ok(self.nodes(otherwise, dot)?)
+    }
+
+    fn range(
+        &mut self,
+        pipeline: &'r Pipeline,
+        body: &'r Nodes,
+        otherwise: &'r Nodes,
+        dot: &Value<'r>,
+    ) -> Result<Flow, Stop> {
+        let value = self.commands(pipeline, dot)?;
+        // With `=` the names stand for existing variables; each round sets them.
+        if !pipeline.assigns {
+            for name in &pipeline.variables {
+                self.variables.push((name, Ok(Cow::Owned(Data::Nil))));
+            }
+        }
+        let items: Box<dyn Iterator<Item = (Value<'r>, Value<'r>)>> = match value {
+            Cow::Borrowed(Data::List(items)) => Box::new(
+                items.iter().enumerate().map(|(at, item)| (number(at), Cow::Borrowed(item))),
+            ),
+            Cow::Owned(Data::List(items)) => Box::new(
+                items.into_iter().enumerate().map(|(at, item)| (number(at), Cow::Owned(item))),
+            ),
+            Cow::Borrowed(Data::Map(fields)) => Box::new(
+                fields.iter().map(|(name, value)| (text(name.clone()), Cow::Borrowed(value))),
+            ),
+            Cow::Owned(Data::Map(fields)) => {
+                Box::new(fields.into_iter().map(|(name, value)| (text(name), Cow::Owned(value))))
+            }
+            value => match value.as_ref() {
+                Data::Nil => Box::new(std::iter::empty()),
+                Data::Integer(_) if pipeline.variables.len() > 1 => {
+                    return Err(fail("a number gives only one variable to `range`", pipeline));
+                }
+                Data::Integer(count) => Box::new((0..*count).map(|number| {
+                    (Cow::Owned(Data::Integer(number)), Cow::Owned(Data::Integer(number)))
+                })),
+                other => {
+                    return Err(fail(
+                        format!("`range` takes a list, a map or an integer, not {}", other.kind()),
+                        pipeline,
+                    ));
+                }
+            },
+        };
+        let mut empty = true;
+        for (key, item) in items {
+            empty = false;
+            self.step(&pipeline.range)?;
+            match pipeline.variables.as_slice() {
+                [] => {}
+                [only] => self.assign(only, Ok(item.clone())),
+                [first, second, ..] => {
+                    self.assign(first, Ok(key));
+                    self.assign(second, Ok(item.clone()));
+                }
+            }
+            let scope = self.variables.len();
+            let flow = self.nodes(body, &item)?;
+            self.variables.truncate(scope);
+            if flow == Flow::Break {
+                break;
+            }
+        }
+        if empty { Ok(self.nodes(otherwise, dot)?) } else { Ok(Flow::Next) }
+    }
+
+    fn template(
+        &mut self,
+        range: &Range<usize>,
+        name: &str,
+        pipeline: Option<&'r Pipeline>,
+        dot: &Value<'r>,
+    ) -> Result<(), Stop> {
+        let Some(nodes) = self.definitions.get(name) else {
+            let known = self.definitions.keys().map(String::as_str);
+            let error = RenderError::new(format!("template `{name}` is not defined"), range);
+            return Err(error.maybe_help(did_you_mean(name, known)).into());
+        };
+        let value = match pipeline {
+            Some(pipeline) => self.pipeline(pipeline, dot)?,
+            None => Cow::Owned(Data::Nil),
+        };
+        let outside = std::mem::replace(&mut self.variables, vec![("$", Ok(value.clone()))]);
+        let result = self.nodes(nodes, &value);
+        self.variables = outside;
+        result?;
+        Ok(())
+    }
+
+    fn assign(&mut self, name: &str, value: Result<Value<'r>, Unknown>) {
+        if let Some((_, slot)) = self.variables.iter_mut().rev().find(|(known, _)| *known == name) {
+            *slot = value;
+        }
+    }
+
+    /// Evaluates a pipeline and sets its variables.
+    fn pipeline(&mut self, pipeline: &'r Pipeline, dot: &Value<'r>) -> Result<Value<'r>, Stop> {
+        let result = self.commands(pipeline, dot);
+        if let Some(name) = pipeline.variables.first() {
+            let value = match &result {
+                Ok(value) => Ok(value.clone()),
+                Err(Stop::Unknown(unknown)) => Err(unknown.clone()),
+                Err(Stop::Failed(_)) => return result,
+            };
+            if let Ok(Cow::Owned(value)) = &value {
+                self.produce(value, &pipeline.range)?;
+            }
+            if pipeline.assigns {
+                self.assign(name, value);
+            } else {
+                self.variables.push((name, value));
+            }
+        }
+        result
+    }
+
+    fn commands(&mut self, pipeline: &'r Pipeline, dot: &Value<'r>) -> Result<Value<'r>, Stop> {
+        let mut piped = None;
+        for command in &pipeline.commands {
+            piped = Some(self.command(command, dot, piped)?);
+        }
+        Ok(piped.unwrap_or(Cow::Owned(Data::Nil)))
+    }
+
+    fn command(
+        &mut self,
+        command: &'r Command,
+        dot: &Value<'r>,
+        piped: Option<Value<'r>>,
+    ) -> Result<Value<'r>, Stop> {
+        let first = &command.first;
+        if let (Term::Function(name), []) = (&first.term, first.fields.as_slice()) {
+            return self.function(name, command, dot, piped);
+        }
+        if let Term::Nil = first.term {
+            return Err(RenderError::new("`nil` is not a command", &first.range).into());
+        }
+        let value = self.operand(first, dot)?;
+        if !command.arguments.is_empty() || piped.is_some() {
+            return Err(RenderError::new(
+                format!("`{}` is not a function and takes no arguments", self.source(&first.range)),
+                &command.range,
+            )
+            .into());
+        }
+        Ok(value)
+    }
+
+    fn operand(&mut self, operand: &'r Operand, dot: &Value<'r>) -> Result<Value<'r>, Stop> {
+        self.step(&operand.range)?;
+        let mut value = match &operand.term {
+            Term::Dot => dot.clone(),
+            Term::Nil => Cow::Owned(Data::Nil),
+            Term::Literal(literal) => Cow::Borrowed(literal),
+            Term::Variable(name) => self.variable(name, operand)?,
+            Term::Function(name) => self.call(name, &[], &operand.range)?,
+            Term::Parentheses(inner) => {
+                self.deeper(&operand.range)?;
+                let value = self.pipeline(inner, dot);
+                self.depth -= 1;
+                value?
+            }
+        };
+        for field in &operand.fields {
+            value = match value {
+                Cow::Borrowed(Data::Map(fields)) if fields.contains_key(&field.name) => {
+                    fields.get(&field.name).map_or(Cow::Owned(Data::Nil), Cow::Borrowed)
+                }
+                Cow::Owned(Data::Map(mut fields)) if fields.contains_key(&field.name) => {
+                    Cow::Owned(fields.remove(&field.name).unwrap_or(Data::Nil))
+                }
+                other => {
+                    let similar = match other.as_ref() {
+                        Data::Map(fields) => {
+                            similar(&field.name, fields.keys().map(String::as_str))
+                        }
+                        _ => None,
+                    };
+                    let range = operand.range.start..field.range.end;
+                    return Err(Stop::Unknown(Unknown {
+                        name: self.source(&range).to_owned(),
+                        similar: similar.map(str::to_owned),
+                        range,
+                    }));
+                }
+            };
+        }
+        Ok(value)
+    }
+
+    fn variable(&self, name: &str, operand: &Operand) -> Result<Value<'r>, Stop> {
+        match self.variables.iter().rev().find(|(known, _)| *known == name) {
+            Some((_, Ok(value))) => Ok(value.clone()),
+            Some((_, Err(unknown))) => Err(Stop::Unknown(unknown.clone())),
+            None => {
+                let message = format!("undefined variable `{name}`");
+                Err(RenderError::new(message, &operand.range).into())
+            }
+        }
+    }
+
+    fn function(
+        &mut self,
+        name: &'r str,
+        command: &'r Command,
+        dot: &Value<'r>,
+        piped: Option<Value<'r>>,
+    ) -> Result<Value<'r>, Stop> {
+        self.step(&command.range)?;
+        if matches!(name, "and" | "or") {
+            return self.choose(name, command, dot, piped);
+        }
+        let mut arguments = Vec::with_capacity(command.arguments.len() + 1);
+        for argument in &command.arguments {
+            let value = self.operand(argument, dot)?;
+            if let Cow::Borrowed(value) = &value {
+                // It is about to be copied.
+                self.produce(value, &argument.range)?;
+            }
+            arguments.push(value.into_owned());
+        }
+        arguments.extend(piped.map(Cow::into_owned));
+        self.call(name, &arguments, &command.range)
+    }
+
+    /// `and` and `or` give the argument that decides, and evaluate none behind it. An unknown
+    /// field decides nothing for `or` as long as another argument follows.
+    fn choose(
+        &mut self,
+        name: &str,
+        command: &'r Command,
+        dot: &Value<'r>,
+        piped: Option<Value<'r>>,
+    ) -> Result<Value<'r>, Stop> {
+        let count = command.arguments.len() + usize::from(piped.is_some());
+        let mut last = None;
+        for (index, argument) in command.arguments.iter().enumerate() {
+            let value = match self.operand(argument, dot) {
+                Err(Stop::Unknown(_)) if name == "or" && index + 1 < count => continue,
+                value => value?,
+            };
+            if value.is_true() == (name == "or") {
+                return Ok(value);
+            }
+            last = Some(value);
+        }
+        piped.or(last).ok_or_else(|| {
+            let message = format!("`{name}` takes at least 1 argument");
+            RenderError::new(message, &command.range).into()
+        })
+    }
+
+    fn call(
+        &mut self,
+        name: &str,
+        arguments: &[Data],
+        range: &Range<usize>,
+    ) -> Result<Value<'r>, Stop> {
+        let result = if builtin::NAMES.contains(&name) {
+            builtin::call(name, arguments, LONGEST)
+        } else {
+            match self.functions.call(name, arguments) {
+                Some(result) => {
+                    self.note(name, arguments, range);
+                    result
+                }
+                None => Err(format!("`{name}` is not a function")),
+            }
+        };
+        let value = result.map_err(|message| RenderError::new(message, range))?;
+        self.produce(&value, range)?;
+        Ok(Cow::Owned(value))
+    }
+
+    /// Remembers what a call of the caller's functions depended on.
+    fn note(&mut self, name: &str, arguments: &[Data], range: &Range<usize>) {
+        match self.functions.effect(name) {
+            Effect::Pure => {}
+            Effect::Volatile => {
+                if self.noted.insert((range.start, String::new())) {
+                    self.rendered.volatile.push(range.clone());
+                }
+            }
+            Effect::Lookup => {
+                let key = match arguments.first() {
+                    Some(Data::String(key)) => key.clone(),
+                    _ => return,
+                };
+                let lookup = Lookup { function: name.to_owned(), key, range: range.clone() };
+                if self.noted.insert((range.start, lookup.key.clone())) {
+                    self.rendered.lookups.push(lookup);
+                }
+            }
+        }
+    }
+}
+
+fn number<'r>(number: usize) -> Value<'r> {
+    Cow::Owned(Data::Integer(i64::try_from(number).unwrap_or(i64::MAX)))
+}
+
+fn text<'r>(text: String) -> Value<'r> {
+    Cow::Owned(Data::String(text))
+}
+
+fn fail(message: impl Into<String>, pipeline: &Pipeline) -> Stop {
+    Stop::Failed(RenderError::new(message, &pipeline.range))
+}
