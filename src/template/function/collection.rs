@@ -1,10 +1,9 @@
 //! Functions on lists, sets, maps and objects.
 
-use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use super::declaration::{
-    Call, Failure, Function, Of, Outcome, any, bools, number, string, strings,
+    Call, Failure, Function, Of, Outcome, any, bools, list, number, string, strings,
 };
 use crate::value::{
     Kind, Marks, Number, Type, Value, bounded, convert, count, equals, make_set, order, unify,
@@ -22,7 +21,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     }),
     Function::new(
         "chunklist",
-        &[any("list").shape(), number("size")],
+        &[list("list").shape(), number("size")],
         Of::Any,
         "cuts a list into lists of at most that size; 0 keeps it whole",
         chunklist,
@@ -60,7 +59,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         "whether a list or set holds a value",
         contains,
     ),
-    Function::new("distinct", &[any("list")], Of::Any, "a list without what is there twice", distinct),
+    Function::new("distinct", &[list("list")], Of::Any, "a list without what is there twice", distinct),
     Function::new(
         "element",
         &[any("list").shape(), number("index")],
@@ -69,7 +68,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         element,
     )
     .inside(),
-    Function::new("flatten", &[any("list").shape()], Of::Any, "a list with the elements of lists in it", flatten)
+    Function::new("flatten", &[any("list").shape()], Of::Any, "a list with the elements of the lists in it", flatten)
         .inside(),
     Function::new(
         "index",
@@ -98,7 +97,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     .inside(),
     Function::new(
         "matchkeys",
-        &[any("values"), any("keys"), any("searchset")],
+        &[list("values"), list("keys"), list("searchset")],
         Of::List(&Of::Any),
         "the values whose keys are in a set",
         matchkeys,
@@ -202,12 +201,10 @@ fn like(call: &Call<'_>, at: usize, elements: Vec<Value>) -> Value {
 fn chunklist(call: &Call<'_>) -> Outcome {
     let elements = call.elements(0)?;
     let size = call.size(1)?;
-    if elements.is_empty() {
-        return Ok(Value::tuple(Vec::new()));
-    }
-    let size = if size == 0 { elements.len() } else { size };
+    let of = call.get(0).map_or(Type::Any, Value::type_of);
+    let size = if size == 0 { elements.len().max(1) } else { size };
     let chunks = elements.chunks(size).map(|chunk| like(call, 0, chunk.to_vec())).collect();
-    Ok(Value::tuple(chunks))
+    Ok(Value::new(Kind::List(of, chunks)))
 }
 
 fn coalesce(call: &Call<'_>) -> Outcome {
@@ -259,32 +256,21 @@ fn concat(call: &Call<'_>) -> Outcome {
 
 fn contains(call: &Call<'_>) -> Outcome {
     let Some(wanted) = call.get(1) else { return Ok(Value::bool(false)) };
-    let found = call.elements(0)?.iter().any(|one| same(one, wanted));
+    let found = call.elements(0)?.iter().any(|one| equals(one, wanted) == Some(true));
     Ok(Value::bool(found))
-}
-
-/// Equal, after an attempt to convert: in a list of strings `1` means `"1"`.
-fn same(one: &Value, wanted: &Value) -> bool {
-    equals(one, wanted) == Some(true)
-        || convert(wanted, &one.type_of()).is_ok_and(|wanted| equals(one, &wanted) == Some(true))
 }
 
 fn distinct(call: &Call<'_>) -> Outcome {
     let mut seen: Vec<&Value> = Vec::new();
     let mut kept: Vec<Value> = Vec::new();
     for one in call.elements(0)? {
-        let at = seen.binary_search_by(|other| total_order(other, one));
+        let at = seen.binary_search_by(|other| order(other, one));
         if let Err(at) = at {
             seen.insert(at, one);
             kept.push(one.clone());
         }
     }
     Ok(like(call, 0, kept))
-}
-
-/// An order in which only equal values are equal.
-fn total_order(a: &Value, b: &Value) -> Ordering {
-    order(a, b)
 }
 
 fn element(call: &Call<'_>) -> Outcome {
@@ -411,7 +397,7 @@ fn matchkeys(call: &Call<'_>) -> Outcome {
     let kept = values
         .iter()
         .zip(keys)
-        .filter(|(_, key)| wanted.iter().any(|one| same(one, key)))
+        .filter(|(_, key)| wanted.iter().any(|one| equals(one, key) == Some(true)))
         .map(|(value, _)| value.clone());
     let kept = kept.collect::<Vec<_>>();
     Ok(like(call, 0, kept))

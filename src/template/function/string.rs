@@ -156,8 +156,12 @@ fn title(call: &Call<'_>) -> Outcome {
         } else {
             result.push(c);
         }
-        // Letters, digits and underscores go on with a word, as do the apostrophes of English.
-        begins = !(c.is_alphanumeric() || c == '_' || c == '\'');
+        // As in Go: ASCII but letters, digits and underscores separates words, else only blanks do.
+        begins = if c.is_ascii() {
+            !(c.is_ascii_alphanumeric() || c == '_')
+        } else {
+            c.is_whitespace()
+        };
     }
     Ok(Value::string(result))
 }
@@ -220,10 +224,8 @@ fn substr(call: &Call<'_>) -> Outcome {
     let (offset, length) = (call.integer(1)?, call.integer(2)?);
     let total = i64::try_from(graphemes.len()).unwrap_or(i64::MAX);
     let offset = if offset < 0 { offset.saturating_add(total) } else { offset };
-    if length < -1 {
-        return Err(Failure::of(2, "a length of at least -1 is required"));
-    }
-    let end = if length == -1 { total } else { offset.saturating_add(length) };
+    let offset = offset.max(0);
+    let end = if length < 0 { total } else { offset.saturating_add(length) };
     let part: String = graphemes
         .iter()
         .enumerate()
