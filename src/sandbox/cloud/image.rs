@@ -102,7 +102,11 @@ pub struct Image {
 }
 
 impl Image {
-    pub(crate) fn from_record(record: ImageRecord) -> Result<Self, serde_json::Error> {
+    /// What the store keeps, as an image.
+    ///
+    /// # Errors
+    /// A record of another version.
+    pub fn from_record(record: ImageRecord) -> Result<Self, serde_json::Error> {
         let mut image: Image = serde_json::from_value(record.details)?;
         image.id = record.id;
         image.root = Some(record.root);
