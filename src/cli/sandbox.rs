@@ -7,7 +7,7 @@ use crate::render::short;
 use crate::sandbox::cloud::Image;
 use crate::sandbox::machine::MachineError;
 use crate::sandbox::machine::userland::UserlandHost;
-use crate::sandbox::service::{Options, Sandbox, SandboxError};
+use crate::sandbox::service::{Options, Sandbox};
 use crate::sandbox::store::Store;
 
 use super::Exit;
@@ -33,7 +33,7 @@ pub(super) fn run(arguments: &SandboxArguments) -> Exit {
 pub(super) async fn start(
     bind: std::net::SocketAddr,
     behaviour: &SandboxBehaviour,
-) -> Result<Sandbox, SandboxError> {
+) -> Result<Sandbox, Box<dyn std::error::Error>> {
     let store = Store::open(Store::default_root())?;
     let host = UserlandHost::new(store.clone())?;
     let options = Options {
@@ -41,7 +41,7 @@ pub(super) async fn start(
         latency: behaviour.latency.clone().unwrap_or_default(),
         faults: behaviour.faults.clone(),
     };
-    Sandbox::start(options, Arc::new(host), store).await
+    Ok(Sandbox::start(options, Arc::new(host), store).await?)
 }
 
 /// Says why there is no sandbox, and what helps.
@@ -70,13 +70,14 @@ fn serve(arguments: &ServeArguments) -> Exit {
         };
         let sandbox = match start(arguments.listen, &arguments.behaviour).await {
             Ok(sandbox) => sandbox,
-            Err(error) => return failed(&error),
+            Err(error) => return failed(&*error),
         };
         let url = sandbox.endpoint_url();
         print(&format!(
             "The sandbox listens on {url} until it is interrupted. For other clients:\n\n\
              export AWS_ENDPOINT_URL={url}\n\
-             export AWS_REGION=us-east-1 AWS_ACCESS_KEY_ID=sandbox AWS_SECRET_ACCESS_KEY=sandbox\n"
+             export AWS_REGION=us-east-1 AWS_DEFAULT_REGION=us-east-1\n\
+             export AWS_ACCESS_KEY_ID=sandbox AWS_SECRET_ACCESS_KEY=sandbox\n"
         ));
         signals.next().await;
         sandbox.stop().await;
