@@ -120,6 +120,12 @@ pub trait Communicator: Send + Sync {
         progress: &'a (dyn Fn(u64) + Send + Sync),
     ) -> BoxFuture<'a, Result<UploadReport, CommunicatorError>>;
 
+    /// Whether the user wants commands to have a terminal (`ssh_pty`). Whoever runs a command
+    /// decides by this; uploads never have one.
+    fn uses_pty(&self) -> bool {
+        false
+    }
+
     /// Ends the connection in good order.
     fn disconnect(&self) -> BoxFuture<'_, ()>;
 }

@@ -131,6 +131,10 @@ impl Communicator for Ssh {
         .boxed()
     }
 
+    fn uses_pty(&self) -> bool {
+        self.options.pty
+    }
+
     fn disconnect(&self) -> BoxFuture<'_, ()> {
         async move {
             if let Some(connection) = self.current.lock().await.take() {

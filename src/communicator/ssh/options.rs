@@ -91,6 +91,8 @@ pub struct SshOptions {
     pub keep_alive_interval: Option<Duration>,
     /// After how much silence the far side counts as gone.
     pub silence_limit: Duration,
+    /// Whether commands get a terminal (`ssh_pty`).
+    pub pty: bool,
     /// How files travel (`ssh_file_transfer_method`).
     pub file_transfer: FileTransfer,
     /// The server's key as in an OpenSSH public key file; `None` takes any, as Packer does.
@@ -107,6 +109,7 @@ impl SshOptions {
             handshake_attempts: 10,
             keep_alive_interval: Some(Duration::from_secs(5)),
             silence_limit: Duration::from_secs(60),
+            pty: false,
             file_transfer: FileTransfer::Stream,
             expected_host_key: None,
         }
