@@ -4,8 +4,6 @@
 //! base, gives each instance its host name and resolver, and puts stand-ins
 //! for power commands in place of ones that would look for a systemd.
 
-#[cfg(test)]
-use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
@@ -465,23 +463,140 @@ pub(in crate::sandbox) fn whiteout(path: &Path) -> Result<(), rustix::io::Errno>
     )
 }
 
-/// Names and contents, for tests that look at a whole tree.
 #[cfg(test)]
-fn listing(root: &Path) -> BTreeMap<String, String> {
-    fn walk(root: &Path, directory: &Path, found: &mut BTreeMap<String, String>) {
-        for entry in fs::read_dir(directory).unwrap() {
-            let path = entry.unwrap().path();
-            let name = path.strip_prefix(root).unwrap().display().to_string();
-            if path.is_dir() && !is_link(&path) {
-                let opaque = rustix::fs::lgetxattr(&path, OPAQUE, &mut [0u8; 1][..]).is_ok();
-                found.insert(name, if opaque { "empty".into() } else { "directory".into() });
-                walk(root, &path, found);
-            } else {
-                found.insert(name, fs::read_to_string(&path).unwrap_or_else(|_| "gone".into()));
+mod tests {
+    use std::collections::BTreeMap;
+    use std::net::Ipv4Addr;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    fn listing(root: &Path) -> BTreeMap<String, String> {
+        fn walk(root: &Path, directory: &Path, found: &mut BTreeMap<String, String>) {
+            for entry in fs::read_dir(directory).unwrap() {
+                let path = entry.unwrap().path();
+                let name = path.strip_prefix(root).unwrap().display().to_string();
+                if path.is_dir() && !is_link(&path) {
+                    let opaque = rustix::fs::lgetxattr(&path, OPAQUE, &mut [0u8; 1][..]).is_ok();
+                    found.insert(name, if opaque { "empty".into() } else { "directory".into() });
+                    walk(root, &path, found);
+                } else {
+                    found.insert(name, fs::read_to_string(&path).unwrap_or_else(|_| "gone".into()));
+                }
             }
         }
+        let mut found = BTreeMap::new();
+        walk(root, root, &mut found);
+        found
     }
-    let mut found = BTreeMap::new();
-    walk(root, root, &mut found);
-    found
+
+    fn base() -> tempfile::TempDir {
+        let base = tempfile::tempdir().unwrap();
+        let root = base.path();
+        for path in [
+            "etc/ssh",
+            "etc/sudoers.d",
+            "home/ann",
+            "root",
+            "usr/sbin",
+            "usr/bin",
+            "var/log/nginx",
+            "var/lib/docker/secret",
+            "srv/data",
+            "work/mine",
+            "opt/tool",
+            "data/store/layers",
+        ] {
+            fs::create_dir_all(root.join(path)).unwrap();
+        }
+        symlink("usr/sbin", root.join("sbin")).unwrap();
+        symlink("../run/systemd/resolve/stub-resolv.conf", root.join("etc/resolv.conf")).unwrap();
+        for (path, text) in [
+            ("etc/passwd", "root:x:0:0::/root:/bin/sh\nann:x:1000:1000::/home/ann:/bin/sh\n"),
+            ("etc/shadow", "root:$6$hash:1:0:99999:7:::\ndaemon:!:1::::::\nann:$6$x:1::::::\n"),
+            ("etc/group", "root:x:0:\nsudo:x:27:ann,svc\nann:x:1000:\n"),
+            ("etc/ssh/ssh_host_rsa_key", "secret"),
+            ("etc/ssh/sshd_config", "kept"),
+            ("var/log/syslog", "secret"),
+            ("usr/sbin/reboot", "systemctl"),
+        ] {
+            fs::write(root.join(path), text).unwrap();
+        }
+        base
+    }
+
+    fn mask_of(base: &Path, is_host: bool) -> BTreeMap<String, String> {
+        let layer = tempfile::tempdir().unwrap();
+        let mask = Mask {
+            base,
+            is_host,
+            store: &base.join("data/store"),
+            hostname: "ip-1",
+            address: Ipv4Addr::new(127, 1, 2, 3).into(),
+        };
+        mask.write(layer.path()).unwrap();
+        let mode = |path: &str| fs::metadata(layer.path().join(path)).unwrap().mode() & 0o7777;
+        assert_eq!((mode("root"), mode("tmp"), mode("var/tmp")), (0o700, 0o1777, 0o1777));
+        assert_eq!(mode("usr/sbin/reboot"), 0o755);
+        listing(layer.path())
+    }
+
+    #[test]
+    fn the_hosts_owner_is_hidden() {
+        if !rustix::process::geteuid().is_root() {
+            return; // signs of removal are device nodes
+        }
+        let base = base();
+        let mut found = mask_of(base.path(), true);
+        found.retain(|path, _| !path.starts_with("usr"));
+        let text: String = found.iter().map(|(path, what)| format!("{path}: {what:?}\n")).collect();
+        insta::assert_snapshot!(text, @r#"
+        data: "gone"
+        dev: "empty"
+        etc: "directory"
+        etc/group: "root:x:0:\nsudo:x:27:svc\n"
+        etc/hostname: "ip-1\n"
+        etc/hosts: "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n127.1.2.3 ip-1\n"
+        etc/machine-id: ""
+        etc/passwd: "root:x:0:0::/root:/bin/sh\n"
+        etc/shadow: "root:*:1:0:99999:7:::\ndaemon:!:1::::::\n"
+        etc/ssh: "directory"
+        etc/ssh/ssh_host_rsa_key: "gone"
+        home: "empty"
+        proc: "empty"
+        root: "empty"
+        run: "empty"
+        srv: "empty"
+        sys: "empty"
+        tmp: "empty"
+        var: "directory"
+        var/lib: "directory"
+        var/lib/docker: "empty"
+        var/log: "empty"
+        var/log/nginx: "directory"
+        var/tmp: "empty"
+        work: "gone"
+        "#);
+    }
+
+    #[test]
+    fn an_imported_base_keeps_its_own() {
+        let base = base();
+        let found = mask_of(base.path(), false);
+        assert_eq!(found.get("home").map(String::as_str), Some("directory"));
+        for path in ["etc/passwd", "etc/ssh", "srv", "work", "etc/resolv.conf"] {
+            assert!(!found.contains_key(path), "{path}");
+        }
+        // Only where the base has a real directory.
+        assert!(found.contains_key("usr/sbin/shutdown") && !found.contains_key("sbin"));
+    }
+
+    #[test]
+    fn a_resolver_link_to_run_is_served_there() {
+        let base = base();
+        let files = resolver_in_run(base.path());
+        assert_eq!(files[0].0, Path::new("systemd/resolve/stub-resolv.conf"));
+        fs::remove_file(base.path().join("etc/resolv.conf")).unwrap();
+        assert!(resolver_in_run(base.path()).is_empty());
+    }
 }

@@ -295,7 +295,7 @@ impl Inner {
         };
         let Some(supervisor) = supervisor else { return };
         // With a limit; then the lifeline is cut, which nothing inside survives.
-        drop(supervisor.over.recv_timeout(STOP_PATIENCE));
+        let _: Result<_, _> = supervisor.over.recv_timeout(STOP_PATIENCE);
         self.cut();
         supervisor.join();
         *lock(&self.run) = None;

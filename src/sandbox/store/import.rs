@@ -140,10 +140,14 @@ fn root_itself<R: Read>(entry: &Entry<'_, R>, root: &Path) -> io::Result<()> {
 
 fn device<R: Read>(entry: &Entry<'_, R>, kind: EntryType, target: &Path) -> io::Result<()> {
     let header = entry.header();
-    let number = rustix::fs::makedev(
-        header.device_major()?.unwrap_or(0),
-        header.device_minor()?.unwrap_or(0),
-    );
+    // The fields mean nothing for a fifo, and some writers leave them empty.
+    let number = match kind {
+        EntryType::Fifo => 0,
+        _ => rustix::fs::makedev(
+            header.device_major()?.unwrap_or(0),
+            header.device_minor()?.unwrap_or(0),
+        ),
+    };
     let kind = match kind {
         EntryType::Char => FileType::CharacterDevice,
         EntryType::Block => FileType::BlockDevice,

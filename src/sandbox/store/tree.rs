@@ -184,7 +184,9 @@ mod tests {
         let set = |name: &str| {
             rustix::fs::lsetxattr(from.join("sub"), name, b"y", XattrFlags::empty()).unwrap();
         };
-        ["user.overlay.opaque", "user.overlay.origin", "user.mine"].map(set);
+        for name in ["user.overlay.opaque", "user.overlay.origin", "user.mine"] {
+            set(name);
+        }
 
         let to = directory.path().join("to");
         copy(&from, &to, &["tmp"]).unwrap();

@@ -39,10 +39,7 @@ pub(super) const BOOT_ENVIRONMENT: [(&str, &str); 4] = [
 pub(in crate::sandbox::machine) fn main(settings: &Path) -> i32 {
     let Ok(mut lifeline) = Lifeline::from_stdin() else { return 1 };
     match boot(settings) {
-        Ok(booted) => match run(booted, lifeline) {
-            Ok(status) => status,
-            Err(_) => 1,
-        },
+        Ok(booted) => run(booted, lifeline).unwrap_or(1),
         Err(error) => {
             lifeline.say_error(&error);
             1
@@ -156,10 +153,11 @@ async fn end_all(
     from_bake: &mut tokio::io::Lines<BufReader<tokio::net::unix::OwnedReadHalf>>,
 ) {
     // kill(-1): all processes of this pid namespace but this one.
-    drop(rustix::process::kill_process_group(Pid::INIT, Signal::TERM));
-    // Interactive shells ignore SIGTERM; a stopped process gets neither.
-    drop(rustix::process::kill_process_group(Pid::INIT, Signal::HUP));
-    drop(rustix::process::kill_process_group(Pid::INIT, Signal::CONT));
+    // Interactive shells ignore SIGTERM but not SIGHUP; stopped processes have to go on first.
+    for signal in [Signal::TERM, Signal::HUP, Signal::CONT] {
+        // ESRCH: there is no other process.
+        let _: Result<(), _> = rustix::process::kill_process_group(Pid::INIT, signal);
+    }
     let all_ended = async {
         loop {
             reap();

@@ -182,8 +182,7 @@ fn parse(arguments: Vec<OsString>) -> Result<Request, String> {
             }
             continue;
         }
-        let mut letters = text.char_indices().skip(1);
-        while let Some((at, letter)) = letters.next() {
+        for (at, letter) in text.char_indices().skip(1) {
             if !takes_value(letter) {
                 set(&mut request, letter, None)?;
                 continue;

@@ -111,8 +111,8 @@ pub(super) fn start(
             let output = child.stdout.take().ok_or_else(missing)?;
             let errors = child.stderr.take().ok_or_else(missing)?;
             // Fewer wake-ups; a refusal (the user's limit) costs speed only.
-            drop(rustix::pipe::fcntl_setpipe_size(&input, PIPE));
-            drop(rustix::pipe::fcntl_setpipe_size(&output, PIPE));
+            let _: Result<_, _> = rustix::pipe::fcntl_setpipe_size(&input, PIPE);
+            let _: Result<_, _> = rustix::pipe::fcntl_setpipe_size(&output, PIPE);
             Streams::Pipes { input, output, errors }
         }
     };
@@ -192,7 +192,7 @@ fn assignments(text: &str) -> impl Iterator<Item = (&str, &str)> {
 /// A terminal's window size, changed from outside.
 pub(super) fn resize(terminal: &OwnedFd, size: rustix::termios::Winsize) {
     // The program may be gone already.
-    drop(rustix::termios::tcsetwinsize(terminal, size));
+    let _: Result<_, _> = rustix::termios::tcsetwinsize(terminal, size);
 }
 
 #[cfg(test)]

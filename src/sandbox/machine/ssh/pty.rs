@@ -54,7 +54,15 @@ pub(super) fn open(request: &PtyRequest, uid: u32) -> io::Result<(Master, OwnedF
     rustix::termios::tcsetwinsize(&terminal, request.size)?;
     apply_modes(&terminal, &request.modes)?;
     rustix::io::ioctl_fionbio(&master, true)?;
-    Ok((Master { fd: AsyncFd::new(master)? }, terminal, name))
+    Ok((Master { fd: register(master)? }, terminal, name))
+}
+
+#[expect(
+    deprecated,
+    reason = "its successor is unsafe for types that may change their descriptor; OwnedFd does not"
+)]
+fn register(master: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+    AsyncFd::new(master)
 }
 
 impl Master {

@@ -17,10 +17,11 @@ use russh::{Channel, ChannelId, MethodKind, MethodSet, Preferred, Pty, Sig, SshI
 use tokio::net::{TcpListener, TcpStream};
 
 use super::identity::Identity;
+use super::input::Input;
 use super::process::{self, Peers, Program};
 use super::pty::{PtyRequest, window_size};
 use super::session::Session;
-use super::sftp;
+use super::sftp::{self, FileSession};
 use crate::sandbox::machine::guest::account;
 use crate::sandbox::machine::guest::lifeline::inherited;
 use crate::sandbox::machine::protocol::{Guest, SAY_ERROR, SAY_READY};
@@ -161,6 +162,18 @@ struct Client {
 enum Open {
     Waiting(Waiting),
     Running(Session),
+    Files(FileSession),
+}
+
+impl Open {
+    /// Where the client's data goes.
+    fn input(&self) -> Option<&Input> {
+        match self {
+            Self::Waiting(_) => None,
+            Self::Running(session) => Some(&session.input),
+            Self::Files(session) => Some(&session.input),
+        }
+    }
 }
 
 struct Waiting {
@@ -373,7 +386,9 @@ impl Handler for Client {
             return connection.channel_failure(id);
         };
         connection.channel_success(id)?;
-        sftp::start(identity, waiting.channel, connection.handle());
+        let (_unused, writer) = waiting.channel.split();
+        let session = sftp::start(identity, writer, connection.handle());
+        self.channels.insert(id, Open::Files(session));
         Ok(())
     }
 
@@ -410,9 +425,9 @@ impl Handler for Client {
         bytes: &[u8],
         connection: &mut Connection,
     ) -> Result<(), Self::Error> {
-        match self.channels.get(&id) {
+        match self.channels.get(&id).and_then(Open::input) {
             // A full disk: the program cannot get what was sent, so it gets no more.
-            Some(Open::Running(session)) if session.input.push(bytes).is_err() => {
+            Some(input) if input.push(bytes).is_err() => {
                 self.channels.remove(&id);
                 connection.close(id)
             }
@@ -421,8 +436,8 @@ impl Handler for Client {
     }
 
     async fn channel_eof(&mut self, id: ChannelId, _: &mut Connection) -> Result<(), Self::Error> {
-        if let Some(Open::Running(session)) = self.channels.get(&id) {
-            session.input.end();
+        if let Some(input) = self.channels.get(&id).and_then(Open::input) {
+            input.end();
         }
         Ok(())
     }

@@ -87,12 +87,14 @@ impl Session {
                 drained = tokio::time::timeout(LINGER, &mut outputs).await.is_ok();
             }
             if drained {
-                drop(handle.eof(id).await);
+                let _: Result<_, _> = handle.eof(id).await;
                 report(&handle, id, status).await;
             } else {
                 report(&handle, id, status).await;
                 tokio::select! {
-                    _ = &mut outputs => drop(handle.eof(id).await),
+                    _ = &mut outputs => {
+                        let _: Result<_, _> = handle.eof(id).await;
+                    }
                     () = client_gone.cancelled() => {
                         for abort in &aborts {
                             abort.abort();
@@ -101,7 +103,7 @@ impl Session {
                 }
             }
             end_input.end();
-            drop(handle.close(id).await);
+            let _: Result<_, _> = handle.close(id).await;
         });
         Self { input, group, terminal, gone }
     }
@@ -109,7 +111,7 @@ impl Session {
     /// Passes a signal on to the program's process group.
     pub(super) fn signal(&self, name: &Sig) {
         if let Some(signal) = signal_number(name) {
-            drop(rustix::process::kill_process_group(self.group, signal));
+            let _: Result<_, _> = rustix::process::kill_process_group(self.group, signal);
         }
     }
 
@@ -130,8 +132,8 @@ impl Drop for Session {
 }
 
 fn hang_up(group: Pid) {
-    drop(rustix::process::kill_process_group(group, Signal::HUP));
-    drop(rustix::process::kill_process_group(group, Signal::CONT));
+    let _: Result<_, _> = rustix::process::kill_process_group(group, Signal::HUP);
+    let _: Result<_, _> = rustix::process::kill_process_group(group, Signal::CONT);
 }
 
 /// Copies what the client sends into the program, until either ends.
@@ -186,7 +188,7 @@ async fn report(handle: &Handle, id: ChannelId, status: Option<ExitStatus>) {
         (None, None) => handle.exit_status_request(id, 255).await,
     };
     // A client that is gone needs no status.
-    drop(sent);
+    let _: Result<_, _> = sent;
 }
 
 fn signal_name(number: i32) -> Option<Sig> {

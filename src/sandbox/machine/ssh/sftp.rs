@@ -9,9 +9,10 @@ use std::fs::{self, File, Metadata, OpenOptions, Permissions};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use russh::Channel;
+use russh::ChannelWriteHalf;
 use russh::server::{Handle as Connection, Msg};
 use russh_sftp::protocol::{
     Attrs, Data, File as Listed, FileAttributes, Handle, Name, OpenFlags, Packet, Status,
@@ -19,8 +20,10 @@ use russh_sftp::protocol::{
 };
 use russh_sftp::server::{Config, Handler, StatusReply};
 use tokio::sync::oneshot;
+use tokio_util::io::StreamReader;
 
 use super::identity::Identity;
+use super::input::Input;
 
 /// Directory entries in one answer.
 const ENTRIES: usize = 100;
@@ -31,9 +34,27 @@ const READ: u32 = 255 << 10;
 /// Open files and directories of one session.
 const HANDLES: usize = 1024;
 
+/// The connection's hold on a file session.
+#[derive(Debug)]
+pub(super) struct FileSession {
+    pub(super) input: Arc<Input>,
+}
+
+impl Drop for FileSession {
+    fn drop(&mut self) {
+        self.input.end();
+    }
+}
+
 /// Serves the channel until the client ends it.
-pub(super) fn start(identity: Identity, channel: Channel<Msg>, connection: Connection) {
+pub(super) fn start(
+    identity: Identity,
+    channel: ChannelWriteHalf<Msg>,
+    connection: Connection,
+) -> FileSession {
     let id = channel.id();
+    let input = Arc::new(Input::default());
+    let requests = Arc::clone(&input);
     let (ended, wait) = oneshot::channel();
     let spawned = std::thread::Builder::new().name("sftp".into()).spawn(move || {
         let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
@@ -47,7 +68,12 @@ pub(super) fn start(identity: Identity, channel: Channel<Msg>, connection: Conne
         let handler = Files { home, open: HashMap::new(), next: 0, _ended: handler_ended };
         runtime.block_on(async {
             let config = Config { max_client_packet_len: REQUEST };
-            russh_sftp::server::run_with_config(channel.into_stream(), handler, config).await;
+            let requests = futures::stream::try_unfold(requests, |requests| async move {
+                Ok::<_, io::Error>(requests.next().await?.map(|b| (io::Cursor::new(b), requests)))
+            });
+            let stream =
+                tokio::io::join(StreamReader::new(Box::pin(requests)), channel.make_writer());
+            russh_sftp::server::run_with_config(stream, handler, config).await;
             // The handler lives in a task that ends with the stream.
             drop(handler_gone.await);
         });
@@ -62,10 +88,11 @@ pub(super) fn start(identity: Identity, channel: Channel<Msg>, connection: Conne
             }
             Err(_) => 1,
         };
-        drop(connection.eof(id).await);
-        drop(connection.exit_status_request(id, status).await);
-        drop(connection.close(id).await);
+        let _: Result<_, _> = connection.eof(id).await;
+        let _: Result<_, _> = connection.exit_status_request(id, status).await;
+        let _: Result<_, _> = connection.close(id).await;
     });
+    FileSession { input }
 }
 
 enum Opened {
