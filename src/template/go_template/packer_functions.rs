@@ -56,8 +56,8 @@ pub struct Request<'r> {
 pub enum Available<'a> {
     /// It does.
     Yes(Ask<'a>),
-    /// It does not; the text says where it works or what to write instead. `NAME` in it is
-    /// replaced by the argument.
+    /// It does not; the text says where it works or what to write instead. `FUNCTION` and
+    /// `NAME` in it are replaced by the function's name and its argument.
     No(&'a str),
 }
 
@@ -76,10 +76,10 @@ pub const BUILD_OUTSIDE_STEPS: &str =
     "`build` works only in provisioners and post-processors, once the machine is there";
 /// Why secrets do not work in the options of a JSON template.
 pub const SECRET_IN_OPTION: &str =
-    "secrets are read only in the values of `variables`; set a variable there and use `user`";
+    "`FUNCTION` works only in the values of `variables`; set a variable there and use `user`";
 /// Why secrets do not work in HCL's texts.
 pub const SECRET_IN_HCL: &str =
-    "this is a function of JSON variables; use HCL's function of the same name in a `locals` block";
+    "`{{FUNCTION}}` works in JSON templates only; call `FUNCTION` in a `locals` block instead";
 
 impl<'a> PackerFunctions<'a> {
     /// The functions as they work in the texts of an HCL template: no look-ups.
@@ -121,7 +121,7 @@ impl<'a> PackerFunctions<'a> {
         };
         match available {
             Available::Yes(ask) => ask(&Request { function, key, part }),
-            Available::No(reason) => Err(reason.replace("NAME", key)),
+            Available::No(reason) => Err(reason.replace("FUNCTION", function).replace("NAME", key)),
         }
     }
 

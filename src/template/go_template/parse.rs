@@ -392,6 +392,10 @@ impl Parser<'_> {
                 break;
             }
             tokens.next();
+            // Go takes a pipe that leads nowhere.
+            if matches!(tokens.peek(), None | Some(TokenKind::Close)) {
+                break;
+            }
         }
         let range = start.unwrap_or(tokens.end)..tokens.end;
         if !assigns {

@@ -48,7 +48,7 @@ impl Rendered {
 pub struct KeptField {
     /// The bytes of the template that were kept: an action, or a block up to its `{{end}}`.
     pub range: Range<usize>,
-    /// The bytes of the field.
+    /// The bytes of the field; for a variable's value, where the variable got it.
     pub field: Range<usize>,
     /// The field as written, such as `.Names` or `$x.Names`; `.` where the dot itself is nil.
     pub name: String,
