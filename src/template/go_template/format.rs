@@ -36,12 +36,8 @@ impl Buffer {
     }
 
     fn pad(&mut self, c: char, count: usize) {
-        for _ in 0..count {
-            if self.full {
-                return;
-            }
-            self.push(c);
-        }
+        // At most `WIDEST` characters.
+        self.push_str(&String::from(c).repeat(count));
     }
 }
 
@@ -282,6 +278,9 @@ impl Flags {
     }
 
     fn value(self, buffer: &mut Buffer, value: &Data, verb: char) {
+        if buffer.full {
+            return;
+        }
         match (value, verb) {
             (Data::Nil, _) => {
                 buffer.push_str(if self.syntax { "interface {}(nil)" } else { "<nil>" });

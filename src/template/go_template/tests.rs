@@ -314,9 +314,9 @@ fn faults_say_what_and_where() {
     `.Name` is not a function and takes no arguments: «.Name»
     unexpected character `-`: «-» (names have no `-` in templates: try `index . "foo…"`)
     unexpected character `=`: «=» (set a blank before `=`)
-    undefined variable `$x`: «$x»
+    undefined variable `$x`: «$x» (for a literal `{{` write `{{"{{"}}`)
     undefined variable `$nmae`: «$nmae» (did you mean `$name`?)
-    undefined variable `$x`: «$x»
+    undefined variable `$x`: «$x» (for a literal `{{` write `{{"{{"}}`)
     too many variables before the sign: «$a, $b :=»
     this is not a number: «3-»
     this is not a number: «0x»
@@ -516,7 +516,7 @@ fn pieces() -> impl Strategy<Value = String> {
         "{{.}}",
         "{{else}}",
     ]);
-    prop::collection::vec(piece, 0..30).prop_map(|pieces| pieces.concat())
+    prop::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat())
 }
 
 /// Templates that follow the grammar; they may still fail to render.
@@ -617,7 +617,14 @@ fn check(template: &str) {
     }
 }
 
+/// How many templates to try; `PROPTEST_CASES` asks for more.
+fn cases() -> u32 {
+    ProptestConfig::default().cases.max(1000)
+}
+
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(cases()))]
+
     #[test]
     fn any_text_is_parsed_or_refused(text in any::<String>()) {
         check(&text);
@@ -631,6 +638,19 @@ proptest! {
     #[test]
     fn grammatical_templates_parse(text in grammatical()) {
         prop_assert!(GoTemplate::parse(&text).is_ok(), "{text}");
+        check(&text);
+    }
+
+    #[test]
+    fn a_splinter_in_a_template_is_no_disaster(
+        text in grammatical(),
+        splinter in pieces(),
+        at in any::<prop::sample::Index>(),
+        removed in 0_usize..4,
+    ) {
+        let start = text.floor_char_boundary(at.index(text.len() + 1));
+        let end = text.floor_char_boundary((start + removed).min(text.len())).max(start);
+        let text = format!("{}{splinter}{}", &text[..start], &text[end..]);
         check(&text);
     }
 
