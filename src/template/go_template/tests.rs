@@ -434,6 +434,13 @@ fn the_deepest_template_that_is_accepted_fits_a_small_stack() {
 }
 
 #[test]
+fn a_text_without_actions_may_be_longer_than_any_result() {
+    let text = "x".repeat(40 << 20);
+    let parsed = GoTemplate::parse(&text).expect("parses");
+    assert!(parsed.render(&Data::Nil, &NoFunctions).expect("renders").text == text);
+}
+
+#[test]
 fn a_large_text_renders_quickly() {
     let template = "{{.Name}} and {{.Missing}} and {{user}}".replace("{{user}}", "").repeat(50_000);
     let rendered = render(&template).expect("renders");
