@@ -12,6 +12,8 @@
 
 mod builtin;
 #[cfg(test)]
+mod cases_with_data;
+#[cfg(test)]
 mod cases_without_data;
 mod data;
 mod error;
@@ -20,7 +22,11 @@ mod format;
 mod functions;
 mod literal;
 mod moment;
+#[cfg(test)]
+mod moment_tests;
 mod packer_functions;
+#[cfg(test)]
+mod packer_functions_tests;
 mod parse;
 mod quote;
 mod references;
@@ -28,6 +34,8 @@ mod render;
 mod scan;
 mod syntax;
 mod template;
+#[cfg(test)]
+mod tests;
 
 pub use data::Data;
 pub use error::{RenderError, SyntaxError};

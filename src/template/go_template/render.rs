@@ -10,8 +10,9 @@ use super::syntax::{Branch, Command, Node, Nodes, Operand, Pipeline, Term};
 use super::{Data, Effect, Functions, RenderError};
 use crate::diagnostic::{did_you_mean, similar};
 
-/// Bytes of the longest text that a render or a function may produce.
-const LONGEST: usize = 64 << 20;
+/// Bytes of the longest text that a function may produce, and that a render may add to the
+/// template's own length.
+pub(super) const LONGEST: usize = 32 << 20;
 /// Bytes of all values that functions may produce in one render.
 const PRODUCED: usize = 256 << 20;
 /// Nodes and operands that one render may visit.
@@ -48,9 +49,10 @@ impl Rendered {
 pub struct KeptField {
     /// The bytes of the template that were kept: an action, or a block up to its `{{end}}`.
     pub range: Range<usize>,
-    /// The bytes of the field.
+    /// The bytes of the field; for a variable's value, where the variable got it.
     pub field: Range<usize>,
-    /// The field as written, such as `.Names` or `$x.Names`; `.` where the dot itself is nil.
+    /// The field as written, such as `.Names` or `$x.Names`; all that the action evaluates when
+    /// it is there, but nil.
     pub name: String,
     /// A field with a similar name, if there is one.
     pub similar: Option<String>,
@@ -172,8 +174,9 @@ impl<'r> Renderer<'r> {
     }
 
     fn write(&mut self, text: &str, range: &Range<usize>) -> Result<(), RenderError> {
-        if text.len() > LONGEST - self.rendered.text.len() {
-            return Err(RenderError::new(builtin::too_long(LONGEST), range));
+        let longest = LONGEST + self.text.len();
+        if text.len() > longest.saturating_sub(self.rendered.text.len()) {
+            return Err(RenderError::new(builtin::too_long(longest), range));
         }
         self.rendered.text.push_str(text);
         Ok(())
