@@ -16,11 +16,14 @@ mod teardown;
 
 pub mod builder;
 
+/// The builders that templates may use.
+pub const BUILDERS: &[crate::plan::ComponentKind] = &[builder::amazon_ebs::KIND];
+
 pub use cancel::{Cancel, Signal, Urgency};
 pub use clock::Clock;
 pub use context::{
     BoxError, BuildContext, BuildOutcome, Connect, ConnectRequest, Identify, ImageIdentity,
-    OnError, Provision, ProvisionRequest, ResolvedSource,
+    OnError, Provision, ProvisionRequest, ResolvedSource, SshLogin,
 };
 pub use error::BuildError;
 pub(crate) use error::kind_name;

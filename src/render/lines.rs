@@ -26,7 +26,28 @@ pub(super) fn lines(fact: &Fact) -> Vec<(Tone, String)> {
         | Fact::UploadProgressed { .. }
         | Fact::BuildFinished { .. }
         | Fact::BuildFailed { .. }
+        | Fact::CreateStarted { .. }
+        | Fact::DeleteStarted { .. }
+        | Fact::ImageProgressed { .. }
+        | Fact::StopRequested { .. }
+        | Fact::WaitStarted { .. }
         | Fact::RunEnded { .. } => Vec::new(),
+        Fact::NetworkFound { vpc_id, subnet_id } => {
+            let vpc = vpc_id.iter().map(|id| format!("Found VPC ID: {id}"));
+            let subnet = subnet_id.iter().map(|id| format!("Found Subnet ID: {id}"));
+            vpc.chain(subnet).map(|text| (Tone::Normal, text)).collect()
+        }
+        Fact::ImageNameChecked { name } => say(format!("Prevalidating AMI Name: {name}")),
+        Fact::AttributesChanged { id, what } => {
+            say(format!("Modifying attributes on AMI ({id}): {what}"))
+        }
+        Fact::ImageTagged { id, tags } => {
+            let mut lines = say(format!("Adding tags to AMI ({id})..."));
+            for (key, value) in tags {
+                lines.extend(say(format!("Adding tag: \"{key}\": \"{value}\"")));
+            }
+            lines
+        }
         Fact::StepEnded { .. } | Fact::ProvisionerEnded { .. } => Vec::new(),
         Fact::Warning { text } => vec![(Tone::Error, format!("Warning: {text}"))],
         Fact::SourceImageFound { id, name, stand_in } => {

@@ -280,10 +280,7 @@ build {
             format!("{}: {}", plan.name, inline.collect::<Vec<_>>().join(" "))
         })
         .collect();
-    assert_eq!(
-        seen,
-        [r#"web.vm.a: ["not c"]"#, r#"web.vm.b: ["b"]"#, r#"web.vm.c: ["c"]"#]
-    );
+    assert_eq!(seen, [r#"web.vm.a: ["not c"]"#, r#"web.vm.b: ["b"]"#, r#"web.vm.c: ["c"]"#]);
 }
 
 #[test]
