@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use aws_config::default_provider::credentials::DefaultCredentialsChain;
 use aws_config::retry::RetryConfig;
 use aws_config::sts::AssumeRoleProvider;
 use aws_config::timeout::TimeoutConfig;
@@ -37,6 +38,8 @@ pub struct Access {
     pub assume_role: Option<AssumeRole>,
     /// Attempts of one call; 10 when `None`.
     pub max_retries: Option<u32>,
+    /// Leaves the instance metadata service out of the search for credentials.
+    pub without_metadata_service: bool,
     /// Endpoint for EC2 alone.
     pub ec2_endpoint: Option<String>,
     /// Endpoint for all services: an endpoint of one's own, such as a local one.
@@ -192,6 +195,9 @@ async fn load(access: &Access, http: Option<SharedHttpClient>) -> SdkConfig {
             "template",
         ));
     }
+    if access.without_metadata_service && access.credentials.is_none() {
+        loader = loader.credentials_provider(chain_without_metadata_service(access).await);
+    }
     if let Some(endpoint) = &access.endpoint {
         loader = loader.endpoint_url(&endpoint.url);
     }
@@ -199,6 +205,26 @@ async fn load(access: &Access, http: Option<SharedHttpClient>) -> SdkConfig {
         loader = loader.http_client(http);
     }
     loader.load().await
+}
+
+/// The SDK's usual chain; its last member is asked at an address where nothing answers, as there is
+/// no other way to leave it out.
+async fn chain_without_metadata_service(access: &Access) -> DefaultCredentialsChain {
+    let mut chain = DefaultCredentialsChain::builder();
+    if let Some(profile) = &access.profile {
+        chain = chain.profile_name(profile);
+    }
+    if let Some(region) = &access.region {
+        chain = chain.region(Region::new(region.clone()));
+    }
+    let nowhere = aws_config::imds::Client::builder()
+        .max_attempts(1)
+        .connect_timeout(Duration::from_millis(1))
+        .endpoint("http://127.0.0.1:9");
+    if let Ok(nowhere) = nowhere {
+        chain = chain.imds_client(nowhere.build());
+    }
+    chain.build().await
 }
 
 #[expect(deprecated, reason = "the new home of these two names is a crate of its own")]

@@ -28,9 +28,27 @@ pub enum AwsErrorKind {
     Request,
 }
 
-/// A failed call.
+/// A failed call. Boxed, as every call may return it.
 #[derive(Clone, Debug)]
-pub struct AwsError {
+pub struct AwsError(Box<AwsFailure>);
+
+impl std::ops::Deref for AwsError {
+    type Target = AwsFailure;
+
+    fn deref(&self) -> &AwsFailure {
+        &self.0
+    }
+}
+
+impl From<AwsFailure> for AwsError {
+    fn from(failure: AwsFailure) -> Self {
+        Self(Box::new(failure))
+    }
+}
+
+/// What is known about a failed call.
+#[derive(Clone, Debug)]
+pub struct AwsFailure {
     /// What kind of failure it was.
     pub kind: AwsErrorKind,
     /// The API action, such as `RunInstances`.
@@ -56,7 +74,7 @@ pub struct AwsError {
 impl AwsError {
     /// No region in the template, the environment or the profile.
     pub(super) fn no_region() -> Self {
-        Self {
+        AwsFailure {
             kind: AwsErrorKind::Region,
             action: "",
             service: "",
@@ -68,6 +86,7 @@ impl AwsError {
             region: String::new(),
             endpoint: None,
         }
+        .into()
     }
 
     /// Whether the service's code is one of `codes`.
@@ -275,7 +294,7 @@ impl Client {
             }
             kind => kind,
         };
-        AwsError {
+        AwsFailure {
             kind,
             action,
             service,
@@ -287,6 +306,7 @@ impl Client {
             region: self.region().to_owned(),
             endpoint: self.endpoint().map(ToOwned::to_owned),
         }
+        .into()
     }
 
     /// An answer without the part that it must have.
@@ -296,7 +316,7 @@ impl Client {
         action: &'static str,
         missing: &str,
     ) -> AwsError {
-        AwsError {
+        AwsFailure {
             kind: AwsErrorKind::Malformed,
             action,
             service,
@@ -308,6 +328,7 @@ impl Client {
             region: self.region().to_owned(),
             endpoint: self.endpoint().map(ToOwned::to_owned),
         }
+        .into()
     }
 }
 

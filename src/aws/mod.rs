@@ -23,7 +23,7 @@ mod volume;
 pub mod wait;
 
 pub use client::{Access, AssumeRole, Client, Endpoint, StaticCredentials};
-pub use error::{AwsError, AwsErrorKind};
+pub use error::{AwsError, AwsErrorKind, AwsFailure};
 pub use identity::CallerIdentity;
 pub use image::{CreateImage, Image, ImagePermission, ImageQuery};
 pub use instance::{Credits, Instance, MetadataOptions, NetworkInterface, Placement, RunInstance};

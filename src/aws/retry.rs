@@ -140,11 +140,11 @@ where
 
 #[cfg(test)]
 mod tests {
-    use super::super::AwsErrorKind;
+    use super::super::{AwsErrorKind, AwsFailure};
     use super::*;
 
     fn refusal(action: &'static str, code: &str, message: &str) -> AwsError {
-        AwsError {
+        AwsFailure {
             kind: AwsErrorKind::Service,
             action,
             service: "ec2",
@@ -156,6 +156,7 @@ mod tests {
             region: "eu-west-1".to_owned(),
             endpoint: None,
         }
+        .into()
     }
 
     #[tokio::test]

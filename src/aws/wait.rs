@@ -179,7 +179,7 @@ where
 mod tests {
     use std::cell::RefCell;
 
-    use super::super::AwsErrorKind;
+    use super::super::{AwsErrorKind, AwsFailure};
     use super::*;
 
     fn pending(state: &str, progress: u64) -> Result<Look<u32>, AwsError> {
@@ -187,7 +187,7 @@ mod tests {
     }
 
     fn unavailable() -> AwsError {
-        AwsError {
+        AwsFailure {
             kind: AwsErrorKind::Unreachable,
             action: "DescribeImages",
             service: "ec2",
@@ -199,6 +199,7 @@ mod tests {
             region: "eu-west-1".to_owned(),
             endpoint: None,
         }
+        .into()
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What a run is given, and what it gives back.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use super::{BuildError, Cancel, Clock, Ledger, Left};
 use crate::aws::Image;
 use crate::communicator::Communicator;
 use crate::event::{Artifact, Emitter};
-use crate::plan::BuildData;
+use crate::template::schema::{BuildData, Secret};
 
 /// Any error of a neighbour.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -94,12 +95,35 @@ pub struct ConnectRequest {
     pub host: String,
     /// TCP port.
     pub port: u16,
+    /// How to log in.
+    pub login: SshLogin,
     /// The temporary private key in OpenSSH's format, when one was made.
     pub private_key: Option<Zeroizing<String>>,
     /// Events in the name of this build.
     pub events: Emitter,
     /// Ends it.
     pub cancel: CancellationToken,
+}
+
+/// How to log in over SSH.
+#[derive(Clone, Debug, Default)]
+pub struct SshLogin {
+    /// The user.
+    pub username: String,
+    /// A password, when one is given.
+    pub password: Option<Secret>,
+    /// A private key of the user's own.
+    pub private_key_file: Option<PathBuf>,
+    /// How long to try.
+    pub timeout: Duration,
+    /// Refused log-ins after which to give up; 0 for no limit.
+    pub handshake_attempts: u32,
+    /// Whether scripts get a terminal.
+    pub pty: bool,
+    /// Whether files travel by SFTP.
+    pub sftp: bool,
+    /// How often to ask an idle connection whether it is alive.
+    pub keep_alive_interval: Option<Duration>,
 }
 
 /// Runs the provisioners over a connection; `None` when the communicator is `none`.

@@ -11,20 +11,25 @@ mod error;
 mod key;
 pub mod ledger;
 mod resources;
+mod run;
 mod step;
 mod teardown;
 
 pub mod builder;
 
+/// The builders that templates may use.
+pub const BUILDERS: &[crate::plan::ComponentKind] = &[builder::amazon_ebs::KIND];
+
 pub use cancel::{Cancel, Signal, Urgency};
 pub use clock::Clock;
 pub use context::{
     BoxError, BuildContext, BuildOutcome, Connect, ConnectRequest, Identify, ImageIdentity,
-    OnError, Provision, ProvisionRequest, ResolvedSource,
+    OnError, Provision, ProvisionRequest, ResolvedSource, SshLogin,
 };
 pub use error::BuildError;
 pub(crate) use error::kind_name;
 pub use key::{KeyKind, LocalKey};
 pub use ledger::Ledger;
 pub use resources::{Resource, Resources};
+pub use run::{RunError, RunSettings, run};
 pub use teardown::{Left, Teardown};

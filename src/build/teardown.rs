@@ -21,7 +21,7 @@ use super::{Resource, Resources};
 use crate::aws::retry::persist;
 use crate::aws::time::{milliseconds, seconds};
 use crate::aws::wait::{Backoff, Ending, Look, Polling, wait};
-use crate::aws::{AwsError, AwsErrorKind, Client, Filter, ImageQuery};
+use crate::aws::{AwsError, AwsErrorKind, AwsFailure, Client, Filter, ImageQuery};
 use crate::event::{Emitter, Fact, ResourceKind};
 
 /// How long EC2 may take until what was just made is found.
@@ -208,7 +208,7 @@ impl Teardown<'_> {
     }
 
     fn not_gone(&self, id: &str, message: &str) -> AwsError {
-        AwsError {
+        AwsFailure {
             kind: AwsErrorKind::Request,
             action: "TerminateInstances",
             service: "ec2",
@@ -220,6 +220,7 @@ impl Teardown<'_> {
             region: self.client.region().to_owned(),
             endpoint: self.client.endpoint().map(ToOwned::to_owned),
         }
+        .into()
     }
 
     /// The instance that a RunInstances call without a clear answer made.

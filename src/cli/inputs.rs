@@ -49,7 +49,7 @@ pub(super) fn prepare(arguments: &TemplateArguments) -> Result<Prepared, Diagnos
         random: rand::random,
     };
     let environment = Environment::new(&loaded.template, &inputs, run, &mut warnings)?;
-    let kinds = Kinds { builders: &[], provisioners: &[] };
+    let kinds = Kinds { builders: crate::build::BUILDERS, provisioners: crate::provision::KINDS };
     let plans = plan::plan(
         &loaded.template,
         &environment,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::aws::Instance;
 use crate::build::{LocalKey, ResolvedSource};
-use crate::plan::BuildData;
+use crate::template::schema::BuildData;
 use crate::value::{Marks, Value};
 
 /// What is known once source image and hash are.
@@ -29,6 +29,7 @@ pub(super) fn of_source(source: &ResolvedSource, hash: &str, run_id: &str) -> Bu
 pub(super) struct Reached<'a> {
     pub(super) host: &'a str,
     pub(super) port: u16,
+    pub(super) user: &'a str,
     pub(super) kind: &'static str,
 }
 
@@ -42,7 +43,7 @@ pub(super) fn add_instance(
     data.extend([text("ID", &instance.id)]);
     data.extend([text("ConnType", reached.map_or("none", |one| one.kind))]);
     if let Some(reached) = reached {
-        data.extend([text("Host", reached.host)]);
+        data.extend([text("Host", reached.host), text("User", reached.user)]);
         data.insert("Port".to_owned(), Value::number(u32::from(reached.port)));
     }
     if let Some(key) = key {

@@ -34,7 +34,8 @@ impl Run<'_> {
                 state: "running",
             })
             .await;
-        let Communication::Ssh { port, host, address, pause, .. } = &self.build.communication
+        let Communication::Ssh { port, host, address, pause, login, .. } =
+            &self.build.communication
         else {
             let instance = self
                 .instance_until(id, "running", |one| (one.state == "running").then(|| one.clone()));
@@ -54,6 +55,7 @@ impl Run<'_> {
         let request = ConnectRequest {
             host: host.clone(),
             port: *port,
+            login: login.clone(),
             private_key: launched.key.as_ref().map(|key| key.private().clone()),
             events: events.clone(),
             cancel: self.context.cancel.stop().clone(),

@@ -19,7 +19,7 @@ use crate::build::{
     ResolvedSource, Resources, Teardown,
 };
 use crate::event::{Artifact, Fact, ResourceKind, Step};
-use crate::plan::BuildData;
+use crate::template::schema::BuildData;
 
 /// Builds an image and tears down whatever it took, however the build ends.
 ///
@@ -292,8 +292,8 @@ impl Run<'_> {
     ) -> Result<Option<std::sync::Arc<dyn crate::communicator::Communicator>>, BuildError> {
         let reached = self.reach(launched).await?;
         let way = match (&self.build.communication, &reached.host) {
-            (Communication::Ssh { port, .. }, Some(host)) => {
-                Some(data::Reached { host, port: *port, kind: "ssh" })
+            (Communication::Ssh { port, login, .. }, Some(host)) => {
+                Some(data::Reached { host, port: *port, user: &login.username, kind: "ssh" })
             }
             _ => None,
         };

@@ -7,8 +7,8 @@ use crate::aws::wait::Polling;
 use crate::aws::{
     Access, BlockDevice, Credits, Filter, ImagePermission, MetadataOptions, Placement, Tags,
 };
-use crate::build::{BuildError, KeyKind};
-use crate::plan::BuildData;
+use crate::build::{BuildError, KeyKind, SshLogin};
+use crate::template::schema::BuildData;
 
 /// A build.
 #[derive(Clone, Debug, Default)]
@@ -152,6 +152,8 @@ pub enum Communication {
         address: AddressKind,
         /// How long to wait before connecting.
         pause: Duration,
+        /// How to log in.
+        login: SshLogin,
     },
 }
 

@@ -109,6 +109,7 @@ pub(super) fn plain(url: &str, source: &str) -> AmazonEbs {
             host: None,
             address: super::super::AddressKind::Any,
             pause: Duration::ZERO,
+            login: crate::build::SshLogin::default(),
         },
         ..AmazonEbs::default()
     }
