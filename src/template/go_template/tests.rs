@@ -410,6 +410,14 @@ fn hostile_templates_meet_limits() {
                 "bytes",
             ),
             ("{{$a := 1}}".repeat(2000), "1000 variables"),
+            (
+                "{{$x := printf \"%1000000d\" 1}}{{range 10000000}}{{if $x}}{{end}}{{end}}".to_owned(),
+                "steps",
+            ),
+            (
+                "{{$x := printf \"%1000000d\" 1}}{{range 10000000}}{{if len $x}}{{end}}{{end}}".to_owned(),
+                "bytes",
+            ),
         ];
         for (template, expected) in cases {
             let fault = render(&template).expect_err("is refused");
