@@ -552,7 +552,7 @@ impl Parser<'_> {
         let known = self.variables.iter().map(String::as_str).filter(|known| *known != "$");
         Err(match crate::diagnostic::did_you_mean(name, known) {
             Some(help) => error.help(help),
-            None => error.help("for a literal `{{` write `{{\"{{\"}}`"),
+            None => error.help("for a literal `{{` write {{`{{`}}"),
         })
     }
 }

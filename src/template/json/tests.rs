@@ -501,7 +501,7 @@ fn check_spans(node: &Node, source: &Arc<Source>) {
 
 /// How many texts to try; `PROPTEST_CASES` asks for more.
 fn cases() -> u32 {
-    ProptestConfig::default().cases.max(1000)
+    ProptestConfig::default().cases.max(400)
 }
 
 proptest! {
