@@ -23,6 +23,7 @@ pub(super) fn lines(fact: &Fact) -> Vec<(Tone, String)> {
         Fact::RunStarted { .. }
         | Fact::BuildStarted { .. }
         | Fact::StepStarted { .. }
+        | Fact::UploadStarted { .. }
         | Fact::UploadProgressed { .. }
         | Fact::ImageProgressed { .. }
         | Fact::BuildFinished { .. }
@@ -95,14 +96,12 @@ pub(super) fn lines(fact: &Fact) -> Vec<(Tone, String)> {
         Fact::ProvisionerSaid { text } => say(text.clone()),
         Fact::Output { stream: Stream::Stdout, line } => vec![(Tone::Output, line.clone())],
         Fact::Output { stream: Stream::Stderr, line } => vec![(Tone::Error, line.clone())],
-        Fact::UploadStarted { source, destination, bytes, files } => say(format!(
-            "Uploading {source} => {destination} ({}, {files} file{})",
+        Fact::UploadEnded { bytes, files, elapsed } => say(format!(
+            "Uploaded {} in {files} file{} in {}",
             size(*bytes),
-            if *files == 1 { "" } else { "s" }
+            if *files == 1 { "" } else { "s" },
+            duration::short(*elapsed)
         )),
-        Fact::UploadEnded { bytes, elapsed, .. } => {
-            say(format!("Uploaded {} in {}", size(*bytes), duration::short(*elapsed)))
-        }
         Fact::Interrupted { signal, count } => vec![(
             Tone::Error,
             match count {
