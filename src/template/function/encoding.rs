@@ -182,11 +182,8 @@ fn textdecodebase64(call: &Call<'_>) -> Outcome {
             let mut all = units(big);
             if mark {
                 match all.first() {
-                    Some(0xfeff) => drop(all.remove(0)),
-                    Some(0xfffe) => {
-                        all = units(false);
-                        drop(all.remove(0));
-                    }
+                    Some(0xfeff) => all = all.split_off(1),
+                    Some(0xfffe) => all = units(false).split_off(1),
                     _ => {}
                 }
             }
