@@ -11,6 +11,7 @@ mod error;
 mod key;
 pub mod ledger;
 mod resources;
+mod run;
 mod step;
 mod teardown;
 
@@ -30,4 +31,5 @@ pub(crate) use error::kind_name;
 pub use key::{KeyKind, LocalKey};
 pub use ledger::Ledger;
 pub use resources::{Resource, Resources};
+pub use run::{RunError, RunSettings, run};
 pub use teardown::{Left, Teardown};

@@ -52,8 +52,12 @@ pub enum Exit {
     Code(u32),
     /// Killed by a signal: its name without `SIG`.
     Signal(String),
-    /// The connection was lost before the status arrived.
-    Disconnected,
+    /// The connection was lost, or the channel closed, before the status arrived. Whether the
+    /// command goes on there is not known.
+    Disconnected {
+        /// As far as it is known.
+        reason: String,
+    },
 }
 
 /// Files to put on the instance.
@@ -83,19 +87,44 @@ pub struct UploadReport {
 pub trait Communicator: Send + Sync {
     /// Runs a command, sends its output to `output` as it arrives, and returns how it ended. When
     /// `output` is full, the far side is slowed down. Dropping the future ends the command.
+    ///
+    /// An error means that the command was not started, or had not got all of its input. Once it
+    /// had, a lost connection is [`Exit::Disconnected`]. A connection that is gone when the
+    /// command is to start is made again first.
     fn exec<'a>(
         &'a self,
         command: Command,
         output: mpsc::Sender<Chunk>,
     ) -> BoxFuture<'a, Result<Exit, CommunicatorError>>;
 
-    /// Sends a file or a tree in one stream; `progress` gets the bytes sent so far. The digest of
-    /// each file is checked as it is sent: a file that changed since it was planned is an error.
+    /// Sends a file or a tree in one stream; `progress` gets the bytes of files sent so far. The
+    /// digest of each file is checked as it is sent: a file that changed since it was planned is
+    /// an error.
+    ///
+    /// Where it goes, by Packer's rules and without Packer's accidents:
+    ///
+    /// | source | destination | becomes |
+    /// |---|---|---|
+    /// | file | ends with `/` | `destination/name` |
+    /// | file | an existing directory | an error |
+    /// | file | anything else | `destination` |
+    /// | directory `d` | an existing directory | `destination/d` |
+    /// | directory `d` | missing | `destination` holds what `d` holds |
+    /// | directory `d/` | a directory, or missing | `destination` holds what `d` holds |
+    ///
+    /// Missing directories are made. Permission bits of files arrive as they are in the tree,
+    /// whatever the far side's umask; directories that exist keep theirs.
     fn upload<'a>(
         &'a self,
         upload: &'a Upload,
         progress: &'a (dyn Fn(u64) + Send + Sync),
     ) -> BoxFuture<'a, Result<UploadReport, CommunicatorError>>;
+
+    /// Whether the user wants commands to have a terminal (`ssh_pty`). Whoever runs a command
+    /// decides by this; uploads never have one.
+    fn uses_pty(&self) -> bool {
+        false
+    }
 
     /// Ends the connection in good order.
     fn disconnect(&self) -> BoxFuture<'_, ()>;

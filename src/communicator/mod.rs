@@ -6,9 +6,11 @@
 mod contract;
 mod error;
 mod none;
+mod quote;
 
 pub mod ssh;
 
 pub use contract::{Chunk, Command, Communicator, Exit, Stdin, Upload, UploadReport};
-pub use error::CommunicatorError;
+pub use error::{CommunicatorError, ConnectError, ConnectStage};
 pub use none::None;
+pub use quote::quote;

@@ -10,11 +10,14 @@ pub mod identity;
 pub mod input;
 mod planned;
 mod planning;
+mod read;
 mod selection;
 
+pub use crate::template::schema::BuildData;
 pub use canonical::canonical_json;
 pub use component::{Component, ComponentKind, Planner};
 pub use input::{Content, Digest, Entry, Tree};
 pub use planned::{Plan, Planned, StepMeta, StepPlan};
 pub use planning::{Kinds, MetaOptions, plan};
+pub use read::{ReadError, read_tree};
 pub use selection::Selection;

@@ -1,1 +1,152 @@
-//! SSH. (being built)
+//! SSH: one connection that is kept for the whole build and made again when it is lost.
+//!
+//! [`connect`] waits until an instance lets the user log in; it may be called before the address
+//! is known. The [`Ssh`] it returns runs commands and takes uploads, several at a time.
+//!
+//! Types of the `russh` crate do not leave this folder.
+
+mod archive;
+mod authenticate;
+mod client;
+mod connection;
+mod destination;
+mod exec;
+mod key;
+mod options;
+mod sftp;
+mod upload;
+mod wait;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use tokio::sync::{Mutex, mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use self::connection::{Connection, OpenSession};
+use super::{Chunk, Command, Communicator, CommunicatorError, Exit, Upload, UploadReport};
+use crate::event::Emitter;
+
+pub use key::{KeyPair, KeyType};
+pub use options::{Address, Authentication, FileTransfer, SshOptions};
+
+/// A way to an instance over SSH.
+///
+/// All commands and uploads share one connection. russh gives a channel's window back as bytes
+/// arrive and stops reading the connection when 100 packets wait for one reader: so a reader that
+/// does not keep up slows the far side down, and with it the other channels of this connection.
+pub struct Ssh {
+    options: SshOptions,
+    address: watch::Receiver<Option<Address>>,
+    emitter: Emitter,
+    cancel: CancellationToken,
+    current: Mutex<Option<Arc<Connection>>>,
+}
+
+/// Waits until it is possible to log in.
+///
+/// The address may come later, and may change when the instance was stopped and started: `address`
+/// tells. The time limit of the options starts when the first address is known. Until then the
+/// wait ends only when all senders of `address` are gone, or when `cancel` is.
+///
+/// # Errors
+///
+/// [`CommunicatorError::Connect`] says which stage never worked.
+pub async fn connect(
+    options: SshOptions,
+    address: watch::Receiver<Option<Address>>,
+    emitter: Emitter,
+    cancel: CancellationToken,
+) -> Result<Ssh, CommunicatorError> {
+    let ssh = Ssh { options, address, emitter, cancel, current: Mutex::new(None) };
+    ssh.connection().await?;
+    Ok(ssh)
+}
+
+impl Ssh {
+    /// The connection; a new one when there is none or it was lost.
+    async fn connection(&self) -> Result<Arc<Connection>, CommunicatorError> {
+        let mut current = self.current.lock().await;
+        if let Some(connection) = current.as_ref().filter(|connection| connection.is_open()) {
+            return Ok(connection.clone());
+        }
+        *current = None;
+        let connection =
+            wait::until_ready(&self.options, self.address.clone(), &self.emitter, &self.cancel)
+                .await?;
+        Ok(current.insert(Arc::new(connection)).clone())
+    }
+
+    /// An open channel. A connection that turns out to be gone is made again once.
+    async fn session(&self) -> Result<(Arc<Connection>, OpenSession), CommunicatorError> {
+        let connection = self.connection().await?;
+        match connection.open_session().await {
+            Ok(session) => Ok((connection, session)),
+            Err(CommunicatorError::Lost { .. }) => {
+                self.forget(&connection).await;
+                let connection = self.connection().await?;
+                let session = connection.open_session().await?;
+                Ok((connection, session))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Drops a connection that is of no more use, unless another one has taken its place.
+    async fn forget(&self, connection: &Arc<Connection>) {
+        let mut current = self.current.lock().await;
+        if current.as_ref().is_some_and(|known| Arc::ptr_eq(known, connection)) {
+            *current = None;
+        }
+    }
+}
+
+impl Communicator for Ssh {
+    fn exec<'a>(
+        &'a self,
+        command: Command,
+        output: mpsc::Sender<Chunk>,
+    ) -> BoxFuture<'a, Result<Exit, CommunicatorError>> {
+        async move {
+            let (connection, session) = self.session().await?;
+            exec::exec(&connection, session, command, output).await
+        }
+        .boxed()
+    }
+
+    fn upload<'a>(
+        &'a self,
+        upload: &'a Upload,
+        progress: &'a (dyn Fn(u64) + Send + Sync),
+    ) -> BoxFuture<'a, Result<UploadReport, CommunicatorError>> {
+        async move {
+            let (connection, session) = self.session().await?;
+            let method = self.options.file_transfer;
+            upload::upload(&connection, session, upload, method, progress).await
+        }
+        .boxed()
+    }
+
+    fn uses_pty(&self) -> bool {
+        self.options.pty
+    }
+
+    fn disconnect(&self) -> BoxFuture<'_, ()> {
+        async move {
+            if let Some(connection) = self.current.lock().await.take() {
+                connection.disconnect().await;
+            }
+        }
+        .boxed()
+    }
+}
+
+impl std::fmt::Debug for Ssh {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Ssh").field("options", &self.options).finish_non_exhaustive()
+    }
+}

@@ -21,8 +21,8 @@ use crate::value::{Value, parse_number};
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Spelling {
     Quoted,
-    Heredoc,
-    Bare,
+    /// Heredocs and templates without quotes.
+    Plain,
 }
 
 /// Makes our tree from hcl-edit's, reading what was written from the original text.
@@ -158,7 +158,7 @@ impl<'a> Tree<'a> {
             Theirs::HeredocTemplate(heredoc) => {
                 let mut row = Row::default();
                 for element in heredoc.template.iter() {
-                    self.element(element, Spelling::Heredoc, &range, &mut row);
+                    self.element(element, Spelling::Plain, &range, &mut row);
                 }
                 if self.raw(&range).starts_with("<<-") {
                     row.dedent();
@@ -294,11 +294,7 @@ impl<'a> Tree<'a> {
         ExpressionKind::Traversal(Box::new(base), steps)
     }
 
-    fn for_expression(
-        &mut self,
-        expression: &theirs::ForExpr,
-        range: &Range<usize>,
-    ) -> ExpressionKind {
+    fn for_expression(&mut self, expression: &theirs::ForExpr, range: &Range<usize>) -> ExpressionKind {
         let intro = &expression.intro;
         ExpressionKind::For(Box::new(ForExpression {
             key: intro.key_var.as_ref().map(|name| self.identifier(name, range)),
@@ -316,7 +312,7 @@ impl<'a> Tree<'a> {
         let whole = 0..self.text.len();
         let mut row = Row::default();
         for element in template.iter() {
-            self.element(element, Spelling::Bare, &whole, &mut row);
+            self.element(element, Spelling::Plain, &whole, &mut row);
         }
         Expression { kind: self.template(row), span: self.span(&whole) }
     }
@@ -397,8 +393,7 @@ impl<'a> Tree<'a> {
         let raw = self.raw(range);
         match spelling {
             Spelling::Quoted => row.text(unescape_quoted(raw), range.clone()),
-            Spelling::Bare => row.text(unescape_plain(raw), range.clone()),
-            Spelling::Heredoc => {
+            Spelling::Plain => {
                 let mut start = range.start;
                 for line in raw.split_inclusive('\n') {
                     row.text(unescape_plain(line), start..start + line.len());

@@ -1,0 +1,107 @@
+//! Why a step failed.
+
+use std::time::Duration;
+
+use crate::communicator::CommunicatorError;
+use crate::diagnostic::Diagnostics;
+use crate::plan::ReadError;
+use crate::template::schema::format_go_duration;
+
+/// Why a step failed. [`hints`](ProvisionError::hints) says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum ProvisionError {
+    /// The run was interrupted.
+    #[error("interrupted")]
+    Cancelled,
+    /// The options are wrong with what the build knows now.
+    #[error("{}", summaries(.0))]
+    Options(Diagnostics),
+    /// A text cannot be rendered.
+    #[error("cannot render `{option}`: {message}")]
+    Render {
+        /// The option it belongs to.
+        option: &'static str,
+        /// What is wrong.
+        message: String,
+    },
+    /// Something about the connection or an upload.
+    #[error(transparent)]
+    Communicator(#[from] CommunicatorError),
+    /// A local file cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The script could not be put on the instance.
+    #[error("cannot put the script at `{path}`: {reason}")]
+    Start {
+        /// Its path on the instance.
+        path: String,
+        /// What the instance said.
+        reason: String,
+    },
+    /// A script ended as it should not.
+    #[error(
+        "Script exited with non-zero exit status: {status}. Allowed exit codes are: {allowed:?}"
+    )]
+    ExitStatus {
+        /// How it ended.
+        status: u32,
+        /// What is allowed.
+        allowed: Vec<u32>,
+    },
+    /// A script was killed.
+    #[error("the script was killed by SIG{signal}")]
+    Killed {
+        /// The signal's name without `SIG`.
+        signal: String,
+    },
+    /// The connection was lost while a script ran.
+    #[error("the connection was lost while the script ran: {reason}")]
+    Disconnected {
+        /// As far as it is known.
+        reason: String,
+    },
+    /// It took longer than `timeout` allows.
+    #[error("the provisioner was not done after {}", format_go_duration(*limit))]
+    Timeout {
+        /// The limit.
+        limit: Duration,
+    },
+    /// Nobody knows how to run this type; the plan should not have let it through.
+    #[error("there is no provisioner `{kind}`")]
+    Unknown {
+        /// Its type.
+        kind: String,
+    },
+}
+
+fn summaries(found: &Diagnostics) -> String {
+    found.iter().map(|one| one.summary.as_str()).collect::<Vec<_>>().join("; ")
+}
+
+impl ProvisionError {
+    /// What to do next; may be empty.
+    pub fn hints(&self) -> Vec<String> {
+        match self {
+            Self::Communicator(error) => error.hints(),
+            Self::Options(found) => found.iter().flat_map(|one| one.help.clone()).collect(),
+            Self::Start { .. } => vec![
+                "set `remote_folder` to a directory that the login user may write".into(),
+            ],
+            Self::Disconnected { .. } => vec![
+                "if the script restarts the machine on purpose, set `expect_disconnect = true`"
+                    .into(),
+            ],
+            Self::ExitStatus { status: 126, .. } => vec![
+                "status 126: the script cannot be executed; `remote_folder` may be mounted with `noexec`, or the interpreter after `#!` is missing".into(),
+            ],
+            Self::ExitStatus { status: 127, .. } => {
+                vec!["status 127: a command was not found".into()]
+            }
+            Self::Killed { signal } if signal == "KILL" => {
+                vec!["the instance may be out of memory: look for `Out of memory` in `dmesg`".into()]
+            }
+            Self::Timeout { .. } => vec!["raise `timeout`, or find out what the step waits for".into()],
+            _ => Vec::new(),
+        }
+    }
+}

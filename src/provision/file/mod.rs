@@ -1,0 +1,18 @@
+//! `file`: files and directories for the instance.
+
+mod options;
+mod plan;
+mod run;
+
+#[cfg(test)]
+mod tests;
+
+use super::Provisioner;
+use crate::plan::ComponentKind;
+use options::FileOptions;
+
+/// The provisioner.
+pub(super) const PROVISIONER: Provisioner = Provisioner {
+    kind: ComponentKind { name: "file", schema: FileOptions::schema, plan: plan::plan },
+    run: run::run,
+};

@@ -1,0 +1,106 @@
+//! Running steps: what every provisioner gets without doing anything for it.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::{PROVISIONERS, ProvisionError, StepContext, StepRun};
+use crate::event::Fact;
+use crate::plan::{Plan, StepPlan};
+use crate::template::schema::format_go_duration;
+
+/// Runs all steps of a plan in order; the first that fails for good ends the row.
+///
+/// # Errors
+///
+/// That of the step that failed.
+pub async fn run_steps(plan: &Plan, context: StepContext<'_>) -> Result<(), ProvisionError> {
+    for (index, step) in plan.steps.iter().enumerate() {
+        run_step(index, step, context).await?;
+    }
+    Ok(())
+}
+
+/// Runs one step with its pause, time limit and retries.
+///
+/// The time limit is for each attempt and starts after the pause; attempts follow each other at
+/// once; the last error is the one that is returned. With `continue_on_error` it becomes a warning.
+///
+/// # Errors
+///
+/// That of the last attempt, or [`ProvisionError::Cancelled`].
+pub async fn run_step(
+    index: usize,
+    step: &StepPlan,
+    context: StepContext<'_>,
+) -> Result<(), ProvisionError> {
+    let run = StepRun { planned: &step.planned, context };
+    let kind = &step.planned.component.kind;
+    let Some(provisioner) = PROVISIONERS.iter().find(|one| one.kind.name == kind.as_str()) else {
+        return Err(ProvisionError::Unknown { kind: kind.clone() });
+    };
+    let meta = &step.meta;
+    if !meta.pause_before.is_zero() {
+        let length = format_go_duration(meta.pause_before);
+        run.say(format!("Pausing {length} before the next provisioner...")).await;
+        pause(meta.pause_before, context.cancel).await?;
+    }
+    if let Some(limit) = meta.timeout {
+        let length = format_go_duration(limit);
+        run.say(format!("Setting a {length} timeout for the next provisioner...")).await;
+    }
+    let (kind, title) = (kind.clone(), step.planned.title.clone());
+    context.emitter.emit(Fact::ProvisionerStarted { index, kind, title }).await;
+    let start = Instant::now();
+
+    let mut left = meta.max_retries;
+    let result = loop {
+        let attempt = async {
+            match meta.timeout {
+                None => (provisioner.run)(&run).await,
+                Some(limit) => match timeout(limit, (provisioner.run)(&run)).await {
+                    Ok(result) => result,
+                    Err(_) => {
+                        run.say("Cancelling provisioner after a timeout...").await;
+                        Err(ProvisionError::Timeout { limit })
+                    }
+                },
+            }
+        };
+        let result = tokio::select! {
+            biased;
+            () = context.cancel.cancelled() => Err(ProvisionError::Cancelled),
+            result = attempt => result,
+        };
+        match result {
+            Err(error) if left > 0 && !matches!(error, ProvisionError::Cancelled) => {
+                run.say(format!("Provisioner failed, {left} more to try: {error}")).await;
+                left -= 1;
+            }
+            result => break result,
+        }
+    };
+
+    let (succeeded, elapsed) = (result.is_ok(), start.elapsed());
+    context.emitter.emit(Fact::ProvisionerEnded { index, succeeded, elapsed }).await;
+    match result {
+        Err(error) if meta.continue_on_error && !matches!(error, ProvisionError::Cancelled) => {
+            let text = format!("a provisioner failed and the build goes on: {error}");
+            context.emitter.emit(Fact::Warning { text }).await;
+            Ok(())
+        }
+        result => result,
+    }
+}
+
+/// Waits as the template asks.
+pub(super) async fn pause(
+    length: Duration,
+    cancel: &CancellationToken,
+) -> Result<(), ProvisionError> {
+    tokio::select! {
+        () = cancel.cancelled() => Err(ProvisionError::Cancelled),
+        () = sleep(length) => Ok(()),
+    }
+}

@@ -1,0 +1,98 @@
+//! The command that puts a script in its place, runs and removes it.
+//!
+//! The script comes on standard input, so the script's own standard input is at its end. It is
+//! counted: a connection that breaks in the middle must not run half a script. `execute_command`
+//! is run by the login shell, as if it had been sent by itself.
+
+use std::sync::Arc;
+
+use crate::communicator::{Command, Stdin, quote};
+
+/// Takes path, size, mark, command, path and size of the variables, and whether to keep the files.
+/// `f` fails so that it can be told from a script that fails: nothing else knows the mark.
+const PUT: &str = r#"
+p=$1;
+case $p in "~/"*) p=$HOME/${p#??} ;; esac;
+f() { echo "$3" >&2; exit 125; };
+if [ -n "$5" ]; then
+  (umask 077; dd bs=1 count="$6" of="$5" 2>/dev/null) && chmod -- 0600 "$5" || f "$@";
+fi;
+cat > "$p" || f "$@";
+c=$(wc -c < "$p") && [ "$c" -eq "$2" ] || f "$@";
+chmod -- 0755 "$p";
+"#;
+
+/// Runs what [`PUT`] has put there. `dd` and `cat` took all of the input.
+const RUN: &str = r#"
+p=$1;
+case $p in "~/"*) p=$HOME/${p#??} ;; esac;
+if [ -z "$7" ]; then trap 'rm -f -- "$p" ${5:+"$5"}; exit 143' HUP INT TERM; fi;
+"${SHELL:-/bin/sh}" -c "$4";
+r=$?;
+if [ -z "$7" ]; then rm -f -- "$p" ${5:+"$5"}; fi;
+exit $r
+"#;
+
+/// A script that is ready to run.
+#[derive(Clone, Debug)]
+pub(super) struct Ready {
+    /// Where it goes.
+    pub(super) path: String,
+    /// Its bytes.
+    pub(super) bytes: Vec<u8>,
+    /// `execute_command`, rendered.
+    pub(super) command: String,
+    /// A file with variables: where it goes and what it holds.
+    pub(super) variables: Option<(String, String)>,
+    /// Whether the files stay.
+    pub(super) keep: bool,
+    /// What is said on standard error when the files cannot be put in their place.
+    pub(super) mark: String,
+}
+
+impl Ready {
+    /// What to run, one after the other while each succeeds. With a terminal these are two
+    /// commands, for a terminal would change the bytes of the script.
+    pub(super) fn commands(&self, pty: bool) -> Vec<Command> {
+        let mut input = Vec::new();
+        if let Some((_, text)) = &self.variables {
+            input.extend_from_slice(text.as_bytes());
+        }
+        input.extend_from_slice(&self.bytes);
+        let stdin = Stdin::Bytes(Arc::from(input));
+        if pty {
+            let put = Command { stdin, ..Command::new(self.line(PUT)) };
+            vec![put, Command { pty: true, ..Command::new(self.line(RUN)) }]
+        } else {
+            vec![Command { stdin, ..Command::new(self.line(&format!("{PUT}{RUN}"))) }]
+        }
+    }
+
+    /// Removes what a lost connection has left.
+    pub(super) fn cleaning(&self) -> Command {
+        let variables = self.variables.iter().map(|(path, _)| quote(path));
+        let paths: Vec<_> = std::iter::once(home(&self.path)).chain(variables).collect();
+        Command::new(format!("rm -f {}", paths.join(" ")))
+    }
+
+    fn line(&self, script: &str) -> String {
+        let script = script.lines().map(str::trim).collect::<Vec<_>>().join(" ");
+        let (path, size) = match &self.variables {
+            Some((path, text)) => (path.as_str(), text.len().to_string()),
+            None => ("", String::new()),
+        };
+        let keep = if self.keep { "keep" } else { "" };
+        let own_size = self.bytes.len().to_string();
+        let words =
+            [&self.path, &own_size, &self.mark, &self.command, path, &size, keep].map(quote);
+        format!("exec sh -c {} sh {}", quote(script.trim()), words.join(" "))
+    }
+}
+
+/// A path as a word, with `~` for the home directory.
+fn home(path: &str) -> String {
+    match path.strip_prefix("~/") {
+        Some(rest) => format!("~/{}", quote(rest)),
+        None => quote(path),
+    }
+}

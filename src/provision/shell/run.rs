@@ -1,0 +1,291 @@
+//! Running a `shell` step.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use rand::RngExt as _;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep, timeout_at};
+
+use super::options::ShellOptions;
+use super::plan::{file_name, name};
+use super::remote::Ready;
+use super::{environment, script};
+use crate::communicator::{Chunk, Command, CommunicatorError, Exit};
+use crate::event::{Fact, Stream};
+use crate::plan::{Content, Digest, Entry, Tree, read_tree};
+use crate::provision::lines::Lines;
+use crate::provision::run::pause;
+use crate::provision::{ProvisionError, StepRun};
+use crate::template::schema::{BuildData, Deferred, format_go_duration};
+use crate::value::Value;
+
+/// Between two attempts to start a script.
+const RETRY_PAUSE: Duration = Duration::from_secs(2);
+
+/// How many pieces of output may wait for the renderer.
+const WAITING_OUTPUT: usize = 32;
+
+/// How many lines before the mark explain why a script could not be put in its place.
+const EXPLANATION: usize = 5;
+
+/// A script with its name for people.
+struct Script {
+    name: String,
+    bytes: Vec<u8>,
+}
+
+/// Runs all scripts of a step.
+pub(super) fn run<'a>(step: &'a StepRun<'a>) -> BoxFuture<'a, Result<(), ProvisionError>> {
+    async move {
+        let (options, scripts) = prepare(step)?;
+        let several = scripts.len() > 1;
+        for script in scripts {
+            if several {
+                step.say(format!("Provisioning with shell script: {}", script.name)).await;
+            }
+            let ready = ready(step, &options, script.bytes)?;
+            run_script(step, &options, &ready).await?;
+        }
+        if !options.pause_after.is_zero() {
+            let length = format_go_duration(options.pause_after);
+            step.say(format!("Pausing {length} after this provisioner...")).await;
+            pause(options.pause_after, step.context.cancel).await?;
+        }
+        Ok(())
+    }
+    .boxed()
+}
+
+/// The options with what the build knows now, and the bytes of the scripts.
+fn prepare(step: &StepRun<'_>) -> Result<(ShellOptions, Vec<Script>), ProvisionError> {
+    let decoded = step
+        .planned
+        .component
+        .decode(Some(step.context.data), &ShellOptions::schema(), ShellOptions::decode_options)
+        .map_err(ProvisionError::Options)?;
+    let options = decoded.options;
+    let mut scripts = Vec::new();
+    if !options.inline.is_empty() {
+        let commands = options
+            .inline
+            .iter()
+            .map(|command| render(step, "inline", command, step.context.data))
+            .collect::<Result<Vec<_>, _>>()?;
+        let bytes = script::of_commands(&commands, options.inline_shebang.as_deref());
+        scripts.push(Script { name: "inline".into(), bytes });
+    }
+    for (index, path) in options.local_scripts().enumerate() {
+        let bytes = match step.planned.trees.get(&name(index)) {
+            Some(tree) => bytes_of(tree)?,
+            // Its path was not known when the plan was made.
+            None => bytes_of(&read_tree(std::path::Path::new(path))?)?,
+        };
+        scripts.push(Script { name: file_name(path), bytes });
+    }
+    if !options.binary {
+        for script in &mut scripts {
+            script.bytes = script::with_unix_lines(&script.bytes);
+        }
+    }
+    Ok((options, scripts))
+}
+
+/// The bytes of a planned file, if they still are what was planned.
+fn bytes_of(tree: &Tree) -> Result<Vec<u8>, ProvisionError> {
+    let Some(Entry::File { digest, content, .. }) = tree.single_file() else {
+        return Ok(Vec::new());
+    };
+    match content {
+        Content::Bytes(bytes) => Ok(bytes.to_vec()),
+        Content::File(path) => {
+            let bytes = std::fs::read(path)
+                .map_err(|source| CommunicatorError::Read { path: path.clone(), source })?;
+            if Digest::of(&bytes) == *digest {
+                Ok(bytes)
+            } else {
+                Err(CommunicatorError::Changed { path: path.clone() }.into())
+            }
+        }
+    }
+}
+
+fn render(
+    step: &StepRun<'_>,
+    option: &'static str,
+    text: &Deferred,
+    fields: &BuildData,
+) -> Result<String, ProvisionError> {
+    let resolve = step.planned.component.evaluate.resolve(Some(step.context.data));
+    text.render(&*resolve, fields).map_err(|message| ProvisionError::Render { option, message })
+}
+
+/// A script with everything that it takes to run it.
+fn ready(
+    step: &StepRun<'_>,
+    options: &ShellOptions,
+    bytes: Vec<u8>,
+) -> Result<Ready, ProvisionError> {
+    let wrong = |option, message| ProvisionError::Render { option, message };
+    let mut variables = BTreeMap::from([
+        ("PACKER_BUILD_NAME".to_owned(), step.context.build_name.to_owned()),
+        ("PACKER_BUILDER_TYPE".to_owned(), step.context.builder_type.to_owned()),
+    ]);
+    for text in &options.environment_vars {
+        let (name, value) =
+            environment::split(text).map_err(|message| wrong("environment_vars", message))?;
+        variables.insert(name.into(), value.into());
+    }
+    variables.extend(options.env.clone());
+    let variables = environment::write(options.variable_format(), &variables)
+        .map_err(|message| wrong("env_var_format", message))?;
+
+    let number = || rand::rng().random_range(0..9999);
+    let folder = &options.remote_folder;
+    let path = options.remote_path.clone().unwrap_or_else(|| match &options.remote_file {
+        Some(file) => format!("{folder}/{file}"),
+        None => format!("{folder}/script_{}.sh", number()),
+    });
+    let file = options.use_env_var_file.then(|| format!("{folder}/varfile_{}.sh", number()));
+    let mut fields = step.context.data.clone();
+    let mut field = |name: &str, text: &str| {
+        fields.insert(name.to_owned(), Value::string(text.to_owned()));
+    };
+    field("Path", &path);
+    field("Vars", if file.is_some() { "" } else { &variables });
+    field("EnvVarFile", file.as_deref().unwrap_or_default());
+    let command = render(step, "execute_command", &options.command(), &fields)?;
+    Ok(Ready {
+        path,
+        bytes,
+        command,
+        variables: file.map(|file| (file, variables)),
+        keep: options.skip_clean,
+        mark: format!("bake:{:016x}:not-started", rand::random::<u64>()),
+    })
+}
+
+/// Starts a script, again and again while the connection does not let it start; then it runs once.
+async fn run_script(
+    step: &StepRun<'_>,
+    options: &ShellOptions,
+    ready: &Ready,
+) -> Result<(), ProvisionError> {
+    let deadline = Instant::now() + options.start_retry_timeout;
+    let exit = loop {
+        match attempt(step, ready).await {
+            Err(ProvisionError::Communicator(error))
+                if may_pass(&error) && Instant::now() + RETRY_PAUSE < deadline =>
+            {
+                step.say(format!("Cannot start the script, trying again: {error}")).await;
+                sleep(RETRY_PAUSE).await;
+            }
+            result => break result?,
+        }
+    };
+    match exit {
+        Exit::Code(status) if options.valid_exit_codes.contains(&status) => Ok(()),
+        Exit::Code(status) => {
+            Err(ProvisionError::ExitStatus { status, allowed: options.valid_exit_codes.clone() })
+        }
+        Exit::Signal(signal) => Err(ProvisionError::Killed { signal }),
+        Exit::Disconnected { reason } if options.allows_disconnect() => {
+            step.say(format!("The connection ended, as it may: {reason}")).await;
+            if !options.skip_clean {
+                clean(step, ready, Instant::now() + options.start_retry_timeout).await?;
+            }
+            Ok(())
+        }
+        Exit::Disconnected { reason } => Err(ProvisionError::Disconnected { reason }),
+    }
+}
+
+/// Whether a connection that does not work now may work later.
+fn may_pass(error: &CommunicatorError) -> bool {
+    matches!(
+        error,
+        CommunicatorError::Lost { .. }
+            | CommunicatorError::Refused { .. }
+            | CommunicatorError::Connect(_)
+    )
+}
+
+/// Waits until the instance can be reached again and removes the script that the lost connection
+/// left there.
+async fn clean(step: &StepRun<'_>, ready: &Ready, deadline: Instant) -> Result<(), ProvisionError> {
+    loop {
+        let error = match timeout_at(deadline, execute(step, ready.cleaning(), "")).await {
+            Ok(Ok((Exit::Code(_) | Exit::Signal(_), _))) => return Ok(()),
+            Ok(Ok((Exit::Disconnected { reason }, _))) => ProvisionError::Disconnected { reason },
+            Ok(Err(ProvisionError::Communicator(error))) if may_pass(&error) => error.into(),
+            Ok(Err(error)) => return Err(error),
+            Err(_) => {
+                let reason = "the instance did not come back in time".into();
+                return Err(ProvisionError::Disconnected { reason });
+            }
+        };
+        if Instant::now() + RETRY_PAUSE >= deadline {
+            return Err(error);
+        }
+        sleep(RETRY_PAUSE).await;
+    }
+}
+
+/// Puts a script in its place and runs it.
+async fn attempt(step: &StepRun<'_>, ready: &Ready) -> Result<Exit, ProvisionError> {
+    let mut exit = Exit::Code(0);
+    for command in ready.commands(step.context.communicator.uses_pty()) {
+        let marked;
+        (exit, marked) = execute(step, command, &ready.mark).await?;
+        if let Some(reason) = marked {
+            return Err(ProvisionError::Start { path: ready.path.clone(), reason });
+        }
+        if exit != Exit::Code(0) {
+            break;
+        }
+    }
+    Ok(exit)
+}
+
+/// Runs a command and tells its output. When a line is the mark, what was said before it on
+/// standard error comes back too.
+async fn execute(
+    step: &StepRun<'_>,
+    command: Command,
+    mark: &str,
+) -> Result<(Exit, Option<String>), ProvisionError> {
+    let (output, chunks) = mpsc::channel(WAITING_OUTPUT);
+    let (exit, marked) =
+        tokio::join!(step.context.communicator.exec(command, output), tell(step, chunks, mark));
+    Ok((exit?, marked))
+}
+
+async fn tell(step: &StepRun<'_>, mut chunks: mpsc::Receiver<Chunk>, mark: &str) -> Option<String> {
+    let mut lines = Lines::default();
+    let mut complaints: Vec<String> = Vec::new();
+    let mut marked = None;
+    loop {
+        let (found, last) = match chunks.recv().await {
+            Some(chunk) => (lines.push(&chunk), false),
+            None => (std::mem::take(&mut lines).finish(), true),
+        };
+        for (stream, line) in found {
+            if stream == Stream::Stderr && line == mark && !mark.is_empty() {
+                marked = Some(complaints.join("; "));
+                continue;
+            }
+            if stream == Stream::Stderr {
+                complaints.push(line.clone());
+                if complaints.len() > EXPLANATION {
+                    complaints.remove(0);
+                }
+            }
+            step.context.emitter.emit(Fact::Output { stream, line }).await;
+        }
+        if last {
+            return marked;
+        }
+    }
+}
