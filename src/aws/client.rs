@@ -8,7 +8,6 @@ use aws_config::sts::AssumeRoleProvider;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, ConfigLoader, Region, SdkConfig};
 use aws_credential_types::Credentials;
-use aws_smithy_runtime_api::client::http::SharedHttpClient;
 
 use super::AwsError;
 use super::time::{milliseconds, seconds};
@@ -44,6 +43,9 @@ pub struct Access {
     pub ec2_endpoint: Option<String>,
     /// Endpoint for all services: an endpoint of one's own, such as a local one.
     pub endpoint: Option<Endpoint>,
+    /// An HTTP client that is no network.
+    #[cfg(test)]
+    pub(crate) http: Option<aws_smithy_runtime_api::client::http::SharedHttpClient>,
 }
 
 /// Keys given outright.
@@ -106,20 +108,7 @@ impl Client {
     /// # Errors
     /// When no region is known, or a role's credentials cannot be set up.
     pub async fn connect(access: &Access) -> Result<Self, AwsError> {
-        Self::build(access, None).await
-    }
-
-    /// The same over an HTTP client of the caller's own.
-    #[cfg(test)]
-    pub(crate) async fn connect_over(
-        access: &Access,
-        http: SharedHttpClient,
-    ) -> Result<Self, AwsError> {
-        Self::build(access, Some(http)).await
-    }
-
-    async fn build(access: &Access, http: Option<SharedHttpClient>) -> Result<Self, AwsError> {
-        let mut config = load(access, http).await;
+        let mut config = load(access).await;
         let Some(region) = config.region().map(ToString::to_string) else {
             return Err(AwsError::no_region());
         };
@@ -163,7 +152,7 @@ impl Client {
     }
 }
 
-async fn load(access: &Access, http: Option<SharedHttpClient>) -> SdkConfig {
+async fn load(access: &Access) -> SdkConfig {
     let mut loader: ConfigLoader = aws_config::defaults(BehaviorVersion::latest())
         .retry_config(
             RetryConfig::standard()
@@ -201,8 +190,9 @@ async fn load(access: &Access, http: Option<SharedHttpClient>) -> SdkConfig {
     if let Some(endpoint) = &access.endpoint {
         loader = loader.endpoint_url(&endpoint.url);
     }
-    if let Some(http) = http {
-        loader = loader.http_client(http);
+    #[cfg(test)]
+    if let Some(http) = &access.http {
+        loader = loader.http_client(http.clone());
     }
     loader.load().await
 }

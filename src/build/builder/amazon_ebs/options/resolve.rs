@@ -165,7 +165,7 @@ fn access_of(options: &AmazonEbsOptions) -> Access {
         max_retries: Some(access.max_retries),
         ec2_endpoint: text(&access.custom_endpoint_ec2),
         without_metadata_service: access.skip_metadata_api_check,
-        endpoint: None,
+        ..Access::default()
     }
 }
 
