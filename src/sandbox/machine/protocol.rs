@@ -46,6 +46,8 @@ pub(super) struct Boot {
     pub(super) base: PathBuf,
     /// Whether the base is bound to `base` of the working directory first (the host's own root).
     pub(super) bind_base: bool,
+    /// Whether the base's tree contains the layers, which changes how they are mounted.
+    pub(super) store_in_base: bool,
     /// Number of links `0`, `1`, … in the working directory's `layer`, topmost first.
     pub(super) layers: usize,
     /// The name that `hostname` prints.

@@ -34,20 +34,32 @@ pub(super) fn enter(boot: &Boot) -> Result<(), MachineError> {
 /// Layers in the tree of the base (both on one file system) are refused by
 /// overlayfs as overlapping (ELOOP), while an upper directory may lie there.
 /// Then the mask becomes the upper of a first overlay on the base, and that
-/// one a layer of the second.
+/// one a layer of the second. That is the case for the host's own root, unless
+/// the store is on another file system.
 fn overlay(boot: &Boot) -> Result<(), MachineError> {
     let layers: Vec<String> = (0..boot.layers).map(|n| format!("layer/{n}")).collect();
     let captured = layers.iter().map(|layer| format!("{layer}:")).collect::<String>();
-    let flat = format!("lowerdir={captured}mask:base:shims,upperdir=upper,workdir=work");
-    match mount_overlay("root", &flat) {
-        Err(Errno::LOOP) => {}
-        result => return result.tried_on("mount the overlay on", &boot.directory.join("root")),
+    // Volatile: nothing is synced to disk, neither at the end nor when a program
+    // asks. A machine does not outlive its bake, so a crash has nothing to lose.
+    let upper = "upperdir=upper,workdir=work,volatile";
+    let flat = format!("lowerdir={captured}mask:base:shims,{upper}");
+    if !boot.store_in_base {
+        match mount_overlay("root", &flat) {
+            // The paths told less than the kernel knows (subvolumes).
+            Err(Errno::LOOP) => clear("work")?,
+            result => return result.tried_on("mount the overlay on", &boot.directory.join("root")),
+        }
     }
-    mount_overlay("masked", "lowerdir=base,upperdir=mask,workdir=mask-work")
+    mount_overlay("masked", "lowerdir=base,upperdir=mask,workdir=mask-work,volatile")
         .tried_on("mount the masking overlay on", &boot.directory.join("masked"))?;
-    let stacked = format!("lowerdir={captured}masked:shims,upperdir=upper,workdir=work");
+    let stacked = format!("lowerdir={captured}masked:shims,{upper}");
     mount_overlay("root", &stacked)
         .tried_on("mount the stacked overlay on", &boot.directory.join("root"))
+}
+
+/// Removes overlayfs's sign in a work directory that it was in use.
+fn clear(work: &str) -> Result<(), MachineError> {
+    fs::remove_dir_all(work).and_then(|()| fs::create_dir(work)).tried_on("clear", Path::new(work))
 }
 
 fn mount_overlay(target: &str, options: &str) -> Result<(), Errno> {
