@@ -2,7 +2,7 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 use rustix::mount::{MountFlags, UnmountFlags, mount, mount_bind, mount_remount, unmount};
@@ -16,8 +16,8 @@ const SAFE: MountFlags = MountFlags::NOSUID.union(MountFlags::NODEV);
 /// Kernel settings that the guest's root, who has the host root's user id, must not write.
 const READ_ONLY_IN_PROC: [&str; 6] = ["sys", "sysrq-trigger", "irq", "bus", "fs", "acpi"];
 
-/// Builds the machine's root and makes it this mount namespace's root.
-pub(super) fn enter(boot: &Boot) -> Result<(), MachineError> {
+/// Builds the machine's root; returns where it is.
+pub(super) fn build(boot: &Boot) -> Result<PathBuf, MachineError> {
     std::env::set_current_dir(&boot.directory).tried_on("change to", &boot.directory)?;
     overlay(boot)?;
     let root = boot.directory.join("root");
@@ -26,7 +26,7 @@ pub(super) fn enter(boot: &Boot) -> Result<(), MachineError> {
     rustix::mount::mount_bind_recursive(boot.directory.join("sys"), &sys).tried_on("bind", &sys)?;
     dev(&root)?;
     run(&root, boot)?;
-    pivot(&root)
+    Ok(root)
 }
 
 /// Mounts the stack: upper, captured layers, mask, base, shims.
@@ -148,7 +148,7 @@ fn mount_tmpfs(
 }
 
 /// Makes `root` the root of all processes here and drops the old tree.
-fn pivot(root: &Path) -> Result<(), MachineError> {
+pub(super) fn enter(root: &Path) -> Result<(), MachineError> {
     std::env::set_current_dir(root).tried_on("change to", root)?;
     // The old root is stacked under the new one at the same place, see pivot_root(2).
     rustix::process::pivot_root(".", ".").tried_on("pivot to", root)?;
