@@ -6,11 +6,14 @@ use super::declaration::{
     Call, Failure, Function, Of, Outcome, any, bools, list, number, string, strings,
 };
 use crate::value::{
-    Kind, Marks, Number, Type, Value, bounded, convert, count, equals, make_set, order, unify,
+    Kind, Marks, Number, Type, Value, bounded, convert, count, divide, equals, make_set, order,
+    unify,
 };
 
 /// The most elements that one call makes.
 const LIMIT: usize = 1_000_000;
+/// The same, as numbers count.
+const LIMIT_NUMBER: u32 = 1_000_000;
 
 pub(super) const FUNCTIONS: &[Function] = &[
     Function::new("alltrue", &[bools("list")], Of::Bool, "whether all elements are true", |call| {
@@ -522,12 +525,13 @@ fn range(call: &Call<'_>) -> Outcome {
     if up != (limit > start) && limit != start {
         return Err(Failure::of(2, "the step leads away from the limit"));
     }
+    let steps = divide(&(&limit - &start), &step).ok_or_else(too_many)?;
+    if steps > Number::from(LIMIT_NUMBER) {
+        return Err(too_many());
+    }
     let mut numbers = Vec::new();
     let mut at = start;
     while if up { at < limit } else { at > limit } {
-        if numbers.len() == LIMIT {
-            return Err(too_many());
-        }
         numbers.push(Value::number(at.clone()));
         at = bounded(at + &step).ok_or_else(too_many)?;
     }

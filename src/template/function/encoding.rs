@@ -104,7 +104,13 @@ fn base64gzip(call: &Call<'_>) -> Outcome {
         .map_err(|error| Failure::new(error.to_string()))
 }
 
+/// The longest JSON text that is decoded: a value takes many times the room of its text.
+const JSON: usize = 8 << 20;
+
 fn jsondecode(call: &Call<'_>) -> Outcome {
+    if call.text(0).len() > JSON {
+        return Err(Failure::of(0, "the text is longer than 8 MiB"));
+    }
     let source = Source::new("jsondecode", call.text(0));
     let node =
         json::parse(&source, ParseOptions { duplicates: Duplicates::Keep }).map_err(|found| {

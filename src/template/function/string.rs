@@ -177,6 +177,13 @@ fn indent(call: &Call<'_>) -> Outcome {
     Ok(Value::string(call.text(1).replace('\n', &padding)))
 }
 
+/// The most parts that one call cuts a text into.
+const PARTS: usize = 1_000_000;
+
+fn too_many_parts() -> Failure {
+    Failure::of(1, format!("the text has more than {PARTS} parts"))
+}
+
 /// The longest text that one call makes.
 pub(super) const TEXT_LIMIT: usize = 64 << 20;
 
@@ -212,6 +219,9 @@ fn replace(call: &Call<'_>) -> Outcome {
 
 fn split(call: &Call<'_>) -> Outcome {
     let (separator, text) = (call.text(0), call.text(1));
+    if text.len() > PARTS && text.matches(separator).count() > PARTS {
+        return Err(too_many_parts());
+    }
     let parts: Vec<Value> = if separator.is_empty() {
         text.chars().map(|c| Value::string(c.to_string())).collect()
     } else {
@@ -284,6 +294,9 @@ fn regex_all(call: &Call<'_>) -> Outcome {
     let pattern = compiled(call, 0)?;
     let mut matches = Vec::new();
     for captures in pattern.captures_iter(call.text(1)) {
+        if matches.len() == PARTS {
+            return Err(too_many_parts());
+        }
         matches.push(captured(&pattern, &captures)?);
     }
     let of = matches.first().map_or(Type::String, Value::type_of);

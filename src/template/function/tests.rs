@@ -588,3 +588,60 @@ fn secrets_stay_out_of_errors_of_functions() {
         assert!(!text.contains("hunter2"), "{call}: {text}");
     }
 }
+
+/// Arguments of all kinds, also those that nobody expects.
+const ARGUMENTS: [&str; 24] = [
+    "null",
+    "true",
+    "0",
+    "-1",
+    "1.5",
+    "1e300",
+    "\"\"",
+    "\"a\"",
+    "\"10.0.0.0/8\"",
+    "\"2026-11-21T07:08:09Z\"",
+    "\"%d %s\"",
+    "\"é\\u0000\"",
+    "[]",
+    "[null]",
+    "[\"a\", \"b\"]",
+    "[1, [2]]",
+    "toset([\"b\", \"a\"])",
+    "{}",
+    "{ a = 1 }",
+    "tomap({ a = \"x\" })",
+    "var.later",
+    "[var.later]",
+    "var.secret",
+    "[var.secret]...",
+];
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig {
+        cases: 1500, failure_persistence: None, ..Default::default()
+    })]
+
+    #[test]
+    fn no_call_panics_or_tells_a_secret(
+        function in 0..150usize,
+        arguments in proptest::collection::vec(0..ARGUMENTS.len(), 0..4),
+    ) {
+        let functions: Vec<_> = all().collect();
+        let name = functions[function % functions.len()].name;
+        let mut written: Vec<&str> = arguments.iter().map(|at| ARGUMENTS[*at]).collect();
+        // Only the last argument can be spread.
+        written.sort_by_key(|text| text.ends_with("..."));
+        written.dedup_by(|a, b| a.ends_with("...") && b.ends_with("..."));
+        let call = format!("{name}({})", written.join(", "));
+        let source = Source::new("test.hcl", &call);
+        let scope = scope();
+        let text = match parse_expression(&source, None).and_then(|one| evaluate(&one, &scope)) {
+            // Digests and the like do not show it; `nonsensitive` is meant to.
+            Ok(value) if name == "nonsensitive" => value.type_of().to_string(),
+            Ok(value) => value.to_string(),
+            Err(found) => crate::diagnostic::render(&found, crate::diagnostic::Style::default()),
+        };
+        proptest::prop_assert!(!text.contains("hunter2"), "{call}: {text}");
+    }
+}
