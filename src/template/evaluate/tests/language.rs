@@ -208,8 +208,14 @@ fn newlines_count_only_where_hcl_says_so() {
         ("{\n  a = 1\n  b = 2, c = 3\n}", "{ a = 1, b = 2, c = 3 }"),
         ("(\n  1\n  +\n  2\n)", "3"),
         ("true\n ? 1\n : 2", "1"),
-        ("{for x in\n [1, 2] :\n x => x > 1 ?\n \"b\" :\n \"a\"\n if\n true}", "{ \"1\" = \"a\", \"2\" = \"b\" }"),
-        ("[for x in [1] || [2] == 1 ||\n true ? [1] : [2] : x]", "error: `||` takes bools: a bool is required, but this is a tuple"),
+        (
+            "{for x in\n [1, 2] :\n x => x > 1 ?\n \"b\" :\n \"a\"\n if\n true}",
+            "{ \"1\" = \"a\", \"2\" = \"b\" }",
+        ),
+        (
+            "[for x in [1] || [2] == 1 ||\n true ? [1] : [2] : x]",
+            "error: `||` takes bools: a bool is required, but this is a tuple",
+        ),
         ("upper(\n  \"a\",\n)", "\"A\""),
         ("\"${\n  1 +\n  1\n}\"", "2"),
         ("# before\n1 /* in\nside */ + 1 // after\n", "2"),
@@ -389,6 +395,26 @@ fn bombs_are_refused() {
     check(
         r#"
 [for a in range(1000): [for b in range(1000): [for c in range(1000): c]]]  => error: this makes too many values
+[for a in range(200): join("", [for b in range(100): format("%10000s", "x")])]  => error: this makes too much text
+length([for x in range(100000): x])  => 100000
 "#,
     );
+}
+
+#[test]
+fn deep_expressions_fit_the_stack() {
+    let nested = |open: &str, inner: &str, close: &str, depth: usize| {
+        format!("{}{inner}{}", open.repeat(depth), close.repeat(depth))
+    };
+    assert_eq!(printed(&nested("(", "1", ")", 60)), "1");
+    assert_eq!(printed(&format!("1{}", " + 1".repeat(120))), "121");
+    assert_eq!(printed(&nested("[for x in [1] : ", "x", "][0]", 30)), "1");
+    assert_eq!(printed(&nested("upper(", "\"a\"", ")", 30)), "\"A\"");
+    assert_eq!(printed(&nested("\"x${", "1", "}\"", 30)), format!("\"{}1\"", "x".repeat(30)));
+    assert_eq!(printed(&nested("true ? ", "1", " : 2", 30)), "1");
+    assert_eq!(printed(&nested("try(", "foo, 1", ")", 30)), "1");
+    let text = nested("%{ if true }", "a", "%{ endif }", 60);
+    assert_eq!(printed(&format!("\"{text}\"")), "\"a\"");
+    let json = nested("[", "1", "]", 120);
+    assert!(printed(&format!("jsondecode(\"{json}\")")).starts_with("[[["));
 }
