@@ -31,4 +31,4 @@ pub mod render;
 
 pub mod sandbox;
 
-// pub mod cli;
+pub mod cli;

@@ -1,1 +1,35 @@
-//! (being built)
+//! The AWS calls that bake makes, as plain functions with plain types.
+//!
+//! One function a call, one file a resource. SDK types do not leave this room, and
+//! nothing here knows what a build is. Every error says which call failed, on what,
+//! where, and what to do about it; [`retry`] holds the table of errors that are only
+//! eventual consistency, [`wait`] waits for states.
+
+mod client;
+mod error;
+mod identity;
+mod image;
+mod instance;
+mod key_pair;
+mod network;
+mod parameter;
+mod query;
+pub mod retry;
+mod security_group;
+mod snapshot;
+mod tag;
+pub(crate) mod time;
+mod volume;
+pub mod wait;
+
+pub use client::{Access, AssumeRole, Client, Endpoint, StaticCredentials};
+pub use error::{AwsError, AwsErrorKind, AwsFailure};
+pub use identity::CallerIdentity;
+pub use image::{CreateImage, Image, ImagePermission, ImageQuery};
+pub use instance::{Credits, Instance, MetadataOptions, NetworkInterface, Placement, RunInstance};
+pub use network::{Subnet, Vpc};
+pub use query::{BlockDevice, Filter};
+pub use security_group::{Ingress, SecurityGroup};
+pub use snapshot::Snapshot;
+pub use tag::Tags;
+pub use volume::Volume;

@@ -1,1 +1,35 @@
-//! (being built)
+//! The engine: what a build does to the world, and how the world is put back.
+//!
+//! Every resource is in the [`ledger`] before the call that makes it, and teardown
+//! runs on success, failure, panic and interruption. A [`builder`] is a run over
+//! this; it never prints and is never dropped half way through a create call.
+
+mod cancel;
+mod clock;
+mod context;
+mod error;
+mod key;
+pub mod ledger;
+mod resources;
+mod run;
+mod step;
+mod teardown;
+
+pub mod builder;
+
+/// The builders that templates may use.
+pub const BUILDERS: &[crate::plan::ComponentKind] = &[builder::amazon_ebs::KIND];
+
+pub use cancel::{Cancel, Signal, Urgency};
+pub use clock::Clock;
+pub use context::{
+    BoxError, BuildContext, BuildOutcome, Connect, ConnectRequest, Identify, ImageIdentity,
+    OnError, Provision, ProvisionRequest, ResolvedSource, SshLogin,
+};
+pub use error::BuildError;
+pub(crate) use error::kind_name;
+pub use key::{KeyKind, LocalKey};
+pub use ledger::Ledger;
+pub use resources::{Resource, Resources};
+pub use run::{RunError, RunSettings, run};
+pub use teardown::{Left, Teardown};

@@ -5,6 +5,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::sandbox::cloud::Latency;
+use crate::sandbox::endpoint::FaultRule;
+
 /// bake: machine images from Packer templates, named by the hash of their inputs.
 #[derive(Debug, Parser)]
 #[command(name = "bake", version, about, max_term_width = 100)]
@@ -122,12 +125,12 @@ pub(super) struct ServeArguments {
 /// How much like EC2 the sandbox behaves.
 #[derive(Args, Debug)]
 pub(super) struct SandboxBehaviour {
-    /// How long state changes of the sandbox take, such as `running=2s,image=5s`.
+    /// How long state changes of the sandbox take: `none`, `aws`, or such as `running=2s,image=5s`.
     #[arg(long, value_name = "TIMES")]
-    pub(super) latency: Option<String>,
+    pub(super) latency: Option<Latency>,
     /// A fault that the sandbox shows, such as `RunInstances:2:throttle`; may be repeated.
     #[arg(long = "fault", value_name = "RULE")]
-    pub(super) faults: Vec<String>,
+    pub(super) faults: Vec<FaultRule>,
 }
 
 fn assignment(text: &str) -> Result<(String, String), String> {

@@ -32,6 +32,30 @@ pub(super) fn is_terminal() -> bool {
     std::io::stdout().is_terminal()
 }
 
+/// Whether standard error is a terminal, where progress lines may be drawn.
+pub(super) fn errors_on_terminal() -> bool {
+    std::io::stderr().is_terminal()
+}
+
+/// Whether the build log is to be coloured: as the user says, else on a terminal that wants it.
+pub(super) fn colour(wanted: Option<bool>) -> bool {
+    let refused = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    wanted.unwrap_or_else(is_terminal) && !refused("PACKER_NO_COLOR") && !refused("NO_COLOR")
+}
+
+/// Standard output, locked for each piece only, as several things print.
+pub(super) struct Stdout;
+
+impl Write for Stdout {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        std::io::stdout().lock().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        std::io::stdout().lock().flush()
+    }
+}
+
 /// Starts the debugging log when it is wanted.
 pub(super) fn log_to_stderr(verbose: u8) {
     let filter = match verbose {

@@ -151,6 +151,27 @@ pub enum Fact {
         /// Its name.
         name: String,
     },
+    /// The network was chosen.
+    NetworkFound {
+        /// The VPC, when one was looked up.
+        vpc_id: Option<String>,
+        /// The subnet, when one was looked up.
+        subnet_id: Option<String>,
+    },
+    /// No own image has the name yet.
+    ImageNameChecked {
+        /// The name.
+        name: String,
+    },
+    /// Something is about to be made.
+    CreateStarted {
+        /// What.
+        kind: ResourceKind,
+        /// Its name, or the client token of an instance.
+        name: String,
+        /// More for people: the instance that an image is made of, a type; may be empty.
+        detail: String,
+    },
     /// Something was made in the cloud.
     ResourceCreated {
         /// What.
@@ -175,6 +196,41 @@ pub enum Fact {
         id: String,
         /// EC2's word for the state.
         state: String,
+    },
+    /// A state is waited for.
+    WaitStarted {
+        /// Of what.
+        kind: ResourceKind,
+        /// Its id.
+        id: String,
+        /// EC2's word for the state.
+        state: &'static str,
+    },
+    /// The instance was asked to stop.
+    StopRequested {
+        /// Its id.
+        id: String,
+    },
+    /// How far the snapshots of an image are; may be lost.
+    ImageProgressed {
+        /// The image.
+        id: String,
+        /// Of all its snapshots together.
+        percent: u64,
+    },
+    /// Attributes of an image were changed: its sharing, deprecation, protection.
+    AttributesChanged {
+        /// The image.
+        id: String,
+        /// What, for people: `launch permission`.
+        what: &'static str,
+    },
+    /// The image and its snapshots have their final tags.
+    ImageTagged {
+        /// The image.
+        id: String,
+        /// The tags.
+        tags: std::collections::BTreeMap<String, String>,
     },
     /// The first attempt to connect is made.
     ConnectStarted {
@@ -251,6 +307,13 @@ pub enum Fact {
         signal: &'static str,
         /// First, second, …
         count: u32,
+    },
+    /// Something temporary is about to be removed.
+    DeleteStarted {
+        /// What.
+        kind: ResourceKind,
+        /// Its id, or its name when the id never arrived.
+        id: String,
     },
     /// Something temporary was removed.
     ResourceDeleted {

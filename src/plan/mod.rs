@@ -13,6 +13,7 @@ mod planning;
 mod read;
 mod selection;
 
+pub use crate::template::schema::BuildData;
 pub use canonical::canonical_json;
 pub use component::{Component, ComponentKind, Planner};
 pub use input::{Content, Digest, Entry, Tree};

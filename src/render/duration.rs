@@ -21,11 +21,12 @@ pub fn long(duration: Duration) -> String {
     if words.is_empty() { "0 milliseconds".to_owned() } else { words.join(" ") }
 }
 
-/// Short, for progress lines and tables: `0.4s`, `12s`, `3m05s`, `1h02m`.
+/// Short, for progress lines and tables: `40ms`, `1.4s`, `12s`, `3m05s`, `1h02m`.
 pub fn short(duration: Duration) -> String {
     let seconds = duration.as_secs();
     match seconds {
-        0..10 => format!("{:.1}s", duration.as_secs_f64()),
+        0 => format!("{}ms", duration.as_millis()),
+        1..10 => format!("{:.1}s", duration.as_secs_f64()),
         10..60 => format!("{seconds}s"),
         60..3600 => format!("{}m{:02}s", seconds / 60, seconds % 60),
         _ => format!("{}h{:02}m", seconds / 3600, seconds / 60 % 60),
@@ -52,7 +53,7 @@ mod tests {
     #[test]
     fn short_durations_fit_a_column() {
         for (milliseconds, text) in
-            [(420, "0.4s"), (12_900, "12s"), (185_000, "3m05s"), (3_720_000, "1h02m")]
+            [(420, "420ms"), (1_420, "1.4s"), (12_900, "12s"), (185_000, "3m05s"), (3_720_000, "1h02m")]
         {
             assert_eq!(short(Duration::from_millis(milliseconds)), text);
         }

@@ -23,7 +23,9 @@ pub(super) fn lines(fact: &Fact) -> Vec<(Tone, String)> {
         Fact::RunStarted { .. }
         | Fact::BuildStarted { .. }
         | Fact::StepStarted { .. }
+        | Fact::UploadStarted { .. }
         | Fact::UploadProgressed { .. }
+        | Fact::ImageProgressed { .. }
         | Fact::BuildFinished { .. }
         | Fact::BuildFailed { .. }
         | Fact::RunEnded { .. } => Vec::new(),
@@ -46,6 +48,31 @@ pub(super) fn lines(fact: &Fact) -> Vec<(Tone, String)> {
                 (Tone::Normal, format!("Image name: {name}")),
             ]
         }
+        Fact::NetworkFound { vpc_id, subnet_id } => [("VPC", vpc_id), ("Subnet", subnet_id)]
+            .into_iter()
+            .filter_map(|(what, id)| {
+                Some((Tone::Normal, format!("Found {what} ID: {}", id.as_ref()?)))
+            })
+            .collect(),
+        Fact::ImageNameChecked { name } => say(format!("Prevalidating AMI Name: {name}")),
+        Fact::CreateStarted { kind, name, detail } => say(creating(*kind, name, detail)),
+        Fact::WaitStarted { kind, id, state } => {
+            say(format!("Waiting for {} ({id}) to become {state}...", noun(*kind)))
+        }
+        Fact::StopRequested { .. } => say("Stopping the source instance...".to_owned()),
+        Fact::AttributesChanged { id, what } => {
+            say(format!("Modifying attributes on AMI ({id}): {what}"))
+        }
+        Fact::ImageTagged { id, tags } => {
+            let mut lines = say(format!("Adding tags to AMI ({id})..."));
+            lines.extend(
+                tags.iter().map(|(key, value)| {
+                    (Tone::Normal, format!("Adding tag: \"{key}\": \"{value}\""))
+                }),
+            );
+            lines
+        }
+        Fact::DeleteStarted { kind, .. } => say(deleting(*kind)),
         Fact::ReuseSkipped { reason } => {
             say(format!("Not looking for an existing image: {reason}"))
         }
@@ -57,15 +84,9 @@ pub(super) fn lines(fact: &Fact) -> Vec<(Tone, String)> {
             "Authorizing access to port {port} from [{}] in the temporary security group...",
             cidrs.join(" ")
         )),
-        Fact::StateChanged { kind, id, state } => match (kind, state.as_str()) {
-            (ResourceKind::Instance, "stopping") => {
-                say("Stopping the source instance...".to_owned())
-            }
-            (ResourceKind::Image, "pending") => {
-                say(format!("Waiting for AMI ({id}) to become ready..."))
-            }
-            _ => say(format!("{} {id} is {state}", noun(*kind))),
-        },
+        Fact::StateChanged { kind, id, state } => {
+            say(format!("{} {id} is {state}", capitalised(noun(*kind))))
+        }
         Fact::ConnectStarted { communicator, address } => vec![
             (Tone::Normal, format!("Using {communicator} communicator to connect: {address}")),
             (Tone::Normal, format!("Waiting for {communicator} to become available...")),
@@ -75,14 +96,12 @@ pub(super) fn lines(fact: &Fact) -> Vec<(Tone, String)> {
         Fact::ProvisionerSaid { text } => say(text.clone()),
         Fact::Output { stream: Stream::Stdout, line } => vec![(Tone::Output, line.clone())],
         Fact::Output { stream: Stream::Stderr, line } => vec![(Tone::Error, line.clone())],
-        Fact::UploadStarted { source, destination, bytes, files } => say(format!(
-            "Uploading {source} => {destination} ({}, {files} file{})",
+        Fact::UploadEnded { bytes, files, elapsed } => say(format!(
+            "Uploaded {} in {files} file{} in {}",
             size(*bytes),
-            if *files == 1 { "" } else { "s" }
+            if *files == 1 { "" } else { "s" },
+            duration::short(*elapsed)
         )),
-        Fact::UploadEnded { bytes, elapsed, .. } => {
-            say(format!("Uploaded {} in {}", size(*bytes), duration::short(*elapsed)))
-        }
         Fact::Interrupted { signal, count } => vec![(
             Tone::Error,
             match count {
@@ -98,28 +117,51 @@ pub(super) fn lines(fact: &Fact) -> Vec<(Tone, String)> {
     }
 }
 
-fn created(kind: ResourceKind, id: &str, detail: &str) -> String {
+fn creating(kind: ResourceKind, name: &str, detail: &str) -> String {
     match kind {
-        ResourceKind::KeyPair => format!("Created temporary keypair: {id}"),
+        ResourceKind::KeyPair => format!("Creating temporary keypair: {name}"),
         ResourceKind::SecurityGroup => {
-            format!("Created temporary security group for this instance: {id} ({detail})")
+            format!("Creating temporary security group for this instance: {name}")
         }
-        ResourceKind::Instance => format!("Instance ID: {id} ({detail})"),
-        ResourceKind::Image => format!("AMI: {id}"),
-        ResourceKind::Volume | ResourceKind::Snapshot => {
-            format!("Created {}: {id} {detail}", noun(kind)).trim_end().to_owned()
-        }
+        ResourceKind::Instance => "Launching a source AWS instance...".to_owned(),
+        ResourceKind::Image => format!("Creating AMI {name} from instance {detail}"),
+        ResourceKind::Volume | ResourceKind::Snapshot => format!("Creating {} {name}", noun(kind)),
+    }
+}
+
+fn created(kind: ResourceKind, id: &str, detail: &str) -> String {
+    let text = match kind {
+        ResourceKind::Instance => format!("Instance ID: {id}"),
+        ResourceKind::Image => return format!("AMI: {id}"),
+        other => format!("{}: {id}", capitalised(noun(other))),
+    };
+    if detail.is_empty() || detail == id { text } else { format!("{text} ({detail})") }
+}
+
+fn deleting(kind: ResourceKind) -> String {
+    match kind {
+        ResourceKind::KeyPair => "Deleting temporary keypair...".to_owned(),
+        ResourceKind::SecurityGroup => "Deleting temporary security group...".to_owned(),
+        ResourceKind::Instance => "Terminating the source AWS instance...".to_owned(),
+        ResourceKind::Image => "Deregistering the AMI...".to_owned(),
+        ResourceKind::Volume => "Cleaning up any extra volumes...".to_owned(),
+        ResourceKind::Snapshot => "Deleting snapshots...".to_owned(),
     }
 }
 
 fn deleted(kind: ResourceKind, id: &str) -> String {
     match kind {
-        ResourceKind::KeyPair => format!("Deleted temporary keypair: {id}"),
-        ResourceKind::SecurityGroup => format!("Deleted temporary security group: {id}"),
-        ResourceKind::Instance => format!("Terminated the source AWS instance: {id}"),
+        ResourceKind::Instance => format!("Terminated instance: {id}"),
         ResourceKind::Image => format!("Deregistered AMI: {id}"),
-        ResourceKind::Volume | ResourceKind::Snapshot => format!("Deleted {}: {id}", noun(kind)),
+        other => format!("Deleted {}: {id}", noun(other)),
     }
+}
+
+fn capitalised(text: &str) -> String {
+    let mut characters = text.chars();
+    characters
+        .next()
+        .map_or_else(String::new, |first| first.to_uppercase().chain(characters).collect())
 }
 
 fn noun(kind: ResourceKind) -> &'static str {

@@ -58,6 +58,8 @@ impl Progress {
                 bar.detail.clear();
             }
             Fact::StateChanged { id, state, .. } => bar.detail = format!("{id} {state}"),
+            Fact::WaitStarted { id, state, .. } => bar.detail = format!("{id} to be {state}"),
+            Fact::ImageProgressed { id, percent } => bar.detail = format!("{id} {percent} %"),
             Fact::ConnectStarted { address, .. } => bar.detail = address.clone(),
             Fact::ProvisionerStarted { title, .. } => bar.detail = title.clone(),
             Fact::UploadStarted { bytes, .. } => {

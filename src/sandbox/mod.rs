@@ -9,7 +9,8 @@
 //! - `store`: bases, layers and image records on disk;
 //! - `catalogue`: which base stands in for a well-known image name;
 //! - `cloud`: the state of one account in one region, and its transitions;
-//! - `endpoint`: HTTP, query decoding, XML answers, one file a group of actions.
+//! - `endpoint`: HTTP, query decoding, XML answers, one file a group of actions;
+//! - `service`: all of it as one thing to start and stop.
 
 pub mod machine;
 pub mod store;
@@ -17,3 +18,5 @@ pub mod store;
 pub mod catalogue;
 pub mod cloud;
 pub mod endpoint;
+
+pub mod service;

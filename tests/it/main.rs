@@ -1,1 +1,13 @@
+//! bake as its users run it: the real binary, its output, and what it leaves behind.
+//!
+//! One binary for all of them, since each link pulls in the AWS SDK. Suites that install peers or
+//! take long run when `BAKE_TEST_ALL` is set, as CI does.
 
+mod support;
+
+mod building;
+mod identity;
+mod interruption;
+mod machine;
+mod mistakes;
+mod peers;

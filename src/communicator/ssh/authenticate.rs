@@ -8,7 +8,8 @@ use russh::keys::{HashAlg, PrivateKey, PrivateKeyWithHashAlg};
 
 use super::client::{Client, explain};
 use super::key;
-use super::options::{Authentication, Secret, SshOptions};
+use super::options::{Authentication, SshOptions};
+use crate::template::schema::Secret;
 use crate::communicator::CommunicatorError;
 
 /// Rounds of questions that a server may ask before we stop answering.

@@ -32,7 +32,7 @@ use super::{Chunk, Command, Communicator, CommunicatorError, Exit, Upload, Uploa
 use crate::event::Emitter;
 
 pub use key::{KeyPair, KeyType};
-pub use options::{Address, Authentication, FileTransfer, Secret, SshOptions};
+pub use options::{Address, Authentication, FileTransfer, SshOptions};
 
 /// A way to an instance over SSH.
 ///

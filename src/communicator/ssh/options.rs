@@ -4,29 +4,8 @@ use std::fmt;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use zeroize::Zeroizing;
 
-/// Text that is never shown and is wiped from memory when dropped.
-#[derive(Clone)]
-pub struct Secret(Zeroizing<String>);
-
-impl Secret {
-    /// Takes the text.
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(Zeroizing::new(text.into()))
-    }
-
-    /// The text itself.
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(…)")
-    }
-}
+use crate::template::schema::Secret;
 
 /// Where an SSH server listens.
 #[derive(Clone, Debug, PartialEq, Eq)]

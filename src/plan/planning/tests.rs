@@ -151,7 +151,7 @@ const JSON: &str = r#"{
     "type": "vm", "name": "app", "size": "2",
     "disk": [{ "device": "/dev/xvda", "size": 8 }]
   }],
-  "provisioners": [{ "type": "run", "inline": "echo {{user `text`}}", "pause_before": "9s" }]
+  "provisioners": [{ "type": "run", "inline": ["echo {{user `text`}}"], "pause_before": "9s" }]
 }"#;
 
 #[test]
@@ -187,7 +187,7 @@ fn a_template_becomes_a_plan() {
           "files": {
             "script": {
               "": {
-                "executable": "9ee53ae8a0b9a8f2ae8ca0bf5fb3ca3ed8b9d0a5cb80ed7c1a7aff4a3d7e0d50"
+                "executable": "a8076d3d28d21e02012b20eaf7dbf75409a6277134439025f282e368e3305abf"
               }
             }
           }

@@ -1,1 +1,73 @@
-//! The state of one account in one region, and its transitions. (being built)
+//! The state of one account, and its transitions.
+//!
+//! Knows nothing of HTTP or XML: requests and answers are typed, errors are
+//! EC2's codes. Each region is apart, as on AWS; finished images are in the
+//! store, everything else lives as long as the process.
+//!
+//! [`Cloud`] is the shared handle. A request is a function over a [`Session`],
+//! which is a copy of its region: it either counts whole or not at all, and a
+//! dry run is the same call whose copy is thrown away. What a request sets
+//! going (machines, captures) happens after it, in `lifecycle`.
+
+mod account;
+mod block_device;
+mod error;
+mod filter;
+mod id;
+mod image;
+mod image_creation;
+mod image_store;
+mod instance;
+mod instance_type;
+mod key_pair;
+mod latency;
+mod launch;
+mod lifecycle;
+mod network;
+mod page;
+mod permission;
+mod security_group;
+mod session;
+mod snapshot;
+mod tag;
+mod tagging;
+mod volume;
+
+#[cfg(test)]
+pub(crate) mod fake;
+
+pub use account::{ACCOUNT, Cloud};
+pub use block_device::{BlockDevice, MappingRequest};
+pub use error::CloudError;
+pub use filter::Filter;
+pub use image::{BASE_TAG, DescribeImages, Image, ImageChange, ImageState};
+pub use image_creation::{CopyImage, CreateImage};
+pub use image_store::ImageStore;
+pub use instance::{
+    AttachedVolume, Instance, InstanceChange, InstanceState, MetadataOptions, Power,
+    ShutdownBehavior, StateChange,
+};
+pub use instance_type::{InstanceType, Offering};
+pub use key_pair::{Generated, KeyPair, KeyType, PublicMaterial, generate, parse_public_key};
+pub use latency::{Latency, LatencyError};
+pub use launch::{Interface, RunInstances};
+pub use network::{RegionInfo, Subnet, Vpc, Zone};
+pub use page::{Page, Paged};
+pub use permission::{PermissionChange, Permissions};
+pub use security_group::{
+    DescribeSecurityGroups, GroupName, Peer, Ports, Rule, RuleRequest, SecurityGroup,
+};
+pub use session::{ClientToken, Session};
+pub use snapshot::{DescribeSnapshots, Snapshot};
+pub use tag::{TagSpecification, Tags};
+pub use tagging::TagDescription;
+pub use volume::{Attachment, Volume};
+
+pub(crate) use filter::wildcard;
+pub(crate) use latency::parse_duration;
+pub(crate) use network::is_region;
+
+/// A time as EC2 writes it: UTC with milliseconds.
+pub(crate) fn time_text(time: jiff::Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
+}

@@ -4,6 +4,21 @@
 //! (namespaces, mounts, processes). The endpoint only uses this trait, so that
 //! its tests run without root; `userland` implements it.
 
+mod address;
+mod boot;
+mod directory;
+pub(in crate::sandbox) mod failure;
+mod guest;
+mod mask;
+mod protocol;
+mod reentry;
+mod shim;
+mod ssh;
+mod support;
+pub mod userland;
+
+pub use reentry::reentry;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -64,10 +79,10 @@ pub enum MachineError {
         /// What to run.
         hint: String,
     },
-    /// A base or a layer is not in the store.
+    /// A base, a layer or an image is not in the store.
     #[error("no {what} `{name}` in the sandbox store")]
     NotFound {
-        /// `base` or `layer`.
+        /// `base`, `layer` or `image`.
         what: &'static str,
         /// Its name.
         name: String,

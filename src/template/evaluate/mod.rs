@@ -24,4 +24,4 @@ pub use scope::{FunctionContext, Scope};
 pub use type_expression::{parse_quoted_type, parse_type};
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -189,6 +189,10 @@ pub(crate) const fn strings(name: &'static str) -> Parameter {
     Parameter::new(name, Of::List(&Of::String))
 }
 
+pub(crate) const fn list(name: &'static str) -> Parameter {
+    Parameter::new(name, Of::List(&Of::Any))
+}
+
 pub(crate) const fn bools(name: &'static str) -> Parameter {
     Parameter::new(name, Of::List(&Of::Bool))
 }

@@ -13,6 +13,8 @@ mod format;
 mod network;
 mod numeric;
 mod string;
+#[cfg(test)]
+mod tests;
 mod time;
 mod types;
 

@@ -155,7 +155,7 @@ fn index(arguments: &[Data]) -> Result<Data, String> {
         return Err(count("index", "at least 1", arguments));
     };
     let mut found = value;
-    let mut byte;
+    let mut made;
     for key in keys {
         found = match found {
             Data::List(items) => items
@@ -164,8 +164,8 @@ fn index(arguments: &[Data]) -> Result<Data, String> {
             Data::String(text) => {
                 let at = position(key, text.len())?;
                 let value = text.as_bytes().get(at).ok_or("index is out of range")?;
-                byte = Data::Integer(i64::from(*value));
-                &byte
+                made = Data::Integer(i64::from(*value));
+                &made
             }
             Data::Map(fields) => {
                 let Data::String(name) = key else {
@@ -173,7 +173,10 @@ fn index(arguments: &[Data]) -> Result<Data, String> {
                 };
                 match fields.get(name) {
                     Some(value) => value,
-                    None => return Ok(missing(fields.values())),
+                    None => {
+                        made = missing(fields.values());
+                        &made
+                    }
                 }
             }
             other => return Err(format!("{} has no elements", other.kind())),
@@ -252,9 +255,9 @@ fn equal(a: &Data, b: &Data) -> Result<bool, String> {
         (Data::Float(a), Data::Float(b)) => Ok(a == b),
         (Data::String(a), Data::String(b)) => Ok(a == b),
         (Data::Nil, Data::Nil) => Ok(true),
+        (Data::Nil, _) | (_, Data::Nil) => Ok(false),
         (Data::List(_) | Data::Map(_), _) => Err(format!("{} cannot be compared", a.kind())),
         (_, Data::List(_) | Data::Map(_)) => Err(format!("{} cannot be compared", b.kind())),
-        (Data::Nil, _) | (_, Data::Nil) => Ok(false),
         _ => Err(format!("{} and {} cannot be compared", a.kind(), b.kind())),
     }
 }

@@ -3,6 +3,9 @@
 use std::fmt;
 use std::ops::Range;
 
+use super::KeptField;
+use crate::diagnostic::{Diagnostic, Span};
+
 /// A text that is no template.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SyntaxError {
@@ -44,6 +47,40 @@ impl RenderError {
     pub(super) fn maybe_help(mut self, text: Option<String>) -> Self {
         self.help = text;
         self
+    }
+}
+
+impl SyntaxError {
+    /// The finding for it. `place` knows where a template's bytes stand in a source: strings of
+    /// HCL and JSON have escapes.
+    pub fn to_diagnostic(&self, place: impl Fn(Range<usize>) -> Span) -> Diagnostic {
+        Diagnostic::error("go-template-syntax", self.message.clone())
+            .at(&place(self.range.clone()), "in this Go template")
+            .maybe_help(self.help.clone())
+    }
+}
+
+impl RenderError {
+    /// The finding for it; `place` as for [`SyntaxError::to_diagnostic`].
+    pub fn to_diagnostic(&self, place: impl Fn(Range<usize>) -> Span) -> Diagnostic {
+        Diagnostic::error("go-template", self.message.clone())
+            .at(&place(self.range.clone()), "in this Go template")
+            .maybe_help(self.help.clone())
+    }
+}
+
+impl KeptField {
+    /// The warning for it; `place` as for [`SyntaxError::to_diagnostic`].
+    pub fn to_diagnostic(&self, place: impl Fn(Range<usize>) -> Span) -> Diagnostic {
+        let suggestion = self.similar.as_ref().map(|name| format!("did you mean `{name}`?"));
+        Diagnostic::warning("unknown-template-field", format!("unknown field `{}`", self.name))
+            .at(&place(self.field.clone()), "not known here")
+            .note("the text stays as it is written; Packer would put `<no value>` in its place")
+            .maybe_help(suggestion)
+            .help(format!(
+                "if another program is to read it, write {{{{`{{{{{}}}}}`}}}}",
+                self.name
+            ))
     }
 }
 

@@ -36,12 +36,8 @@ impl Buffer {
     }
 
     fn pad(&mut self, c: char, count: usize) {
-        for _ in 0..count {
-            if self.full {
-                return;
-            }
-            self.push(c);
-        }
+        // At most `WIDEST` characters.
+        self.push_str(&String::from(c).repeat(count));
     }
 }
 
@@ -151,7 +147,8 @@ impl Directives<'_> {
                 self.good_index = false;
             }
         }
-        if self.rest.starts_with('.') {
+        // A point at the very end is taken for a verb.
+        if self.rest.starts_with('.') && self.rest.len() > 1 {
             self.skip(1);
             if after_index {
                 self.good_index = false;
@@ -233,7 +230,7 @@ impl Directives<'_> {
             return false;
         }
         self.reordered = true;
-        let Some(close) = self.rest.find(']') else {
+        let Some(close) = self.rest.find(']').filter(|_| self.rest.len() > 2) else {
             self.good_index = false;
             self.skip(1);
             return false;
@@ -273,14 +270,17 @@ impl Flags {
     /// Prints a value that was given to `printf`.
     fn argument(self, buffer: &mut Buffer, value: &Data, verb: char) {
         match (value, verb) {
+            (Data::Nil, 'T' | 'v') => self.padded(buffer, "<nil>"),
             (_, 'T') => self.string(buffer, value.go_type(), 's'),
-            (Data::Nil, 'v') => self.padded(buffer, "<nil>"),
             (Data::Nil, _) => self.bad_verb(buffer, value, verb),
             _ => self.value(buffer, value, verb),
         }
     }
 
     fn value(self, buffer: &mut Buffer, value: &Data, verb: char) {
+        if buffer.full {
+            return;
+        }
         match (value, verb) {
             (Data::Nil, _) => {
                 buffer.push_str(if self.syntax { "interface {}(nil)" } else { "<nil>" });
@@ -289,13 +289,13 @@ impl Flags {
                 self.padded(buffer, if *value { "true" } else { "false" });
             }
             (Data::Integer(value), 'v' | 'd' | 'b' | 'o' | 'O' | 'x' | 'X' | 'c' | 'q' | 'U') => {
-                self.integer(buffer, *value, verb)
+                self.integer(buffer, *value, verb);
             }
             (Data::Float(value), 'v' | 'b' | 'g' | 'G' | 'x' | 'X' | 'f' | 'F' | 'e' | 'E') => {
-                self.float(buffer, *value, verb)
+                self.float(buffer, *value, verb);
             }
             (Data::String(text), 'v' | 's' | 'x' | 'X' | 'q') => self.string(buffer, text, verb),
-            (Data::List(items), verb) if verb != 'p' => {
+            (Data::List(items), verb) if !matches!(verb, 'p' | 'w') => {
                 let (open, separator, close) =
                     if self.syntax { ("{", ", ", "}") } else { ("[", " ", "]") };
                 if self.syntax {
@@ -310,7 +310,7 @@ impl Flags {
                 }
                 buffer.push_str(close);
             }
-            (Data::Map(fields), verb) if verb != 'p' => {
+            (Data::Map(fields), verb) if !matches!(verb, 'p' | 'w') => {
                 let (open, separator, close) =
                     if self.syntax { ("{", ", ", "}") } else { ("[", " ", "]") };
                 buffer.push_str(if self.syntax { value.go_type() } else { "map" });
@@ -423,6 +423,7 @@ impl Flags {
         };
         let digits = "0".repeat(width.saturating_sub(digits.len())) + &digits;
         let prefix = match verb {
+            'O' if self.sharp && !digits.starts_with('0') => "0o0",
             'O' => "0o",
             'b' if self.sharp => "0b",
             'o' if self.sharp && !digits.starts_with('0') => "0",
@@ -483,7 +484,7 @@ fn character(value: i64) -> char {
 /// `%#g` and its like: a decimal point always, and trailing zeros up to the precision.
 fn with_point(text: &str, verb: char, precision: Option<usize>) -> String {
     let mut missing = match verb {
-        'g' | 'G' | 'x' | 'X' => precision.unwrap_or(6),
+        'g' | 'G' | 'x' => precision.unwrap_or(6),
         _ => 0,
     };
     let marks: &[char] = if matches!(verb, 'x' | 'X') { &['p', 'P'] } else { &['e', 'E'] };

@@ -1,10 +1,12 @@
 //! The functions that Packer adds to Go's.
 
+use super::builtin::too_long;
 use super::moment::{RFC3339_LAYOUT, go_layout_format, strftime};
+use super::render::LONGEST;
 use super::{Data, Effect, Functions, Moment};
 
-/// Bytes of the longest text that one call may produce.
-const LONGEST: usize = 64 << 20;
+/// Bytes of the longest layout that a time may be shown in.
+const LONGEST_LAYOUT: usize = 4096;
 
 /// Packer's template functions, with all that they know coming from the caller.
 ///
@@ -56,8 +58,8 @@ pub struct Request<'r> {
 pub enum Available<'a> {
     /// It does.
     Yes(Ask<'a>),
-    /// It does not; the text says where it works or what to write instead. `NAME` in it is
-    /// replaced by the argument.
+    /// It does not; the text says where it works or what to write instead. `FUNCTION` and
+    /// `NAME` in it are replaced by the function's name and its argument.
     No(&'a str),
 }
 
@@ -76,10 +78,10 @@ pub const BUILD_OUTSIDE_STEPS: &str =
     "`build` works only in provisioners and post-processors, once the machine is there";
 /// Why secrets do not work in the options of a JSON template.
 pub const SECRET_IN_OPTION: &str =
-    "secrets are read only in the values of `variables`; set a variable there and use `user`";
+    "`FUNCTION` works only in the values of `variables`; set a variable there and use `user`";
 /// Why secrets do not work in HCL's texts.
 pub const SECRET_IN_HCL: &str =
-    "this is a function of JSON variables; use HCL's function of the same name in a `locals` block";
+    "`{{FUNCTION}}` works in JSON templates only; call `FUNCTION` in a `locals` block instead";
 
 impl<'a> PackerFunctions<'a> {
     /// The functions as they work in the texts of an HCL template: no look-ups.
@@ -121,7 +123,7 @@ impl<'a> PackerFunctions<'a> {
         };
         match available {
             Available::Yes(ask) => ask(&Request { function, key, part }),
-            Available::No(reason) => Err(reason.replace("NAME", key)),
+            Available::No(reason) => Err(reason.replace("FUNCTION", function).replace("NAME", key)),
         }
     }
 
@@ -170,14 +172,11 @@ impl Functions for PackerFunctions<'_> {
         };
         let result = match name {
             "timestamp" => none(name, arguments).map(|()| self.moment.seconds().to_string()),
-            "isotime" => match arguments {
-                [] => Ok(go_layout_format(RFC3339_LAYOUT, self.moment)),
-                _ => strings(name, "layout", arguments)
-                    .map(|[layout]| go_layout_format(layout, self.moment)),
-            },
-            "strftime" => {
-                strings(name, "format", arguments).map(|[format]| strftime(format, self.moment))
+            "isotime" if arguments.is_empty() => Ok(go_layout_format(RFC3339_LAYOUT, self.moment)),
+            "isotime" => {
+                layout(name, arguments).map(|layout| go_layout_format(layout, self.moment))
             }
+            "strftime" => layout(name, arguments).map(|layout| strftime(layout, self.moment)),
             "uuid" => none(name, arguments).map(|()| self.uuid()),
             "upper" => strings(name, "text", arguments).map(|[text]| upper(text)),
             "lower" => strings(name, "text", arguments).map(|[text]| lower(text)),
@@ -267,6 +266,15 @@ fn strings<'d, const N: usize>(
     })
 }
 
+/// The layout of a time, of a length that is one.
+fn layout<'d>(name: &str, arguments: &'d [Data]) -> Result<&'d str, String> {
+    let [layout] = strings(name, "layout", arguments)?;
+    if layout.len() > LONGEST_LAYOUT {
+        return Err(format!("the layout of `{name}` is longer than {LONGEST_LAYOUT} bytes"));
+    }
+    Ok(layout)
+}
+
 /// A whole number, or a float that is one.
 fn whole(name: &str, what: &str, value: &Data) -> Result<i64, String> {
     match value {
@@ -301,20 +309,18 @@ fn replace(text: &str, old: &str, new: &str, count: Option<usize>) -> Result<Str
     let places = text.matches(old).count().min(count.unwrap_or(usize::MAX));
     let longest = places.saturating_mul(new.len()).saturating_add(text.len());
     if longest > LONGEST {
-        return Err(super::builtin::too_long(LONGEST));
+        return Err(too_long(LONGEST));
     }
     Ok(text.replacen(old, new, places))
 }
 
 fn split(text: &str, separator: &str, index: i64) -> Result<String, String> {
     // An empty separator splits between characters, where Rust adds two empty ends.
-    let parts: Vec<&str> = match separator {
-        "" => text.split("").filter(|part| !part.is_empty()).collect(),
-        _ => text.split(separator).collect(),
-    };
-    let found = usize::try_from(index).ok().and_then(|index| parts.get(index).copied());
+    let empty = separator.is_empty();
+    let parts = || text.split(separator).filter(|part| !(empty && part.is_empty()));
+    let found = usize::try_from(index).ok().and_then(|index| parts().nth(index));
     found.map(str::to_owned).ok_or_else(|| {
-        let count = parts.len();
+        let count = parts().count();
         let plural = if count == 1 { "" } else { "s" };
         format!("there is no part {index}: `{separator}` splits the text into {count} part{plural}")
     })

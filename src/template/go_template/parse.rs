@@ -392,6 +392,10 @@ impl Parser<'_> {
                 break;
             }
             tokens.next();
+            // Go takes a pipe that leads nowhere.
+            if matches!(tokens.peek(), None | Some(TokenKind::Close)) {
+                break;
+            }
         }
         let range = start.unwrap_or(tokens.end)..tokens.end;
         if !assigns {
@@ -548,7 +552,7 @@ impl Parser<'_> {
         let known = self.variables.iter().map(String::as_str).filter(|known| *known != "$");
         Err(match crate::diagnostic::did_you_mean(name, known) {
             Some(help) => error.help(help),
-            None => error,
+            None => error.help("for a literal `{{` write {{`{{`}}"),
         })
     }
 }

@@ -1,8 +1,8 @@
 //! From the syntax tree to text.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
-use std::ops::Range;
+use std::ops::{Deref, Range};
+use std::rc::Rc;
 
 use super::builtin;
 use super::format::{self, Buffer};
@@ -10,9 +10,10 @@ use super::syntax::{Branch, Command, Node, Nodes, Operand, Pipeline, Term};
 use super::{Data, Effect, Functions, RenderError};
 use crate::diagnostic::{did_you_mean, similar};
 
-/// Bytes of the longest text that a render or a function may produce.
-const LONGEST: usize = 64 << 20;
-/// Bytes of all values that functions may produce in one render.
+/// Bytes of the longest text that a function may produce, and that a render may add to the
+/// template's own length.
+pub(super) const LONGEST: usize = 32 << 20;
+/// Bytes of all values that may be made or copied in one render.
 const PRODUCED: usize = 256 << 20;
 /// Nodes and operands that one render may visit.
 const STEPS: usize = 2_000_000;
@@ -48,9 +49,10 @@ impl Rendered {
 pub struct KeptField {
     /// The bytes of the template that were kept: an action, or a block up to its `{{end}}`.
     pub range: Range<usize>,
-    /// The bytes of the field.
+    /// The bytes of the field; for a variable's value, where the variable got it.
     pub field: Range<usize>,
-    /// The field as written, such as `.Names` or `$x.Names`; `.` where the dot itself is nil.
+    /// The field as written, such as `.Names` or `$x.Names`; all that the action evaluates when
+    /// it is there, but nil.
     pub name: String,
     /// A field with a similar name, if there is one.
     pub similar: Option<String>,
@@ -67,7 +69,37 @@ pub struct Lookup {
     pub range: Range<usize>,
 }
 
-type Value<'r> = Cow<'r, Data>;
+/// A value that is cheap to copy: one of the caller's or of the template, or one that was made.
+#[derive(Clone, Debug)]
+enum Value<'r> {
+    Given(&'r Data),
+    Made(Rc<Data>),
+}
+
+impl<'r> Value<'r> {
+    fn made(value: Data) -> Self {
+        Value::Made(Rc::new(value))
+    }
+
+    /// A part of the value; a copy where the value was made.
+    fn part(&self, get: impl for<'d> Fn(&'d Data) -> Option<&'d Data>) -> Option<Value<'r>> {
+        match self {
+            Value::Given(data) => get(data).map(Value::Given),
+            Value::Made(data) => get(data).cloned().map(Value::made),
+        }
+    }
+}
+
+impl Deref for Value<'_> {
+    type Target = Data;
+
+    fn deref(&self) -> &Data {
+        match self {
+            Value::Given(value) => value,
+            Value::Made(value) => value,
+        }
+    }
+}
 
 /// A field that nobody supplied.
 #[derive(Clone, Debug)]
@@ -109,7 +141,7 @@ pub(super) fn render(
     data: &Data,
     functions: &dyn Functions,
 ) -> Result<Rendered, RenderError> {
-    let dot = Cow::Borrowed(data);
+    let dot = Value::Given(data);
     let mut renderer = Renderer {
         text: sources.text,
         definitions: sources.definitions,
@@ -164,16 +196,25 @@ impl<'r> Renderer<'r> {
         self.produced = self.produced.saturating_add(value.weight());
         if self.produced > PRODUCED {
             return Err(RenderError::new(
-                format!("functions produced more than {PRODUCED} bytes"),
+                format!("more than {PRODUCED} bytes of values were made"),
                 range,
             ));
         }
         Ok(())
     }
 
+    /// Accounts for a part of a value, which may be a copy.
+    fn copied(&mut self, part: &Value<'r>, range: &Range<usize>) -> Result<(), RenderError> {
+        match part {
+            Value::Given(_) => Ok(()),
+            Value::Made(copy) => self.produce(copy, range),
+        }
+    }
+
     fn write(&mut self, text: &str, range: &Range<usize>) -> Result<(), RenderError> {
-        if text.len() > LONGEST - self.rendered.text.len() {
-            return Err(RenderError::new(builtin::too_long(LONGEST), range));
+        let longest = LONGEST + self.text.len();
+        if text.len() > longest.saturating_sub(self.rendered.text.len()) {
+            return Err(RenderError::new(builtin::too_long(longest), range));
         }
         self.rendered.text.push_str(text);
         Ok(())
@@ -266,7 +307,7 @@ impl<'r> Renderer<'r> {
         if !pipeline.variables.is_empty() {
             return Ok(());
         }
-        match value.as_ref() {
+        match &*value {
             Data::Nil => Err(Stop::Unknown(Unknown {
                 range: pipeline.range.clone(),
                 name: self.source(&pipeline.range).to_owned(),
@@ -311,42 +352,32 @@ impl<'r> Renderer<'r> {
         // With `=` the names stand for existing variables; each round sets them.
         if !pipeline.assigns {
             for name in &pipeline.variables {
-                self.variables.push((name, Ok(Cow::Owned(Data::Nil))));
+                self.variables.push((name, Ok(Value::made(Data::Nil))));
             }
         }
-        let items: Box<dyn Iterator<Item = (Value<'r>, Value<'r>)>> = match value {
-            Cow::Borrowed(Data::List(items)) => Box::new(
-                items.iter().enumerate().map(|(at, item)| (number(at), Cow::Borrowed(item))),
-            ),
-            Cow::Owned(Data::List(items)) => Box::new(
-                items.into_iter().enumerate().map(|(at, item)| (number(at), Cow::Owned(item))),
-            ),
-            Cow::Borrowed(Data::Map(fields)) => Box::new(
-                fields.iter().map(|(name, value)| (text(name.clone()), Cow::Borrowed(value))),
-            ),
-            Cow::Owned(Data::Map(fields)) => {
-                Box::new(fields.into_iter().map(|(name, value)| (text(name), Cow::Owned(value))))
+        let rounds = match &*value {
+            Data::Nil => 0,
+            Data::List(items) => items.len(),
+            Data::Map(fields) => fields.len(),
+            Data::Integer(_) if pipeline.variables.len() > 1 => {
+                return Err(fail("a number gives only one variable to `range`", pipeline));
             }
-            value => match value.as_ref() {
-                Data::Nil => Box::new(std::iter::empty()),
-                Data::Integer(_) if pipeline.variables.len() > 1 => {
-                    return Err(fail("a number gives only one variable to `range`", pipeline));
-                }
-                Data::Integer(count) => Box::new((0..*count).map(|number| {
-                    (Cow::Owned(Data::Integer(number)), Cow::Owned(Data::Integer(number)))
-                })),
-                other => {
-                    return Err(fail(
-                        format!("`range` takes a list, a map or an integer, not {}", other.kind()),
-                        pipeline,
-                    ));
-                }
-            },
+            Data::Integer(count) => usize::try_from(*count).unwrap_or(0),
+            other => {
+                return Err(fail(
+                    format!("`range` takes a list, a map or an integer, not {}", other.kind()),
+                    pipeline,
+                ));
+            }
         };
-        let mut empty = true;
-        for (key, item) in items {
-            empty = false;
+        // Maps have no positions; their keys are listed once.
+        let keys: Vec<String> = match &*value {
+            Data::Map(fields) => fields.keys().cloned().collect(),
+            _ => Vec::new(),
+        };
+        for round in 0..rounds {
             self.step(&pipeline.range)?;
+            let (key, item) = self.item(&value, &keys, round, pipeline)?;
             match pipeline.variables.as_slice() {
                 [] => {}
                 [only] => self.assign(only, Ok(item.clone())),
@@ -362,7 +393,30 @@ impl<'r> Renderer<'r> {
                 break;
             }
         }
-        if empty { Ok(self.nodes(otherwise, dot)?) } else { Ok(Flow::Next) }
+        if rounds == 0 { Ok(self.nodes(otherwise, dot)?) } else { Ok(Flow::Next) }
+    }
+
+    /// The key and the element of a round of `range`.
+    fn item(
+        &mut self,
+        value: &Value<'r>,
+        keys: &[String],
+        round: usize,
+        pipeline: &Pipeline,
+    ) -> Result<(Value<'r>, Value<'r>), RenderError> {
+        let number = Value::made(Data::Integer(i64::try_from(round).unwrap_or(i64::MAX)));
+        if let Data::Integer(_) = **value {
+            return Ok((number.clone(), number));
+        }
+        let key = keys.get(round);
+        let item = value.part(|data| match data {
+            Data::List(items) => items.get(round),
+            Data::Map(fields) => fields.get(key?),
+            _ => None,
+        });
+        let item = item.unwrap_or_else(|| Value::made(Data::Nil));
+        self.copied(&item, &pipeline.range)?;
+        Ok((key.map_or(number, |key| Value::made(Data::String(key.clone()))), item))
     }
 
     fn template(
@@ -379,7 +433,7 @@ impl<'r> Renderer<'r> {
         };
         let value = match pipeline {
             Some(pipeline) => self.pipeline(pipeline, dot)?,
-            None => Cow::Owned(Data::Nil),
+            None => Value::made(Data::Nil),
         };
         let outside = std::mem::replace(&mut self.variables, vec![("$", Ok(value.clone()))]);
         let result = self.nodes(nodes, &value);
@@ -403,9 +457,6 @@ impl<'r> Renderer<'r> {
                 Err(Stop::Unknown(unknown)) => Err(unknown.clone()),
                 Err(Stop::Failed(_)) => return result,
             };
-            if let Ok(Cow::Owned(value)) = &value {
-                self.produce(value, &pipeline.range)?;
-            }
             if pipeline.assigns {
                 self.assign(name, value);
             } else {
@@ -420,7 +471,7 @@ impl<'r> Renderer<'r> {
         for command in &pipeline.commands {
             piped = Some(self.command(command, dot, piped)?);
         }
-        Ok(piped.unwrap_or(Cow::Owned(Data::Nil)))
+        Ok(piped.unwrap_or_else(|| Value::made(Data::Nil)))
     }
 
     fn command(
@@ -451,8 +502,8 @@ impl<'r> Renderer<'r> {
         self.step(&operand.range)?;
         let mut value = match &operand.term {
             Term::Dot => dot.clone(),
-            Term::Nil => Cow::Owned(Data::Nil),
-            Term::Literal(literal) => Cow::Borrowed(literal),
+            Term::Nil => Value::made(Data::Nil),
+            Term::Literal(literal) => Value::Given(literal),
             Term::Variable(name) => self.variable(name, operand)?,
             Term::Function(name) => self.call(name, &[], &operand.range)?,
             Term::Parentheses(inner) => {
@@ -463,28 +514,24 @@ impl<'r> Renderer<'r> {
             }
         };
         for field in &operand.fields {
-            value = match value {
-                Cow::Borrowed(Data::Map(fields)) if fields.contains_key(&field.name) => {
-                    fields.get(&field.name).map_or(Cow::Owned(Data::Nil), Cow::Borrowed)
-                }
-                Cow::Owned(Data::Map(mut fields)) if fields.contains_key(&field.name) => {
-                    Cow::Owned(fields.remove(&field.name).unwrap_or(Data::Nil))
-                }
-                other => {
-                    let similar = match other.as_ref() {
-                        Data::Map(fields) => {
-                            similar(&field.name, fields.keys().map(String::as_str))
-                        }
-                        _ => None,
-                    };
-                    let range = operand.range.start..field.range.end;
-                    return Err(Stop::Unknown(Unknown {
-                        name: self.source(&range).to_owned(),
-                        similar: similar.map(str::to_owned),
-                        range,
-                    }));
-                }
+            let found = value.part(|data| match data {
+                Data::Map(fields) => fields.get(&field.name),
+                _ => None,
+            });
+            let Some(found) = found else {
+                let similar = match &*value {
+                    Data::Map(fields) => similar(&field.name, fields.keys().map(String::as_str)),
+                    _ => None,
+                };
+                let range = operand.range.start..field.range.end;
+                return Err(Stop::Unknown(Unknown {
+                    name: self.source(&range).to_owned(),
+                    similar: similar.map(str::to_owned),
+                    range,
+                }));
             };
+            self.copied(&found, &field.range)?;
+            value = found;
         }
         Ok(value)
     }
@@ -514,14 +561,29 @@ impl<'r> Renderer<'r> {
         let mut arguments = Vec::with_capacity(command.arguments.len() + 1);
         for argument in &command.arguments {
             let value = self.operand(argument, dot)?;
-            if let Cow::Borrowed(value) = &value {
-                // It is about to be copied.
-                self.produce(value, &argument.range)?;
-            }
-            arguments.push(value.into_owned());
+            arguments.push(self.argument(value, &argument.range)?);
         }
-        arguments.extend(piped.map(Cow::into_owned));
+        if let Some(value) = piped {
+            arguments.push(self.argument(value, &command.range)?);
+        }
         self.call(name, &arguments, &command.range)
+    }
+
+    /// A value as functions take it, which needs a copy where it is used elsewhere, too.
+    fn argument(&mut self, value: Value<'r>, range: &Range<usize>) -> Result<Data, RenderError> {
+        match value {
+            Value::Given(data) => {
+                self.produce(data, range)?;
+                Ok(data.clone())
+            }
+            Value::Made(data) => match Rc::try_unwrap(data) {
+                Ok(data) => Ok(data),
+                Err(shared) => {
+                    self.produce(&shared, range)?;
+                    Ok((*shared).clone())
+                }
+            },
+        }
     }
 
     /// `and` and `or` give the argument that decides, and evaluate none behind it. An unknown
@@ -570,7 +632,7 @@ impl<'r> Renderer<'r> {
         };
         let value = result.map_err(|message| RenderError::new(message, range))?;
         self.produce(&value, range)?;
-        Ok(Cow::Owned(value))
+        Ok(Value::made(value))
     }
 
     /// Remembers what a call of the caller's functions depended on.
@@ -594,14 +656,6 @@ impl<'r> Renderer<'r> {
             }
         }
     }
-}
-
-fn number<'r>(number: usize) -> Value<'r> {
-    Cow::Owned(Data::Integer(i64::try_from(number).unwrap_or(i64::MAX)))
-}
-
-fn text<'r>(text: String) -> Value<'r> {
-    Cow::Owned(Data::String(text))
 }
 
 fn fail(message: impl Into<String>, pipeline: &Pipeline) -> Stop {

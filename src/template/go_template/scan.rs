@@ -166,7 +166,7 @@ impl Scanner<'_> {
                     "this action is not closed",
                     self.action..self.action + OPEN.len(),
                 )
-                .help("end it with `}}`; for a literal `{{` write `{{\"{{\"}}`"));
+                .help("end it with `}}`; for a literal `{{` write {{`{{`}}"));
             };
             tokens.push(self.token(c)?);
         }

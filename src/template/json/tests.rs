@@ -499,7 +499,14 @@ fn check_spans(node: &Node, source: &Arc<Source>) {
     }
 }
 
+/// How many texts to try; `PROPTEST_CASES` asks for more.
+fn cases() -> u32 {
+    ProptestConfig::default().cases.max(400)
+}
+
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(cases()))]
+
     #[test]
     fn valid_json_means_what_serde_json_says(value in json(), pretty in any::<bool>()) {
         let text = if pretty {

@@ -34,6 +34,7 @@ macro_rules! options {
             $( $(#[doc = $field_doc])* pub $field: $type, )*
         }
 
+        #[allow(unreachable_pub, reason = "a declaration may be private to its component")]
         impl $name {
             /// What these options are.
             pub fn schema() -> $crate::template::schema::Schema {

@@ -7,7 +7,8 @@ use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
-use super::super::{Address, Authentication, KeyPair, KeyType, Secret, Ssh, SshOptions, connect};
+use super::super::{Address, Authentication, KeyPair, KeyType, Ssh, SshOptions, connect};
+use crate::template::schema::Secret;
 use crate::event;
 
 /// A server that dies with the value.

@@ -1,7 +1,6 @@
 //! Templates: escapes, strip marks, and the indentation of heredocs.
 //!
-//! As in HCL's own implementation a template is first a flat row of pieces, one for each line of
-//! a heredoc; strip marks and the removal of indentation work on pieces, and the tree is made
+//! As in HCL's own implementation a template is first a flat row of pieces, one for each line; strip marks and the removal of indentation work on pieces, and the tree is made
 //! from the row afterwards. This shows: a piece that a strip mark emptied does not begin a line,
 //! so the line after `~}` keeps its indentation.
 

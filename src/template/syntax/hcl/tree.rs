@@ -21,8 +21,8 @@ use crate::value::{Value, parse_number};
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Spelling {
     Quoted,
-    Heredoc,
-    Bare,
+    /// Heredocs and templates without quotes.
+    Plain,
 }
 
 /// Makes our tree from hcl-edit's, reading what was written from the original text.
@@ -76,6 +76,17 @@ impl<'a> Tree<'a> {
                     let range = attribute.span().unwrap_or(start..within.end);
                     let expression = self.expression(&attribute.value, &range);
                     let span = name.span.to(&expression.span);
+                    let first = result.attributes.iter().find(|other| other.name.text == name.text);
+                    if let Some(first) = first {
+                        let report = Diagnostic::error(
+                            "duplicate-attribute",
+                            format!("`{}` is set twice", name.text),
+                        )
+                        .at(&name.span, "set again here")
+                        .also(&first.name.span, "first set here")
+                        .help("keep one of the two");
+                        self.errors.push((start, report));
+                    }
                     result.attributes.push(Attribute { name, expression, span });
                 }
                 Structure::Block(block) => {
@@ -158,7 +169,7 @@ impl<'a> Tree<'a> {
             Theirs::HeredocTemplate(heredoc) => {
                 let mut row = Row::default();
                 for element in heredoc.template.iter() {
-                    self.element(element, Spelling::Heredoc, &range, &mut row);
+                    self.element(element, Spelling::Plain, &range, &mut row);
                 }
                 if self.raw(&range).starts_with("<<-") {
                     row.dedent();
@@ -294,11 +305,7 @@ impl<'a> Tree<'a> {
         ExpressionKind::Traversal(Box::new(base), steps)
     }
 
-    fn for_expression(
-        &mut self,
-        expression: &theirs::ForExpr,
-        range: &Range<usize>,
-    ) -> ExpressionKind {
+    fn for_expression(&mut self, expression: &theirs::ForExpr, range: &Range<usize>) -> ExpressionKind {
         let intro = &expression.intro;
         ExpressionKind::For(Box::new(ForExpression {
             key: intro.key_var.as_ref().map(|name| self.identifier(name, range)),
@@ -316,7 +323,7 @@ impl<'a> Tree<'a> {
         let whole = 0..self.text.len();
         let mut row = Row::default();
         for element in template.iter() {
-            self.element(element, Spelling::Bare, &whole, &mut row);
+            self.element(element, Spelling::Plain, &whole, &mut row);
         }
         Expression { kind: self.template(row), span: self.span(&whole) }
     }
@@ -397,8 +404,7 @@ impl<'a> Tree<'a> {
         let raw = self.raw(range);
         match spelling {
             Spelling::Quoted => row.text(unescape_quoted(raw), range.clone()),
-            Spelling::Bare => row.text(unescape_plain(raw), range.clone()),
-            Spelling::Heredoc => {
+            Spelling::Plain => {
                 let mut start = range.start;
                 for line in raw.split_inclusive('\n') {
                     row.text(unescape_plain(line), start..start + line.len());

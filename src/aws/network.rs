@@ -1,0 +1,89 @@
+//! VPCs and subnets.
+
+use super::query::{filters, list};
+use super::{AwsError, Client, Filter};
+use futures::FutureExt as _;
+
+/// A VPC.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Vpc {
+    /// Its id.
+    pub id: String,
+    /// Whether it is the region's default one.
+    pub is_default: bool,
+}
+
+/// A subnet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subnet {
+    /// Its id.
+    pub id: String,
+    /// Its VPC.
+    pub vpc_id: String,
+    /// Its zone, such as `eu-west-1a`.
+    pub availability_zone: String,
+    /// Addresses that are still free.
+    pub free_addresses: i32,
+    /// Whether instances in it get a public address without asking.
+    pub maps_public_address: bool,
+}
+
+impl Client {
+    /// VPCs with these ids and filters.
+    pub async fn describe_vpcs(&self, ids: &[String], by: &[Filter]) -> Result<Vec<Vpc>, AwsError> {
+        let output = self
+            .ec2
+            .describe_vpcs()
+            .set_vpc_ids(list(ids))
+            .set_filters(filters(by))
+            .send()
+            .boxed()
+            .await
+            .map_err(|error| {
+                let what = (!ids.is_empty()).then(|| ids.join(", "));
+                self.failed("ec2", "DescribeVpcs", what.as_deref(), error)
+            })?;
+        Ok(output
+            .vpcs
+            .unwrap_or_default()
+            .into_iter()
+            .filter_map(|vpc| {
+                Some(Vpc { id: vpc.vpc_id?, is_default: vpc.is_default.unwrap_or(false) })
+            })
+            .collect())
+    }
+
+    /// Subnets with these ids and filters.
+    pub async fn describe_subnets(
+        &self,
+        ids: &[String],
+        by: &[Filter],
+    ) -> Result<Vec<Subnet>, AwsError> {
+        let output = self
+            .ec2
+            .describe_subnets()
+            .set_subnet_ids(list(ids))
+            .set_filters(filters(by))
+            .send()
+            .boxed()
+            .await
+            .map_err(|error| {
+                let what = (!ids.is_empty()).then(|| ids.join(", "));
+                self.failed("ec2", "DescribeSubnets", what.as_deref(), error)
+            })?;
+        Ok(output
+            .subnets
+            .unwrap_or_default()
+            .into_iter()
+            .filter_map(|subnet| {
+                Some(Subnet {
+                    id: subnet.subnet_id?,
+                    vpc_id: subnet.vpc_id.unwrap_or_default(),
+                    availability_zone: subnet.availability_zone.unwrap_or_default(),
+                    free_addresses: subnet.available_ip_address_count.unwrap_or(0),
+                    maps_public_address: subnet.map_public_ip_on_launch.unwrap_or(false),
+                })
+            })
+            .collect())
+    }
+}

@@ -1,0 +1,349 @@
+//! From a provisioned instance to a finished image.
+
+use tokio_util::sync::CancellationToken;
+
+use super::run::Run;
+use super::tags;
+use crate::aws::retry::{patience, persist};
+use crate::aws::time::{milliseconds, seconds};
+use crate::aws::wait::{Backoff, Look, wait};
+use crate::aws::{AwsError, AwsErrorKind, CreateImage, Filter, Image, ImageQuery, Tags};
+use crate::build::BuildError;
+use crate::event::{Fact, ResourceKind};
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+/// How long CreateImage is tried while the endpoint gives no clear answer.
+const CREATE_PATIENCE: Duration = seconds(180);
+
+impl Run<'_> {
+    /// Stops the instance, and changes what can only be changed while it is stopped.
+    pub(super) async fn stop(&self, id: &str) -> Result<(), BuildError> {
+        let events = &self.context.events;
+        let settings = &self.build.instance;
+        let cancel = self.context.cancel.stop();
+        if !settings.disable_stop {
+            events.emit(Fact::StopRequested { id: id.to_owned() }).await;
+            persist(cancel, || self.client.stop_instance(id)).await?;
+        }
+        events
+            .emit(Fact::WaitStarted {
+                kind: ResourceKind::Instance,
+                id: id.to_owned(),
+                state: "stopped",
+            })
+            .await;
+        let look = || async {
+            Ok(match self.client.instance(id).await? {
+                None => Look::Hopeless { state: "gone".to_owned(), reason: None },
+                Some(instance) => match instance.state.as_str() {
+                    "stopped" => Look::Done(()),
+                    "shutting-down" | "terminated" => {
+                        Look::Hopeless { state: instance.state, reason: instance.state_reason }
+                    }
+                    _ => Look::Pending { state: instance.state, progress: 0 },
+                },
+            })
+        };
+        let ending = wait(
+            self.build.waits.stopped,
+            cancel,
+            |state| self.state_changed(ResourceKind::Instance, id, state),
+            look,
+        );
+        self.ended(ResourceKind::Instance, id, "stopped", ending.await?)?;
+        let ena = async {
+            match settings.ena_support {
+                Some(on) => persist(cancel, || self.client.set_ena_support(id, on)).await,
+                None => Ok(()),
+            }
+        };
+        let sriov = async {
+            if settings.sriov_support {
+                persist(cancel, || self.client.set_sriov_support(id)).await
+            } else {
+                Ok(())
+            }
+        };
+        tokio::try_join!(ena, sriov)?;
+        Ok(())
+    }
+
+    /// Removes own images of the same name. An image cannot be renamed and a name cannot be used
+    /// twice, so with `force_deregister` the old one has to go before the new one can be made;
+    /// this is done as late as possible, once there is a stopped instance to make it of.
+    pub(super) async fn deregister_old(&self, name: &str) -> Result<(), BuildError> {
+        let cancel = self.context.cancel.stop();
+        for image in self.own_images_named(name).await? {
+            persist(cancel, || self.client.deregister_image(&image.id)).await?;
+            let kind = ResourceKind::Image;
+            self.context.events.emit(Fact::ResourceDeleted { kind, id: image.id.clone() }).await;
+            if self.build.image.force_delete_snapshot {
+                for id in image.snapshot_ids {
+                    persist(cancel, || self.client.delete_snapshot(&id)).await?;
+                    let kind = ResourceKind::Snapshot;
+                    self.context.events.emit(Fact::ResourceDeleted { kind, id }).await;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Own images of exactly this name.
+    pub(super) async fn own_images_named(&self, name: &str) -> Result<Vec<Image>, AwsError> {
+        let query = ImageQuery {
+            owners: vec!["self".to_owned()],
+            filters: vec![Filter::new("name", name)],
+            include_deprecated: true,
+            ..ImageQuery::default()
+        };
+        let mut images = self.client.describe_images(&query).await?;
+        images.retain(|image| image.name == name);
+        Ok(images)
+    }
+
+    /// Starts the image and returns its id. On the way the endpoint may turn out not to take tags
+    /// for snapshots; they are tagged later then.
+    pub(super) async fn create_image(&self, instance: &str) -> Result<String, BuildError> {
+        let texts = self.texts();
+        let mut image_tags = Tags::new();
+        if !self.build.image.skip_run_tags {
+            image_tags.extend(texts.run_tags.clone());
+        }
+        image_tags.extend(texts.tags.clone());
+        let image_tags = tags::lasting(self.context, image_tags);
+        let mut snapshot_tags = image_tags.clone();
+        snapshot_tags.extend(texts.snapshot_tags.clone());
+        let name = self.image_name();
+        let mut request = CreateImage {
+            instance_id: instance.to_owned(),
+            name: name.to_owned(),
+            description: texts.description.clone(),
+            devices: self.build.image.devices.clone(),
+            tags: image_tags.clone(),
+            snapshot_tags: snapshot_tags.clone(),
+        };
+        if self.client.tags_images_after_create() {
+            request.tags.clear();
+            request.snapshot_tags.clear();
+        }
+        let call = self.create_image_once(&mut request);
+        let id =
+            self.resources.create(ResourceKind::Image, name, instance, call, Clone::clone).await?;
+        if request.tags.is_empty() {
+            let ids = [id.clone()];
+            let cancel = self.context.cancel.stop();
+            persist(cancel, || self.client.create_tags(&ids, &image_tags)).await?;
+        }
+        Ok(id)
+    }
+
+    /// Makes one image, however often it has to ask: CreateImage has no client token, so after an
+    /// unclear answer the image is looked for before it is asked for again.
+    async fn create_image_once(&self, request: &mut CreateImage) -> Result<String, AwsError> {
+        let started = Instant::now();
+        let mut backoff = Backoff::new(milliseconds(300), seconds(10));
+        loop {
+            let error = match self.client.create_image(request).await {
+                Ok(id) => return Ok(id),
+                Err(error) => error,
+            };
+            let duplicate = error.is_code(&["InvalidAMIName.Duplicate"]);
+            if duplicate || error.may_have_happened() {
+                let images = self.own_images_named(&request.name).await?;
+                let made = images.into_iter().find(|image| {
+                    image.source_instance_id.as_deref() == Some(request.instance_id.as_str())
+                        || self.is_ours(&image.tags)
+                });
+                if let Some(image) = made {
+                    return Ok(image.id);
+                }
+            }
+            if refuses_snapshot_tags(&error) && !request.snapshot_tags.is_empty() {
+                request.snapshot_tags.clear();
+                continue;
+            }
+            let again = error.is_transient()
+                || patience(&error).is_some_and(|within| started.elapsed() < within);
+            let pause = backoff.next();
+            if !again || started.elapsed() + pause > CREATE_PATIENCE {
+                return Err(error);
+            }
+            tokio::select! {
+                () = self.context.cancel.stop().cancelled() => return Err(error),
+                () = sleep(pause) => {}
+            }
+        }
+    }
+
+    /// Waits until the image is available. `safe` is cancelled as soon as the instance is not
+    /// needed for it any more: a snapshot holds the moment at which it was started, so once every
+    /// device has one, instance and volumes may go.
+    pub(super) async fn image_available(
+        &self,
+        id: &str,
+        safe: &CancellationToken,
+    ) -> Result<Image, BuildError> {
+        let kind = ResourceKind::Image;
+        let events = &self.context.events;
+        events.emit(Fact::WaitStarted { kind, id: id.to_owned(), state: "available" }).await;
+        let look = || self.look_at_image(id, safe);
+        let ending = wait(
+            self.build.waits.available,
+            self.context.cancel.stop(),
+            |state| self.state_changed(kind, id, state),
+            look,
+        );
+        self.ended(kind, id, "available", ending.await?)
+    }
+
+    async fn look_at_image(
+        &self,
+        id: &str,
+        safe: &CancellationToken,
+    ) -> Result<Look<Image>, AwsError> {
+        let Some(image) = self.client.image(id).await? else {
+            return Ok(Look::Pending { state: "not found yet".to_owned(), progress: 0 });
+        };
+        self.resources.seen(ResourceKind::Image, id);
+        match image.state.as_str() {
+            "available" => {
+                safe.cancel();
+                return Ok(Look::Done(image));
+            }
+            "pending" | "transient" | "" => {}
+            _ => return Ok(Look::Hopeless { state: image.state, reason: image.state_reason }),
+        }
+        for snapshot in &image.snapshot_ids {
+            if let Err(error) = self.resources.adopt(ResourceKind::Snapshot, snapshot).await {
+                tracing::warn!(%error, "the ledger cannot be written");
+            }
+        }
+        let mut progress = 0;
+        if !image.snapshot_ids.is_empty() {
+            let found = match self.client.describe_snapshots(&image.snapshot_ids, &[]).await {
+                Ok(found) => found,
+                // Ids travel slowly here too.
+                Err(error) if error.is_not_found() => Vec::new(),
+                Err(error) => return Err(error),
+            };
+            progress = found.iter().filter_map(|snapshot| snapshot.progress).sum();
+            let started = found
+                .iter()
+                .filter(|one| matches!(one.state.as_str(), "pending" | "completed"))
+                .count();
+            if started == image.ebs_devices {
+                safe.cancel();
+            }
+            let percent = progress / image.snapshot_ids.len().max(1) as u64;
+            self.context.events.emit_lossy(Fact::ImageProgressed { id: id.to_owned(), percent });
+        }
+        Ok(Look::Pending { state: "pending".to_owned(), progress })
+    }
+
+    /// Sets sharing and the like, then the final tags, the hash among them.
+    pub(super) async fn publish(&self, image: &Image) -> Result<(), BuildError> {
+        for snapshot in &image.snapshot_ids {
+            self.resources.adopt(ResourceKind::Snapshot, snapshot).await?;
+        }
+        let settings = &self.build.image;
+        let id = image.id.as_str();
+        let cancel = self.context.cancel.stop();
+        let sharing = async {
+            if settings.permission.is_empty() {
+                return Ok(());
+            }
+            persist(cancel, || self.client.share_image(id, &settings.permission)).await?;
+            self.changed(id, "launch permission").await;
+            Ok(())
+        };
+        let codes = async {
+            if settings.product_codes.is_empty() {
+                return Ok(());
+            }
+            persist(cancel, || self.client.set_product_codes(id, &settings.product_codes)).await?;
+            self.changed(id, "product codes").await;
+            Ok(())
+        };
+        let metadata = async {
+            let Some(version) = &settings.imds_support else { return Ok(()) };
+            persist(cancel, || self.client.set_imds_support(id, version)).await?;
+            self.changed(id, "IMDS support").await;
+            Ok(())
+        };
+        let deprecation = async {
+            let Some(at) = settings.deprecate_at else { return Ok(()) };
+            persist(cancel, || self.client.deprecate_image(id, at)).await?;
+            self.changed(id, "deprecation").await;
+            Ok(())
+        };
+        let snapshots = async {
+            if settings.snapshot_users.is_empty() && settings.snapshot_groups.is_empty() {
+                return Ok(());
+            }
+            for snapshot in &image.snapshot_ids {
+                let share = || {
+                    self.client.share_snapshot(
+                        snapshot,
+                        &settings.snapshot_users,
+                        &settings.snapshot_groups,
+                    )
+                };
+                persist(cancel, share).await?;
+            }
+            self.changed(id, "snapshot permission").await;
+            Ok::<_, AwsError>(())
+        };
+        tokio::try_join!(sharing, codes, metadata, deprecation, snapshots)?;
+        self.check_cancelled()?;
+        self.final_tags(image).await?;
+        if let Some(cooldown) = settings.protection {
+            persist(cancel, || self.client.protect_image(id, cooldown)).await?;
+            self.changed(id, "deregistration protection").await;
+        }
+        Ok(())
+    }
+
+    async fn changed(&self, id: &str, what: &'static str) {
+        self.context.events.emit(Fact::AttributesChanged { id: id.to_owned(), what }).await;
+    }
+
+    /// Writes the tags that say that the image is complete. The snapshots come first: the image's
+    /// hash is the last thing that is written.
+    async fn final_tags(&self, image: &Image) -> Result<(), BuildError> {
+        let texts = self.texts();
+        let hash = (tags::IMAGE_HASH.to_owned(), self.image_hash().to_owned());
+        let mut tags = Tags::new();
+        if !self.build.image.skip_run_tags {
+            tags.extend(texts.run_tags.clone());
+        }
+        tags.extend(texts.tags.clone());
+        let mut tags = tags::lasting(self.context, tags);
+        tags.extend([hash]);
+        let mut snapshot_tags = tags.clone();
+        snapshot_tags.extend(texts.snapshot_tags.clone());
+        let cancel = self.context.cancel.stop();
+        persist(cancel, || self.client.create_tags(&image.snapshot_ids, &snapshot_tags)).await?;
+        let ids = [image.id.clone()];
+        persist(cancel, || self.client.create_tags(&ids, &tags)).await?;
+        self.context.events.emit(Fact::ImageTagged { id: image.id.clone(), tags }).await;
+        Ok(())
+    }
+}
+
+/// Whether the endpoint does not know tags for snapshots at CreateImage: China and GovCloud say so,
+/// some implementations of EC2 break.
+fn refuses_snapshot_tags(error: &AwsError) -> bool {
+    match error.kind {
+        AwsErrorKind::Malformed => true,
+        AwsErrorKind::Service => {
+            error.status == Some(500)
+                || error.is_code(&["NotImplemented", "UnsupportedOperation"])
+                || (error.is_code(&["InvalidParameterValue", "InvalidParameter"])
+                    && error.message.to_lowercase().contains("tag"))
+        }
+        _ => false,
+    }
+}

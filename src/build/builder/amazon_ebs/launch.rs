@@ -1,0 +1,167 @@
+//! Key pair, security group, instance.
+
+use super::network::Network;
+use super::run::Run;
+use super::settings::{Communication, KeySettings};
+use super::{tags, user_data};
+use crate::aws::retry::persist;
+use crate::aws::{Ingress, Instance, NetworkInterface, RunInstance};
+use crate::build::{BuildError, LocalKey, ResolvedSource};
+use crate::event::{Fact, ResourceKind};
+
+/// Why the temporary group exists, for people who find it in the console.
+const GROUP_DESCRIPTION: &str = "Temporary group of a bake build";
+
+/// A running, or soon running, instance.
+pub(super) struct Launched {
+    pub(super) instance: Instance,
+    pub(super) key: Option<LocalKey>,
+}
+
+impl Run<'_> {
+    /// Makes key and group at the same time, then the instance.
+    pub(super) async fn launch(
+        &self,
+        source: &ResolvedSource,
+        network: &Network,
+        key: Option<LocalKey>,
+    ) -> Result<Launched, BuildError> {
+        // Not `try_join`: that would drop the other call half way, and with it the id of what it
+        // has just made.
+        let (key_name, group_ids) =
+            tokio::join!(self.key_pair(key.as_ref()), self.security_groups(network));
+        let (key_name, group_ids) = (key_name?, group_ids?);
+        self.check_cancelled()?;
+        let instance = self.instance(source, network, key_name, group_ids).await?;
+        Ok(Launched { instance, key })
+    }
+
+    async fn key_pair(&self, key: Option<&LocalKey>) -> Result<Option<String>, BuildError> {
+        let Communication::Ssh { key: settings, .. } = &self.build.communication else {
+            return Ok(None);
+        };
+        let (name, key) = match (settings, key) {
+            (KeySettings::Temporary { name, .. }, Some(key)) => {
+                (name.clone().unwrap_or_else(|| self.temporary_name().to_owned()), key)
+            }
+            (KeySettings::Existing { name }, _) => return Ok(Some(name.clone())),
+            (KeySettings::Temporary { .. }, None) | (KeySettings::Nothing, _) => return Ok(None),
+        };
+        let made = self
+            .resources
+            .create(
+                ResourceKind::KeyPair,
+                &name,
+                "",
+                self.client.import_key_pair(&name, key.public(), &self.run_tags()),
+                |_| name.clone(),
+            )
+            .await;
+        match made {
+            Ok(_) => Ok(Some(name)),
+            // An earlier attempt of the same call, whose answer was lost, may have made it.
+            Err(BuildError::Aws(error)) if error.is_code(&["InvalidKeyPair.Duplicate"]) => {
+                let tags = self.client.key_pair_tags(&name).await?.unwrap_or_default();
+                if !self.is_ours(&tags) {
+                    return Err(error.into());
+                }
+                self.resources.adopt(ResourceKind::KeyPair, &name).await?;
+                Ok(Some(name))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn security_groups(&self, network: &Network) -> Result<Vec<String>, BuildError> {
+        let Communication::Ssh { port, .. } = &self.build.communication else {
+            return Ok(network.group_ids.clone());
+        };
+        if !network.group_ids.is_empty() {
+            return Ok(network.group_ids.clone());
+        }
+        let name = self.temporary_name();
+        let made = self
+            .resources
+            .create(
+                ResourceKind::SecurityGroup,
+                name,
+                name,
+                self.client.create_security_group(
+                    name,
+                    GROUP_DESCRIPTION,
+                    network.vpc_id.as_deref(),
+                    &self.run_tags(),
+                ),
+                Clone::clone,
+            )
+            .await;
+        let id = match made {
+            Ok(id) => id,
+            // The same: an earlier attempt has made it.
+            Err(BuildError::Aws(error)) if error.is_code(&["InvalidGroup.Duplicate"]) => {
+                let by = [crate::aws::Filter::new("group-name", name)];
+                let found = self.client.describe_security_groups(&[], &by).await?;
+                let Some(group) = found.into_iter().next() else { return Err(error.into()) };
+                self.resources.adopt(ResourceKind::SecurityGroup, &group.id).await?;
+                group.id
+            }
+            Err(error) => return Err(error),
+        };
+        let ingress = Ingress { port: *port, cidrs: self.build.security.source_cidrs.clone() };
+        let opened =
+            persist(self.context.cancel.stop(), || self.client.authorize_ingress(&id, &ingress));
+        match opened.await {
+            Err(error) if !error.is_code(&["InvalidPermission.Duplicate"]) => {
+                return Err(error.into());
+            }
+            _ => {}
+        }
+        let Ingress { port, cidrs } = ingress;
+        self.context.events.emit(Fact::IngressAuthorized { port, cidrs }).await;
+        Ok(vec![id])
+    }
+
+    async fn instance(
+        &self,
+        source: &ResolvedSource,
+        network: &Network,
+        key_name: Option<String>,
+        security_group_ids: Vec<String>,
+    ) -> Result<Instance, BuildError> {
+        let settings = &self.build.instance;
+        let token = uuid::Uuid::new_v4().to_string();
+        let texts = self.texts();
+        let run = RunInstance {
+            image_id: source.image.id.clone(),
+            instance_type: settings.instance_type.clone(),
+            client_token: token.clone(),
+            key_name,
+            user_data: settings.user_data.as_deref().map(user_data::encode),
+            network: NetworkInterface {
+                subnet_id: network.subnet_id.clone(),
+                security_group_ids,
+                public_address: self.build.network.public_address,
+            },
+            instance_profile: settings.instance_profile.clone(),
+            devices: settings.devices.clone(),
+            placement: settings.placement.clone(),
+            ebs_optimized: settings.ebs_optimized,
+            enclave: settings.enclave,
+            credits: settings.credits,
+            metadata: settings.metadata.clone(),
+            shutdown_behavior: settings.shutdown_behavior.clone(),
+            license_configuration_arns: settings.license_configuration_arns.clone(),
+            capacity_reservation_preference: settings.capacity_reservation_preference.clone(),
+            capacity_reservation_id: settings.capacity_reservation_id.clone(),
+            capacity_reservation_group_arn: settings.capacity_reservation_group_arn.clone(),
+            tags: self.run_tags(),
+            volume_tags: tags::volume(self.context, self.owner(), &texts.run_volume_tags),
+        };
+        let call = persist(self.context.cancel.stop(), || self.client.run_instance(&run));
+        self.resources
+            .create(ResourceKind::Instance, &token, &settings.instance_type, call, |instance| {
+                instance.id.clone()
+            })
+            .await
+    }
+}

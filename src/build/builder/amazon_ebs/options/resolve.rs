@@ -1,0 +1,406 @@
+//! From checked options to what the build does.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::filter::filters;
+use super::{AmazonEbsOptions, CommunicatorOptions, InstanceOptions, KeyValue, USER_DATA};
+use crate::aws::wait::Polling;
+use crate::aws::{
+    Access, AssumeRole, BlockDevice, Credits, ImagePermission, MetadataOptions, Placement,
+    StaticCredentials, Tags,
+};
+use crate::build::builder::amazon_ebs::settings::{
+    AddressKind, AmazonEbs, Communication, ImageSettings, InstanceSettings, KeySettings, Late,
+    LateTexts, NetworkSettings, SecuritySettings, SourceFilter, SourceSettings, WaitSettings,
+};
+use crate::build::{BuildError, KeyKind, SshLogin};
+use crate::diagnostic::Diagnostics;
+use crate::plan::{Content, Entry, Planned};
+use crate::template::schema::{BuildData, Deferred, Evaluate, parse_go_duration};
+
+/// A planned use of the builder, ready to run.
+#[derive(Clone)]
+pub struct Prepared {
+    /// What it does.
+    pub build: AmazonEbs,
+    /// Its texts.
+    pub late: Late,
+}
+
+/// Reads a checked plan. Relative paths in options start at `directory`.
+///
+/// # Errors
+/// When the options cannot be read any more, which a plan without errors rules out.
+pub fn prepare(planned: &Planned, directory: &Path) -> Result<Prepared, Diagnostics> {
+    let schema = AmazonEbsOptions::schema();
+    let component = planned.component.clone();
+    let options = component.decode(None, &schema, AmazonEbsOptions::decode_options)?.options;
+    let build = settings(&options, user_data(planned, &options.instance), directory);
+    let late: Late = Arc::new(move |data| {
+        let read = component.decode(Some(data), &schema, AmazonEbsOptions::decode_options);
+        match read {
+            Ok(decoded) => texts(&decoded.options, &*component.evaluate, data),
+            Err(found) => {
+                let messages: Vec<_> = found.iter().map(|one| one.summary.clone()).collect();
+                Err(BuildError::Render { option: "source", message: messages.join("; ") })
+            }
+        }
+    });
+    Ok(Prepared { build, late })
+}
+
+fn user_data(planned: &Planned, options: &InstanceOptions) -> Option<Vec<u8>> {
+    if let Some(text) = &options.user_data {
+        return Some(text.clone().into_bytes());
+    }
+    match planned.trees.get(USER_DATA)?.single_file()? {
+        Entry::File { content: Content::Bytes(bytes), .. } => Some(bytes.to_vec()),
+        _ => None,
+    }
+}
+
+fn settings(options: &AmazonEbsOptions, user_data: Option<Vec<u8>>, directory: &Path) -> AmazonEbs {
+    let AmazonEbsOptions { access, image, instance, communicator, .. } = options;
+    let filter = instance.source_ami_filter.as_ref().map(|filter| SourceFilter {
+        filters: filters(&filter.filters, &filter.filter),
+        owners: filter.owners.clone(),
+        most_recent: filter.most_recent,
+        include_deprecated: filter.include_deprecated,
+    });
+    let subnet = instance.subnet_filter.as_ref();
+    let filter_of = |filter: &Option<super::VpcFilterOptions>| {
+        filter.as_ref().map(|one| filters(&one.filters, &one.filter)).unwrap_or_default()
+    };
+    let mut group_ids = instance.security_group_ids.clone();
+    group_ids.extend(instance.security_group_id.clone());
+    let everywhere = match instance.ssh_interface.as_deref() {
+        Some("ipv6") => "::/0",
+        _ => "0.0.0.0/0",
+    };
+    let cidrs = &instance.temporary_security_group_source_cidrs;
+    let mut image_devices: Vec<_> =
+        image.ami_block_device_mappings.iter().map(super::BlockDeviceOptions::device).collect();
+    if image.no_ephemeral {
+        image_devices.extend(ephemeral_devices());
+    }
+    AmazonEbs {
+        access: access_of(options),
+        skip_credential_validation: access.skip_credential_validation,
+        source: SourceSettings { id: text(&instance.source_ami), filter },
+        network: NetworkSettings {
+            subnet_id: text(&instance.subnet_id),
+            subnet_filter: subnet.map(|one| filters(&one.filters, &one.filter)).unwrap_or_default(),
+            subnet_most_free: subnet.is_some_and(|one| one.most_free),
+            subnet_random: subnet.is_some_and(|one| one.random),
+            vpc_id: text(&instance.vpc_id),
+            vpc_filter: filter_of(&instance.vpc_filter),
+            public_address: instance.associate_public_ip_address,
+        },
+        security: SecuritySettings {
+            group_ids,
+            group_filter: filter_of(&instance.security_group_filter),
+            source_cidrs: if cidrs.is_empty() {
+                vec![everywhere.to_owned()]
+            } else {
+                cidrs.clone()
+            },
+        },
+        instance: instance_of(options, user_data),
+        communication: communication(communicator, instance, directory),
+        image: ImageSettings {
+            skip_create: image.skip_create_ami,
+            force_deregister: image.force_deregister,
+            force_delete_snapshot: image.force_delete_snapshot,
+            devices: image_devices,
+            skip_run_tags: image.skip_ami_run_tags,
+            permission: ImagePermission {
+                users: image.ami_users.clone(),
+                groups: image.ami_groups.clone(),
+                organization_arns: image.ami_org_arns.clone(),
+                unit_arns: image.ami_ou_arns.clone(),
+            },
+            product_codes: image.ami_product_codes.clone(),
+            snapshot_users: image.snapshot_users.clone(),
+            snapshot_groups: image.snapshot_groups.clone(),
+            imds_support: text(&image.imds_support),
+            deprecate_at: image
+                .deprecate_at
+                .as_ref()
+                .and_then(|at| at.parse::<jiff::Timestamp>().ok())
+                .map(jiff::Timestamp::as_second),
+            protection: image
+                .deregistration_protection
+                .as_ref()
+                .filter(|one| one.enabled || one.with_cooldown)
+                .map(|one| one.with_cooldown),
+        },
+        waits: waits(options),
+    }
+}
+
+fn access_of(options: &AmazonEbsOptions) -> Access {
+    let access = &options.access;
+    let credentials = access.access_key.as_ref().zip(access.secret_key.as_ref());
+    Access {
+        region: text(&access.region),
+        profile: text(&access.profile),
+        shared_credentials_file: text(&access.shared_credentials_file),
+        credentials: credentials.map(|(access_key, secret_key)| StaticCredentials {
+            access_key: access_key.clone(),
+            secret_key: secret_key.reveal().to_owned(),
+            token: access.token.as_ref().map(|token| token.reveal().to_owned()),
+        }),
+        assume_role: access.assume_role.as_ref().map(|role| AssumeRole {
+            role_arn: role.role_arn.clone(),
+            duration: role.duration_seconds.map(|count| Duration::from_secs(u64::from(count))),
+            external_id: text(&role.external_id),
+            policy: text(&role.policy),
+            policy_arns: role.policy_arns.clone(),
+            session_name: text(&role.session_name),
+            tags: role.tags.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
+        }),
+        max_retries: Some(access.max_retries),
+        ec2_endpoint: text(&access.custom_endpoint_ec2),
+        without_metadata_service: access.skip_metadata_api_check,
+        ..Access::default()
+    }
+}
+
+fn instance_of(options: &AmazonEbsOptions, user_data: Option<Vec<u8>>) -> InstanceSettings {
+    let AmazonEbsOptions { instance, image, .. } = options;
+    let placement = instance.placement.as_ref();
+    let metadata = instance.metadata_options.as_ref();
+    let kind = text(&instance.instance_type).unwrap_or_default();
+    let unlimited = instance.enable_unlimited_credits || instance.enable_t2_unlimited;
+    // Without `disable_stop_instance` nothing inside of the instance should shut it down, and if
+    // something does, such as a timer after this process has died, nothing should be left.
+    let shutdown = if instance.disable_stop_instance { "stop" } else { "terminate" };
+    InstanceSettings {
+        instance_type: kind,
+        user_data,
+        instance_profile: text(&instance.iam_instance_profile),
+        devices: instance
+            .launch_block_device_mappings
+            .iter()
+            .map(super::BlockDeviceOptions::device)
+            .collect(),
+        placement: Placement {
+            availability_zone: text(&instance.availability_zone),
+            tenancy: placement.and_then(|one| text(&one.tenancy)).or(text(&instance.tenancy)),
+            host_id: placement.and_then(|one| text(&one.host_id)),
+            host_resource_group_arn: placement.and_then(|one| text(&one.host_resource_group_arn)),
+        },
+        ebs_optimized: instance.ebs_optimized,
+        enclave: instance.enable_nitro_enclave,
+        credits: unlimited.then_some(Credits::Unlimited),
+        metadata: MetadataOptions {
+            http_endpoint: metadata.and_then(|one| text(&one.http_endpoint)),
+            http_tokens: metadata.and_then(|one| text(&one.http_tokens)),
+            http_put_response_hop_limit: metadata.and_then(|one| one.http_put_response_hop_limit),
+            instance_metadata_tags: metadata.and_then(|one| text(&one.instance_metadata_tags)),
+        },
+        shutdown_behavior: text(&instance.shutdown_behavior).unwrap_or_else(|| shutdown.to_owned()),
+        license_configuration_arns: instance
+            .license_specifications
+            .iter()
+            .map(|one| one.license_configuration_request.license_configuration_arn.clone())
+            .collect(),
+        capacity_reservation_preference: text(&instance.capacity_reservation_preference),
+        capacity_reservation_id: text(&instance.capacity_reservation_id),
+        capacity_reservation_group_arn: text(&instance.capacity_reservation_group_arn),
+        disable_stop: instance.disable_stop_instance,
+        ena_support: image.ena_support,
+        sriov_support: image.sriov_support,
+    }
+}
+
+fn communication(
+    options: &CommunicatorOptions,
+    instance: &InstanceOptions,
+    directory: &Path,
+) -> Communication {
+    if options.communicator == "none" {
+        return Communication::Nothing;
+    }
+    let has_login = options.ssh_password.is_some() || options.ssh_private_key_file.is_some();
+    let key = match (&options.ssh_keypair_name, has_login) {
+        (Some(name), _) => KeySettings::Existing { name: name.clone() },
+        (None, true) => KeySettings::Nothing,
+        (None, false) => KeySettings::Temporary {
+            kind: match options.temporary_key_pair_type.as_str() {
+                "rsa" => KeyKind::Rsa { bits: options.temporary_key_pair_bits },
+                _ => KeyKind::Ed25519,
+            },
+            name: text(&options.temporary_key_pair_name),
+        },
+    };
+    let timeout = options.ssh_timeout.or(options.ssh_wait_timeout);
+    // Packer's defaults hold only when neither is set: alone, a time limit means as many attempts
+    // as fit in.
+    let attempts = match (timeout, options.ssh_handshake_attempts) {
+        (None, None) => 10,
+        (_, Some(attempts)) => attempts,
+        (Some(_), None) => 0,
+    };
+    Communication::Ssh {
+        key,
+        port: options.ssh_port,
+        host: text(&options.ssh_host),
+        address: match instance.ssh_interface.as_deref() {
+            Some("public_ip") => AddressKind::PublicIp,
+            Some("private_ip") => AddressKind::PrivateIp,
+            Some("public_dns") => AddressKind::PublicDns,
+            Some("private_dns") => AddressKind::PrivateDns,
+            Some("ipv6") => AddressKind::Ipv6,
+            _ => AddressKind::Any,
+        },
+        pause: options.pause_before_connecting,
+        login: SshLogin {
+            username: text(&options.ssh_username).unwrap_or_default(),
+            password: options.ssh_password.clone(),
+            private_key_file: options
+                .ssh_private_key_file
+                .as_ref()
+                .map(|file| user_path(directory, file)),
+            timeout: timeout.unwrap_or(Duration::from_secs(300)),
+            handshake_attempts: attempts,
+            pty: options.ssh_pty,
+            sftp: options.ssh_file_transfer_method == "sftp",
+            keep_alive_interval: keep_alive(&options.ssh_keep_alive_interval).unwrap_or_default(),
+        },
+    }
+}
+
+/// The interval of keep-alives; `None` for a negative one, which turns them off.
+pub(super) fn keep_alive(text: &str) -> Result<Option<Duration>, String> {
+    match text.strip_prefix('-') {
+        Some(text) => parse_go_duration(text).map(|_| None),
+        None => parse_go_duration(text).map(|one| Some(one).filter(|one| !one.is_zero())),
+    }
+}
+
+/// A path as users write it: `~` is the home directory, relative ones start at `directory`.
+pub(super) fn user_path(directory: &Path, path: &str) -> PathBuf {
+    if let Some(rest) = path.strip_prefix("~/")
+        && let Some(home) = std::env::home_dir()
+    {
+        return home.join(rest);
+    }
+    directory.join(path)
+}
+
+/// What is wrong with an image's name.
+pub(in crate::build::builder::amazon_ebs) fn name_problem(name: &str) -> Option<String> {
+    let length = name.len();
+    if !(3..=128).contains(&length) {
+        return Some(format!("has {length} characters; EC2 takes 3 to 128"));
+    }
+    let wrong: std::collections::BTreeSet<char> = name
+        .chars()
+        .filter(|c| !c.is_ascii_alphanumeric() && !"()[] ./-'@_".contains(*c))
+        .collect();
+    if wrong.is_empty() {
+        return None;
+    }
+    let list: Vec<_> = wrong.iter().map(|c| format!("`{c}`")).collect();
+    Some(format!("has {} in it, which EC2 does not take", list.join(" ")))
+}
+
+/// The 26 devices that EC2 would otherwise add for instance store volumes.
+fn ephemeral_devices() -> impl Iterator<Item = BlockDevice> {
+    ('a'..='z').map(|letter| BlockDevice {
+        device_name: format!("xvdc{letter}"),
+        no_device: true,
+        ..BlockDevice::default()
+    })
+}
+
+/// Packer multiplies attempts and delay into the longest wait; 15 s is its documented delay. The
+/// environment stands in for what the template leaves out.
+fn waits(options: &AmazonEbsOptions) -> WaitSettings {
+    let polling = options.access.aws_polling.as_ref();
+    let from_environment = |name: &str| {
+        std::env::var_os(name)?.into_string().ok()?.parse::<u32>().ok().filter(|count| *count > 0)
+    };
+    let attempts = polling
+        .and_then(|one| one.max_attempts)
+        .or_else(|| from_environment("AWS_MAX_ATTEMPTS"))
+        .filter(|count| *count > 0);
+    let delay = polling
+        .and_then(|one| one.delay_seconds)
+        .or_else(|| from_environment("AWS_POLL_DELAY_SECONDS"))
+        .filter(|count| *count > 0);
+    let mut waits = WaitSettings::default();
+    for wait in [&mut waits.running, &mut waits.stopped, &mut waits.available] {
+        *wait = overridden(*wait, attempts, delay);
+    }
+    waits
+}
+
+fn overridden(wait: Polling, attempts: Option<u32>, delay: Option<u32>) -> Polling {
+    let delay = delay.map(|count| Duration::from_secs(u64::from(count)));
+    let longest = attempts.map(|count| delay.unwrap_or(Duration::from_secs(15)) * count);
+    Polling {
+        first: delay.unwrap_or(wait.first),
+        cap: delay.unwrap_or(wait.cap),
+        deadline: longest.unwrap_or(wait.deadline),
+        // Whoever gives a limit means it.
+        extend: longest.is_none(),
+    }
+}
+
+/// An option's text, when it says something: legacy templates give empty strings for nothing.
+fn text(option: &Option<String>) -> Option<String> {
+    option.clone().filter(|text| !text.is_empty())
+}
+
+fn texts(
+    options: &AmazonEbsOptions,
+    evaluate: &dyn Evaluate,
+    data: &BuildData,
+) -> Result<LateTexts, BuildError> {
+    let AmazonEbsOptions { image, instance, .. } = options;
+    let resolve = evaluate.resolve(Some(data));
+    let render = |option: &'static str, text: &str| {
+        resolve
+            .render_late(text, data)
+            .map(|(text, _)| text)
+            .map_err(|message| BuildError::Render { option, message })
+    };
+    let optional = |option: &'static str, text: &Option<Deferred>| {
+        let text = text.as_ref().map(Deferred::text).filter(|text| !text.is_empty());
+        text.map(|text| render(option, text)).transpose()
+    };
+    let tags = |option: &'static str, map: &BTreeMap<String, Deferred>, blocks: &[KeyValue]| {
+        let pairs = map
+            .iter()
+            .map(|(key, value)| (key.as_str(), value.text()))
+            .chain(blocks.iter().map(|one| (one.key.text(), one.value.text())));
+        pairs
+            .map(|(key, value)| Ok((render(option, key)?, render(option, value)?)))
+            .collect::<Result<Tags, BuildError>>()
+    };
+    let image_name = optional("ami_name", &image.ami_name)?;
+    if let Some(problem) = image_name.as_deref().and_then(name_problem) {
+        let name = image_name.unwrap_or_default();
+        let message = format!("the image name `{name}` {problem}");
+        return Err(BuildError::option("ami_name", message)
+            .hint("the function `clean_resource_name` replaces what is not allowed"));
+    }
+    let mut run_volume_tags = tags("run_volume_tags", &instance.run_volume_tags, &[])?;
+    for one in &instance.run_volume_tag {
+        let key = render("run_volume_tag", one.name.text())?;
+        run_volume_tags.insert(key, render("run_volume_tag", one.value.text())?);
+    }
+    Ok(LateTexts {
+        image_name,
+        description: optional("ami_description", &image.ami_description)?,
+        run_tags: tags("run_tags", &instance.run_tags, &instance.run_tag)?,
+        run_volume_tags,
+        tags: tags("tags", &image.tags, &image.tag)?,
+        snapshot_tags: tags("snapshot_tags", &image.snapshot_tags, &image.snapshot_tag)?,
+    })
+}

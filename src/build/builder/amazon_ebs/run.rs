@@ -1,0 +1,417 @@
+//! The order of things.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::OnceLock;
+
+use futures::FutureExt as _;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::data;
+use super::launch::Launched;
+use super::network::{self, Network};
+use super::settings::{AmazonEbs, Communication, KeySettings, Late, LateTexts};
+use super::{BUILDER_ID, source, tags};
+use crate::aws::{CallerIdentity, Client, Filter, Image, ImageQuery, Tags};
+use crate::build::step::step;
+use crate::build::{
+    BuildContext, BuildError, BuildOutcome, ImageIdentity, LocalKey, OnError, ProvisionRequest,
+    ResolvedSource, Resources, Teardown,
+};
+use crate::event::{Artifact, Fact, ResourceKind, Step};
+use crate::template::schema::BuildData;
+
+/// Builds an image and tears down whatever it took, however the build ends.
+///
+/// The future must be run to its end: an interruption comes through the context, and a future that
+/// is dropped in the middle of a create call leaves something behind.
+pub async fn run(build: &AmazonEbs, late: &Late, context: &BuildContext) -> BuildOutcome {
+    let started = Instant::now();
+    let guarded = AssertUnwindSafe(whole(build, late, context)).catch_unwind().boxed();
+    let (result, left) = match guarded.await {
+        Ok(ended) => ended,
+        // Only what stands outside of the work proper can get here.
+        Err(panic) => (Err(panicked(&*panic)), Vec::new()),
+    };
+    let elapsed = started.elapsed();
+    let told = match &result {
+        Ok(artifact) => Fact::BuildFinished { artifact: artifact.clone(), elapsed },
+        Err(error) => Fact::BuildFailed {
+            error: error.report(),
+            hints: error.hints(),
+            elapsed,
+            cancelled: error.is_cancelled(),
+        },
+    };
+    context.events.emit(told).await;
+    BuildOutcome { result, left, elapsed }
+}
+
+/// Everything, with teardown.
+async fn whole(
+    build: &AmazonEbs,
+    late: &Late,
+    context: &BuildContext,
+) -> (Result<Artifact, BuildError>, Vec<crate::build::Left>) {
+    let (client, caller) = match sign_in(build, context).await {
+        Ok(signed_in) => signed_in,
+        Err(error) => return (Err(error), Vec::new()),
+    };
+    let resources = Resources::new(
+        context.ledger.clone(),
+        context.events.clone(),
+        &context.build,
+        &client,
+        caller.as_ref().map(|caller| caller.account.clone()),
+    );
+    let run = Run {
+        build,
+        late,
+        context,
+        client: &client,
+        resources: &resources,
+        caller,
+        temporary_name: format!("packer_{}", uuid::Uuid::new_v4()),
+        named: OnceLock::new(),
+    };
+    let result = match AssertUnwindSafe(run.work()).catch_unwind().boxed().await {
+        Ok(result) => result,
+        Err(panic) => Err(panicked(&*panic)),
+    };
+    // An interruption shows up as whatever error it led to; it is the reason all the same.
+    let result = match result {
+        Err(_) if context.cancel.stop().is_cancelled() => Err(BuildError::Cancelled),
+        other => other,
+    };
+    let teardown = run.teardown();
+    let keep = result.is_err() && context.on_error == OnError::Abort;
+    let left = if resources.all_open().is_empty() {
+        Vec::new()
+    } else if keep {
+        let left = teardown.list("left in place by -on-error=abort");
+        teardown.report(&left).await;
+        left
+    } else {
+        let removing = async { Ok(teardown.everything().boxed().await) };
+        step(&context.events, Step::Teardown, removing).await.unwrap_or_default()
+    };
+    (result, left)
+}
+
+/// Finds region and credentials, and checks that they work.
+async fn sign_in(
+    build: &AmazonEbs,
+    context: &BuildContext,
+) -> Result<(Client, Option<CallerIdentity>), BuildError> {
+    let signing = async {
+        let client = Client::connect(&build.access).await?;
+        let caller = if build.skip_credential_validation {
+            None
+        } else {
+            Some(client.caller_identity().await?)
+        };
+        Ok((client, caller))
+    };
+    tokio::select! {
+        biased;
+        () = context.cancel.stop().cancelled() => Err(BuildError::Cancelled),
+        signed_in = signing => signed_in,
+    }
+}
+
+fn panicked(panic: &(dyn std::any::Any + Send)) -> BuildError {
+    let text = panic
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned());
+    BuildError::Panic(text.unwrap_or_else(|| "a step panicked".to_owned()))
+}
+
+/// A build under way.
+pub(super) struct Run<'a> {
+    pub(super) build: &'a AmazonEbs,
+    late: &'a Late,
+    pub(super) context: &'a BuildContext,
+    pub(super) client: &'a Client,
+    pub(super) resources: &'a Resources,
+    caller: Option<CallerIdentity>,
+    /// Name of what this build makes for a while; builds of one run must not share it.
+    temporary_name: String,
+    /// What is known once the source image is.
+    named: OnceLock<Named>,
+}
+
+/// The image to be.
+struct Named {
+    name: String,
+    identity: ImageIdentity,
+    texts: LateTexts,
+}
+
+/// What the look-ups came to.
+enum Prepared {
+    /// Nothing to do.
+    Reused(Artifact),
+    /// Everything needed for a launch.
+    Ready { source: Box<ResolvedSource>, network: Network, key: Option<LocalKey>, data: BuildData },
+}
+
+impl Run<'_> {
+    async fn work(&self) -> Result<Artifact, BuildError> {
+        let events = &self.context.events;
+        let prepared = step(events, Step::Prepare, self.prepare()).await?;
+        let (source, network, key, mut data) = match prepared {
+            Prepared::Reused(artifact) => return Ok(artifact),
+            Prepared::Ready { source, network, key, data } => (*source, network, key, data),
+        };
+        self.check_cancelled()?;
+        let launched = step(events, Step::Launch, self.launch(&source, &network, key)).await?;
+        let instance = launched.instance.id.clone();
+        let communicator = step(events, Step::Connect, self.connect(&launched, &mut data)).await?;
+        step(events, Step::Provision, self.provision(communicator, data)).await?;
+        step(events, Step::Stop, self.stop(&instance)).await?;
+        if self.build.image.skip_create {
+            return Ok(self.artifact(Vec::new(), false));
+        }
+        let image = step(events, Step::Image, self.image(&instance)).await?;
+        step(events, Step::Publish, self.publish(&image)).await?;
+        self.resources.keep(ResourceKind::Image).await?;
+        self.resources.keep(ResourceKind::Snapshot).await?;
+        let images = vec![(self.client.region().to_owned(), image.id)];
+        Ok(self.artifact(images, false))
+    }
+
+    async fn prepare(&self) -> Result<Prepared, BuildError> {
+        let events = &self.context.events;
+        let looking = async {
+            tokio::try_join!(
+                source::resolve(self.client, &self.build.source).boxed(),
+                network::resolve(self.client, self.build).boxed(),
+                self.local_key(),
+            )
+        };
+        let (source, network, key) = self.interruptible(looking).await??;
+        events
+            .emit(Fact::SourceImageFound {
+                id: source.image.id.clone(),
+                name: source.image.name.clone(),
+                stand_in: source.image.tags.get("bake:sandbox-base").cloned(),
+            })
+            .await;
+        events
+            .emit(Fact::NetworkFound {
+                vpc_id: network.vpc_id.clone(),
+                subnet_id: network.subnet_id.clone(),
+            })
+            .await;
+        let identity = (self.context.identify)(&source).map_err(BuildError::Identity)?;
+        let data = data::of_source(&source, &identity.hash, &self.context.run_id);
+        let texts = (self.late)(&data)?;
+        let short: String = identity.hash.chars().take(12).collect();
+        let name = texts
+            .image_name
+            .clone()
+            .unwrap_or_else(|| format!("{}-{short}", self.context.source_name));
+        events.emit(Fact::ImageHashKnown { hash: identity.hash.clone(), name: name.clone() }).await;
+        let named = self.named.get_or_init(|| Named { name, identity, texts });
+        let looking = async { tokio::try_join!(self.reusable(), self.name_taken()) };
+        let (reused, taken) = self.interruptible(looking).await??;
+        if let Some(image) = reused {
+            events.emit(Fact::ImageReused { id: image.id.clone(), name: image.name.clone() }).await;
+            let images = vec![(self.client.region().to_owned(), image.id)];
+            return Ok(Prepared::Reused(self.artifact(images, true)));
+        }
+        if let Some(image) = taken {
+            return Err(BuildError::option(
+                "ami_name",
+                format!("the name `{}` is taken by {}", named.name, image.id),
+            )
+            .hint("choose another `ami_name`, one with `{{timestamp}}` or `{{ .ImageHash }}` in it, or use -force to replace that image"));
+        }
+        Ok(Prepared::Ready { source: Box::new(source), network, key, data })
+    }
+
+    async fn local_key(&self) -> Result<Option<LocalKey>, BuildError> {
+        match &self.build.communication {
+            Communication::Ssh { key: KeySettings::Temporary { kind, .. }, .. } => {
+                LocalKey::generate(*kind, self.temporary_name()).await.map(Some)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// The newest own available image with this hash.
+    async fn reusable(&self) -> Result<Option<Image>, BuildError> {
+        let Some(named) = self.named.get() else { return Ok(None) };
+        if self.build.image.skip_create {
+            return Ok(None);
+        }
+        if let Some(reason) = &named.identity.unrepeatable {
+            self.context.events.emit(Fact::ReuseSkipped { reason: reason.clone() }).await;
+            return Ok(None);
+        }
+        if self.context.force {
+            return Ok(None);
+        }
+        let tag = format!("tag:{}", tags::IMAGE_HASH);
+        let query = ImageQuery {
+            owners: vec!["self".to_owned()],
+            filters: vec![
+                Filter::new(tag, &named.identity.hash),
+                Filter::new("state", "available"),
+            ],
+            include_deprecated: false,
+            ..ImageQuery::default()
+        };
+        let images = self.client.describe_images(&query).await?;
+        // An endpoint that does not know the filter must not make us take any image.
+        Ok(images
+            .into_iter()
+            .filter(|image| {
+                image.state == "available"
+                    && image.tags.get(tags::IMAGE_HASH) == Some(&named.identity.hash)
+            })
+            .max_by(|a, b| (&a.creation_date, &a.id).cmp(&(&b.creation_date, &b.id))))
+    }
+
+    /// An own image that has the name already.
+    async fn name_taken(&self) -> Result<Option<Image>, BuildError> {
+        if self.build.image.skip_create || self.replaces() {
+            return Ok(None);
+        }
+        let taken = self.own_images_named(self.image_name()).await?;
+        let name = self.image_name().to_owned();
+        self.context.events.emit(Fact::ImageNameChecked { name }).await;
+        Ok(taken.into_iter().next())
+    }
+
+    async fn connect(
+        &self,
+        launched: &Launched,
+        data: &mut BuildData,
+    ) -> Result<Option<std::sync::Arc<dyn crate::communicator::Communicator>>, BuildError> {
+        let reached = self.reach(launched).await?;
+        let way = match (&self.build.communication, &reached.host) {
+            (Communication::Ssh { port, login, .. }, Some(host)) => {
+                Some(data::Reached { host, port: *port, user: &login.username, kind: "ssh" })
+            }
+            _ => None,
+        };
+        data::add_instance(data, &reached.instance, way.as_ref(), launched.key.as_ref());
+        Ok(reached.communicator)
+    }
+
+    async fn provision(
+        &self,
+        communicator: Option<std::sync::Arc<dyn crate::communicator::Communicator>>,
+        data: BuildData,
+    ) -> Result<(), BuildError> {
+        let request = ProvisionRequest {
+            communicator: communicator.clone(),
+            data,
+            events: self.context.events.clone(),
+            cancel: self.context.cancel.clone(),
+        };
+        // Not dropped at an interruption: steps end by themselves, and an error-cleanup step may
+        // still want to run. The second signal ends them all.
+        let result = tokio::select! {
+            biased;
+            done = (self.context.provision)(request) => done.map_err(BuildError::Provision),
+            () = self.context.cancel.hurry().cancelled() => Err(BuildError::Cancelled),
+        };
+        if let Some(communicator) = communicator {
+            communicator.disconnect().await;
+        }
+        result?;
+        self.check_cancelled()
+    }
+
+    /// Makes the image and meanwhile, once that is safe, removes the instance.
+    async fn image(&self, instance: &str) -> Result<Image, BuildError> {
+        if self.replaces() {
+            self.deregister_old(self.image_name()).await?;
+        }
+        let id = self.create_image(instance).await?;
+        let safe = CancellationToken::new();
+        let over = CancellationToken::new();
+        let waiting = async {
+            let image = self.image_available(&id, &safe).await;
+            over.cancel();
+            image
+        };
+        let releasing = async {
+            // Whoever wants to look at a failed build wants to find its instance.
+            if self.context.on_error == OnError::Abort {
+                return;
+            }
+            tokio::select! {
+                biased;
+                () = safe.cancelled() => {}
+                () = over.cancelled() => return,
+            }
+            // What is left now is tried again, and then reported, at the end.
+            self.teardown().builder().boxed().await;
+        };
+        let (image, ()) = tokio::join!(waiting, releasing);
+        image
+    }
+
+    fn artifact(&self, images: Vec<(String, String)>, reused: bool) -> Artifact {
+        Artifact {
+            builder_id: BUILDER_ID.to_owned(),
+            images,
+            image_hash: self.image_hash().to_owned(),
+            reused,
+        }
+    }
+
+    fn teardown(&self) -> Teardown<'_> {
+        Teardown {
+            client: self.client,
+            resources: self.resources,
+            events: &self.context.events,
+            leave: self.context.cancel.leave(),
+            deadline: self.context.teardown_deadline,
+        }
+    }
+
+    pub(super) fn check_cancelled(&self) -> Result<(), BuildError> {
+        if self.context.cancel.stop().is_cancelled() { Err(BuildError::Cancelled) } else { Ok(()) }
+    }
+
+    /// Whether an image of the same name is to be replaced.
+    fn replaces(&self) -> bool {
+        self.context.force || self.build.image.force_deregister
+    }
+
+    /// The name of what this build makes for a while.
+    pub(super) fn temporary_name(&self) -> &str {
+        &self.temporary_name
+    }
+
+    /// Whether tags were put there by this run.
+    pub(super) fn is_ours(&self, tags: &Tags) -> bool {
+        tags.get(tags::RUN_ID) == Some(&self.context.run_id)
+    }
+
+    pub(super) fn owner(&self) -> Option<&str> {
+        self.caller.as_ref().map(|caller| caller.arn.as_str())
+    }
+
+    /// Tags of what goes away with the run.
+    pub(super) fn run_tags(&self) -> Tags {
+        tags::temporary(self.context, self.owner(), &self.texts().run_tags)
+    }
+
+    pub(super) fn texts(&self) -> LateTexts {
+        self.named.get().map(|named| named.texts.clone()).unwrap_or_default()
+    }
+
+    pub(super) fn image_name(&self) -> &str {
+        self.named.get().map_or("", |named| &named.name)
+    }
+
+    pub(super) fn image_hash(&self) -> &str {
+        self.named.get().map_or("", |named| &named.identity.hash)
+    }
+}

@@ -1,0 +1,267 @@
+//! What a build does, with every default put in.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::aws::wait::Polling;
+use crate::aws::{
+    Access, BlockDevice, Credits, Filter, ImagePermission, MetadataOptions, Placement, Tags,
+};
+use crate::build::{BuildError, KeyKind, SshLogin};
+use crate::template::schema::BuildData;
+
+/// A build.
+#[derive(Clone, Debug, Default)]
+pub struct AmazonEbs {
+    /// Account, region, endpoint.
+    pub access: Access,
+    /// Whether to go on without asking STS who the credentials belong to.
+    pub skip_credential_validation: bool,
+    /// What to launch from.
+    pub source: SourceSettings,
+    /// Where in the network.
+    pub network: NetworkSettings,
+    /// Who may reach the instance.
+    pub security: SecuritySettings,
+    /// The instance.
+    pub instance: InstanceSettings,
+    /// How to reach the instance.
+    pub communication: Communication,
+    /// The image.
+    pub image: ImageSettings,
+    /// How often to look, and how long.
+    pub waits: WaitSettings,
+}
+
+/// What to launch from; all conditions together.
+#[derive(Clone, Debug, Default)]
+pub struct SourceSettings {
+    /// An image id, or `resolve:ssm:` and the name of a parameter that holds one.
+    pub id: Option<String>,
+    /// A filter.
+    pub filter: Option<SourceFilter>,
+}
+
+/// `source_ami_filter`.
+#[derive(Clone, Debug, Default)]
+pub struct SourceFilter {
+    /// EC2's filters.
+    pub filters: Vec<Filter>,
+    /// Accounts or aliases.
+    pub owners: Vec<String>,
+    /// Takes the newest of several.
+    pub most_recent: bool,
+    /// Also deprecated ones.
+    pub include_deprecated: bool,
+}
+
+/// Where in the network.
+#[derive(Clone, Debug, Default)]
+pub struct NetworkSettings {
+    /// A subnet.
+    pub subnet_id: Option<String>,
+    /// Looks for a subnet.
+    pub subnet_filter: Vec<Filter>,
+    /// Takes the subnet with the most free addresses of several.
+    pub subnet_most_free: bool,
+    /// Takes any subnet of several.
+    pub subnet_random: bool,
+    /// A VPC.
+    pub vpc_id: Option<String>,
+    /// Looks for a VPC.
+    pub vpc_filter: Vec<Filter>,
+    /// Whether the instance gets a public address; as the subnet has it when `None`.
+    pub public_address: Option<bool>,
+}
+
+/// Who may reach the instance.
+#[derive(Clone, Debug)]
+pub struct SecuritySettings {
+    /// Existing groups; a temporary one is made when there are none.
+    pub group_ids: Vec<String>,
+    /// Looks for groups.
+    pub group_filter: Vec<Filter>,
+    /// Who may connect by the temporary group.
+    pub source_cidrs: Vec<String>,
+}
+
+impl Default for SecuritySettings {
+    fn default() -> Self {
+        Self {
+            group_ids: Vec::new(),
+            group_filter: Vec::new(),
+            source_cidrs: vec!["0.0.0.0/0".to_owned()],
+        }
+    }
+}
+
+/// The instance.
+#[derive(Clone, Debug, Default)]
+pub struct InstanceSettings {
+    /// Such as `t3.micro`.
+    pub instance_type: String,
+    /// Text or bytes; base64 as they are when they are user data in base64 already.
+    pub user_data: Option<Vec<u8>>,
+    /// Name or ARN of an instance profile.
+    pub instance_profile: Option<String>,
+    /// Devices that differ from the source image's.
+    pub devices: Vec<BlockDevice>,
+    /// Where in the zone.
+    pub placement: Placement,
+    /// Whether its EBS bandwidth is its own.
+    pub ebs_optimized: bool,
+    /// Whether Nitro enclaves are on.
+    pub enclave: bool,
+    /// CPU credits of the burstable types.
+    pub credits: Option<Credits>,
+    /// Its metadata service.
+    pub metadata: MetadataOptions,
+    /// What a shutdown from inside does.
+    pub shutdown_behavior: String,
+    /// License configurations.
+    pub license_configuration_arns: Vec<String>,
+    /// `open` or `none`.
+    pub capacity_reservation_preference: Option<String>,
+    /// A capacity reservation.
+    pub capacity_reservation_id: Option<String>,
+    /// A group of capacity reservations.
+    pub capacity_reservation_group_arn: Option<String>,
+    /// The template's steps stop the instance, not the build.
+    pub disable_stop: bool,
+    /// Turns ENA on or off before the image is made.
+    pub ena_support: Option<bool>,
+    /// Turns the older enhanced networking on before the image is made.
+    pub sriov_support: bool,
+}
+
+/// How to reach the instance.
+#[derive(Clone, Debug, Default)]
+pub enum Communication {
+    /// Not at all.
+    #[default]
+    Nothing,
+    /// Over SSH.
+    Ssh {
+        /// The key pair.
+        key: KeySettings,
+        /// TCP port.
+        port: u16,
+        /// A host instead of the instance's own address.
+        host: Option<String>,
+        /// Which of the instance's addresses.
+        address: AddressKind,
+        /// How long to wait before connecting.
+        pause: Duration,
+        /// How to log in.
+        login: SshLogin,
+    },
+}
+
+/// The key pair that the instance is launched with.
+#[derive(Clone, Debug, Default)]
+pub enum KeySettings {
+    /// A temporary one.
+    Temporary {
+        /// Its kind.
+        kind: KeyKind,
+        /// Its name; `packer_` and the run's id when `None`.
+        name: Option<String>,
+    },
+    /// One that exists.
+    Existing {
+        /// Its name.
+        name: String,
+    },
+    /// None: the image lets the user in with a password or a key of its own.
+    #[default]
+    Nothing,
+}
+
+/// Which of the instance's addresses to connect to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AddressKind {
+    /// The public address; the private one when the running instance has no public one.
+    #[default]
+    Any,
+    /// Public IPv4 address.
+    PublicIp,
+    /// Private IPv4 address.
+    PrivateIp,
+    /// Public name.
+    PublicDns,
+    /// Private name.
+    PrivateDns,
+    /// IPv6 address.
+    Ipv6,
+}
+
+/// The image.
+#[derive(Clone, Debug, Default)]
+pub struct ImageSettings {
+    /// Stops after provisioning, without an image.
+    pub skip_create: bool,
+    /// Replaces an own image of the same name.
+    pub force_deregister: bool,
+    /// Also deletes the replaced image's snapshots.
+    pub force_delete_snapshot: bool,
+    /// Devices that differ from the instance's.
+    pub devices: Vec<BlockDevice>,
+    /// Leaves the run tags off the image.
+    pub skip_run_tags: bool,
+    /// Who may launch it.
+    pub permission: ImagePermission,
+    /// Product codes.
+    pub product_codes: Vec<String>,
+    /// Accounts that may use the snapshots.
+    pub snapshot_users: Vec<String>,
+    /// `all`, when everybody may use the snapshots.
+    pub snapshot_groups: Vec<String>,
+    /// `v2.0`.
+    pub imds_support: Option<String>,
+    /// When it is deprecated, in seconds since 1970.
+    pub deprecate_at: Option<i64>,
+    /// Protects it from being deregistered; with or without a cooldown.
+    pub protection: Option<bool>,
+}
+
+/// How often to look, and how long.
+#[derive(Clone, Copy, Debug)]
+pub struct WaitSettings {
+    /// For the instance to run.
+    pub running: Polling,
+    /// For the instance to stop.
+    pub stopped: Polling,
+    /// For the image.
+    pub available: Polling,
+}
+
+impl Default for WaitSettings {
+    fn default() -> Self {
+        Self {
+            running: Polling::seconds(3, 600),
+            stopped: Polling::seconds(3, 900),
+            // Snapshots of large volumes take hours, but they move.
+            available: Polling::seconds(5, 1800),
+        }
+    }
+}
+
+/// Texts that can only be rendered once source image and hash are known.
+#[derive(Clone, Debug, Default)]
+pub struct LateTexts {
+    /// The image's name; by default the source's name and the start of the hash.
+    pub image_name: Option<String>,
+    /// The image's description.
+    pub description: Option<String>,
+    /// For everything that is made.
+    pub run_tags: Tags,
+    /// For the instance's volumes.
+    pub run_volume_tags: Tags,
+    /// For the image and its snapshots.
+    pub tags: Tags,
+    /// For the snapshots.
+    pub snapshot_tags: Tags,
+}
+
+/// Renders [`LateTexts`] with what is known about the build.
+pub type Late = Arc<dyn Fn(&BuildData) -> Result<LateTexts, BuildError> + Send + Sync>;

@@ -1,0 +1,6 @@
+//! The engine against clouds that are not AWS.
+
+mod fake_ec2;
+mod faults;
+mod moto;
+mod support;

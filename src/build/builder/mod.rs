@@ -1,0 +1,3 @@
+//! Builders: each is its options and a run over the engine.
+
+pub mod amazon_ebs;

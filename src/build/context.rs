@@ -1,0 +1,155 @@
+//! What a run is given, and what it gives back.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use tokio_util::sync::CancellationToken;
+use zeroize::Zeroizing;
+
+use super::{BuildError, Cancel, Clock, Ledger, Left};
+use crate::aws::Image;
+use crate::communicator::Communicator;
+use crate::event::{Artifact, Emitter};
+use crate::template::schema::{BuildData, Secret};
+
+/// Any error of a neighbour.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// What every build of a run shares or is given.
+#[derive(Clone)]
+pub struct BuildContext {
+    /// Id of the run; on every resource's tags.
+    pub run_id: String,
+    /// The build's name as users see it, such as `amazon-ebs.app`.
+    pub build: String,
+    /// Name of the source in the template, such as `app`.
+    pub source_name: String,
+    /// Events in the name of this build.
+    pub events: Emitter,
+    /// Interruption.
+    pub cancel: Cancel,
+    /// The run's ledger.
+    pub ledger: Ledger,
+    /// The time of day.
+    pub clock: Clock,
+    /// After how long `bake gc` may take the run for dead; also a tag.
+    pub lifetime: Duration,
+    /// How long teardown keeps trying.
+    pub teardown_deadline: Duration,
+    /// Build although an image with this hash exists, and replace one of the same name.
+    pub force: bool,
+    /// What a failure does to what was made.
+    pub on_error: OnError,
+    /// Gives the image its hash.
+    pub identify: Identify,
+    /// Connects to the instance.
+    pub connect: Connect,
+    /// Runs the provisioners.
+    pub provision: Provision,
+}
+
+/// What a failed build does with what it made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnError {
+    /// Removes it.
+    #[default]
+    Cleanup,
+    /// Leaves it, and says what is there.
+    Abort,
+}
+
+/// The source image and where it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResolvedSource {
+    /// The region.
+    pub region: String,
+    /// The image.
+    pub image: Image,
+}
+
+/// What an image is known by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImageIdentity {
+    /// 64 hexadecimal digits.
+    pub hash: String,
+    /// Why an image with this hash must not be taken instead, if so: `timestamp()` in a script.
+    pub unrepeatable: Option<String>,
+}
+
+/// Computes the image hash from the source image that was found.
+pub type Identify = Arc<dyn Fn(&ResolvedSource) -> Result<ImageIdentity, String> + Send + Sync>;
+
+/// Connects to an instance. It is dropped when the instance ends or the run is interrupted.
+pub type Connect = Arc<
+    dyn Fn(ConnectRequest) -> BoxFuture<'static, Result<Arc<dyn Communicator>, BoxError>>
+        + Send
+        + Sync,
+>;
+
+/// An instance to connect to.
+#[derive(Clone)]
+pub struct ConnectRequest {
+    /// Name or IP address.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+    /// How to log in.
+    pub login: SshLogin,
+    /// The temporary private key in OpenSSH's format, when one was made.
+    pub private_key: Option<Zeroizing<String>>,
+    /// Events in the name of this build.
+    pub events: Emitter,
+    /// Ends it.
+    pub cancel: CancellationToken,
+}
+
+/// How to log in over SSH.
+#[derive(Clone, Debug, Default)]
+pub struct SshLogin {
+    /// The user.
+    pub username: String,
+    /// A password, when one is given.
+    pub password: Option<Secret>,
+    /// A private key of the user's own.
+    pub private_key_file: Option<PathBuf>,
+    /// How long to try.
+    pub timeout: Duration,
+    /// Refused log-ins after which to give up; 0 for no limit.
+    pub handshake_attempts: u32,
+    /// Whether scripts get a terminal.
+    pub pty: bool,
+    /// Whether files travel by SFTP.
+    pub sftp: bool,
+    /// How often to ask an idle connection whether it is alive.
+    pub keep_alive_interval: Option<Duration>,
+}
+
+/// Runs the provisioners over a connection; `None` when the communicator is `none`.
+pub type Provision =
+    Arc<dyn Fn(ProvisionRequest) -> BoxFuture<'static, Result<(), BoxError>> + Send + Sync>;
+
+/// What provisioners get.
+#[derive(Clone)]
+pub struct ProvisionRequest {
+    /// The way to the instance.
+    pub communicator: Option<Arc<dyn Communicator>>,
+    /// What is known about the build.
+    pub data: BuildData,
+    /// Events in the name of this build.
+    pub events: Emitter,
+    /// `stop` ends the steps; an error-cleanup step then runs until `hurry`.
+    pub cancel: Cancel,
+}
+
+/// How a build ended.
+#[derive(Debug)]
+pub struct BuildOutcome {
+    /// What it made, or why it did not.
+    pub result: Result<Artifact, BuildError>,
+    /// What could not be removed; exit code 3 when the build succeeded.
+    pub left: Vec<Left>,
+    /// How long it took.
+    pub elapsed: Duration,
+}

@@ -1,0 +1,213 @@
+//! Everything that a build has made, in memory and in the ledger.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::time::Instant;
+
+use super::ledger::Intent;
+use super::{BuildError, Ledger};
+use crate::aws::{AwsError, Client};
+use crate::event::{Emitter, Fact, ResourceKind};
+
+/// Something that was made, or may have been.
+#[derive(Clone, Debug)]
+pub struct Resource {
+    /// Number of its entry in the ledger.
+    pub entry: u64,
+    /// What it is.
+    pub kind: ResourceKind,
+    /// Name or client token by which it can be found.
+    pub name: String,
+    /// Its id; `None` when the call gave no clear answer.
+    pub id: Option<String>,
+    /// When the call was made.
+    pub at: Instant,
+    /// Whether it was seen by a Describe call, so that `not found` means that it is gone.
+    pub seen: bool,
+    fate: Fate,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    Open,
+    Gone,
+    Kept,
+}
+
+/// The resources of one build.
+#[derive(Clone)]
+pub struct Resources {
+    ledger: Ledger,
+    events: Emitter,
+    build: String,
+    region: String,
+    endpoint: Option<String>,
+    account: Option<String>,
+    all: Arc<Mutex<Vec<Resource>>>,
+}
+
+impl Resources {
+    /// Nothing yet, in the client's region.
+    pub fn new(
+        ledger: Ledger,
+        events: Emitter,
+        build: &str,
+        client: &Client,
+        account: Option<String>,
+    ) -> Self {
+        Self {
+            ledger,
+            events,
+            build: build.to_owned(),
+            region: client.region().to_owned(),
+            endpoint: client.endpoint().map(ToOwned::to_owned),
+            account,
+            all: Arc::default(),
+        }
+    }
+
+    /// The region in which they are.
+    pub fn region(&self) -> &str {
+        &self.region
+    }
+
+    /// Makes something: records the intent, calls, records the id. `call` must not be dropped half
+    /// way, so nothing here listens to an interruption.
+    ///
+    /// # Errors
+    /// When the ledger cannot be written (then nothing was made, or it is torn down by its name),
+    /// or the call fails.
+    pub async fn create<T>(
+        &self,
+        kind: ResourceKind,
+        name: &str,
+        detail: &str,
+        call: impl Future<Output = Result<T, AwsError>>,
+        id_of: impl FnOnce(&T) -> String,
+    ) -> Result<T, BuildError> {
+        let entry = self.intend(kind, name).await?;
+        self.events
+            .emit(Fact::CreateStarted { kind, name: name.to_owned(), detail: detail.to_owned() })
+            .await;
+        match call.await {
+            Ok(made) => {
+                let id = id_of(&made);
+                self.update(entry, |one| one.id = Some(id.clone()));
+                let written = self.ledger.created(entry, &id).await;
+                self.events
+                    .emit(Fact::ResourceCreated { kind, id, detail: detail.to_owned() })
+                    .await;
+                written.map_err(BuildError::Ledger)?;
+                Ok(made)
+            }
+            Err(error) => {
+                if !error.may_have_happened() {
+                    self.update(entry, |one| one.fate = Fate::Gone);
+                    self.ledger.refused(entry).await.map_err(BuildError::Ledger)?;
+                }
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Takes in what EC2 made by itself, such as the snapshots of an image.
+    pub async fn adopt(&self, kind: ResourceKind, id: &str) -> Result<(), BuildError> {
+        let known = self.lock().iter().any(|one| one.kind == kind && one.id.as_deref() == Some(id));
+        if known {
+            return Ok(());
+        }
+        let entry = self.intend(kind, id).await?;
+        self.update(entry, |one| {
+            one.id = Some(id.to_owned());
+            one.seen = true;
+        });
+        self.ledger.created(entry, id).await.map_err(BuildError::Ledger)
+    }
+
+    /// Remembers that a Describe call showed it.
+    pub fn seen(&self, kind: ResourceKind, id: &str) {
+        for one in self.lock().iter_mut() {
+            if one.kind == kind && one.id.as_deref() == Some(id) {
+                one.seen = true;
+            }
+        }
+    }
+
+    /// What is still there of a kind, newest first.
+    pub fn open(&self, kind: ResourceKind) -> Vec<Resource> {
+        let all = self.lock();
+        all.iter().rev().filter(|one| one.kind == kind && one.fate == Fate::Open).cloned().collect()
+    }
+
+    /// Everything that is still there, newest first.
+    pub fn all_open(&self) -> Vec<Resource> {
+        self.lock().iter().rev().filter(|one| one.fate == Fate::Open).cloned().collect()
+    }
+
+    /// The id of the newest instance, whether it is still there or not.
+    pub fn last_instance(&self) -> Option<String> {
+        let all = self.lock();
+        let mut instances = all.iter().rev().filter(|one| one.kind == ResourceKind::Instance);
+        instances.find_map(|one| one.id.clone())
+    }
+
+    /// Records that something is gone. A ledger that cannot be written is no reason to stop a
+    /// teardown: at worst `bake gc` looks for something that is not there.
+    pub async fn deleted(&self, resource: &Resource) {
+        self.update(resource.entry, |one| one.fate = Fate::Gone);
+        if let Err(error) = self.ledger.deleted(resource.entry).await {
+            tracing::warn!(%error, "the ledger cannot be written");
+        }
+        let id = resource.id.clone().unwrap_or_else(|| resource.name.clone());
+        self.events.emit(Fact::ResourceDeleted { kind: resource.kind, id }).await;
+    }
+
+    /// Records that something never came to be.
+    pub async fn never_made(&self, resource: &Resource) {
+        self.update(resource.entry, |one| one.fate = Fate::Gone);
+        if let Err(error) = self.ledger.refused(resource.entry).await {
+            tracing::warn!(%error, "the ledger cannot be written");
+        }
+    }
+
+    /// Makes everything of a kind part of the result.
+    pub async fn keep(&self, kind: ResourceKind) -> Result<(), BuildError> {
+        for one in self.open(kind) {
+            self.update(one.entry, |one| one.fate = Fate::Kept);
+            self.ledger.kept(one.entry).await.map_err(BuildError::Ledger)?;
+        }
+        Ok(())
+    }
+
+    async fn intend(&self, kind: ResourceKind, name: &str) -> Result<u64, BuildError> {
+        let intent = Intent {
+            kind,
+            name: name.to_owned(),
+            build: self.build.clone(),
+            region: self.region.clone(),
+            endpoint: self.endpoint.clone(),
+            account: self.account.clone(),
+        };
+        let entry = self.ledger.intend(intent).await.map_err(BuildError::Ledger)?;
+        self.lock().push(Resource {
+            entry,
+            kind,
+            name: name.to_owned(),
+            id: None,
+            at: Instant::now(),
+            seen: false,
+            fate: Fate::Open,
+        });
+        Ok(entry)
+    }
+
+    fn update(&self, entry: u64, change: impl FnOnce(&mut Resource)) {
+        if let Some(one) = self.lock().iter_mut().find(|one| one.entry == entry) {
+            change(one);
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Resource>> {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,248 @@
+//! A run: all plans of a template, built at the same time.
+//!
+//! Here the rooms meet: a plan's hash, its way to the instance and its provisioners are put into
+//! the context of a builder.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures::FutureExt as _;
+use serde_json::json;
+use tokio::sync::{Semaphore, watch};
+
+use crate::aws::{Access, Endpoint, StaticCredentials};
+use crate::communicator::ssh::{self, Address, Authentication, FileTransfer, SshOptions};
+use crate::communicator::{self, Communicator};
+use crate::diagnostic::Diagnostics;
+use crate::event::{Emitter, Fact};
+use crate::plan::identity::{image_hash, template_hash};
+use crate::plan::{Plan, StepPlan};
+use crate::provision::{self, StepContext};
+use crate::template::schema::Secret;
+
+use super::builder::amazon_ebs;
+use super::context::{
+    BoxError, BuildContext, BuildOutcome, ConnectRequest, ImageIdentity, OnError, ProvisionRequest,
+    ResolvedSource,
+};
+use super::{Cancel, Clock, Ledger};
+
+/// After how long a run may be taken for dead.
+const LIFETIME: Duration = Duration::from_secs(6 * 3600);
+
+/// How long teardown keeps trying.
+const TEARDOWN_DEADLINE: Duration = Duration::from_secs(600);
+
+/// How a run is to go.
+#[derive(Clone, Debug)]
+pub struct RunSettings {
+    /// Id of the run.
+    pub run_id: String,
+    /// Build although an image with this hash exists.
+    pub force: bool,
+    /// What a failure does to what was made.
+    pub on_error: OnError,
+    /// How many builds may run at the same time; `None` for all.
+    pub parallel: Option<usize>,
+    /// Where relative paths in options start.
+    pub directory: PathBuf,
+    /// Where ledgers are kept.
+    pub ledgers: PathBuf,
+    /// A cloud of one's own, in place of the account that the template names.
+    pub endpoint: Option<Endpoint>,
+}
+
+/// Why a run did not begin. Nothing was made.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// Options cannot be read any more, although planning could.
+    #[error("the template cannot be read again")]
+    Template(Diagnostics),
+    /// No ledger can be written, and nothing is made that is not in it.
+    #[error("the ledger in `{directory}` cannot be written: {source}")]
+    Ledger {
+        /// Where it was to be.
+        directory: PathBuf,
+        /// The system's answer.
+        source: std::io::Error,
+    },
+}
+
+/// Builds all plans. Facts go out through `events`; the outcomes are in the order of the plans.
+///
+/// # Errors
+/// See [`RunError`]; what goes wrong with a build is in its outcome.
+pub async fn run(
+    plans: &[Plan],
+    settings: &RunSettings,
+    events: Emitter,
+    cancel: &Cancel,
+) -> Result<Vec<BuildOutcome>, RunError> {
+    let started = Instant::now();
+    let clock = Clock::system();
+    let prepared: Result<Vec<_>, _> =
+        plans.iter().map(|plan| Ok((plan, prepare(plan, settings)?))).collect();
+    let prepared = prepared.map_err(RunError::Template)?;
+    let unwritable =
+        |source| RunError::Ledger { directory: settings.ledgers.clone(), source };
+    let ledger = Ledger::open(&settings.ledgers, &settings.run_id, clock.clone())
+        .map_err(unwritable)?;
+    let builds = plans.iter().map(|plan| plan.name.clone()).collect();
+    events.emit(Fact::RunStarted { run_id: settings.run_id.clone(), builds }).await;
+    let slots = Semaphore::new(settings.parallel.unwrap_or(plans.len()).max(1));
+    let builds = prepared.iter().map(|(plan, prepared)| {
+        let events = events.of_build(&plan.name);
+        let (slots, ledger, clock) = (&slots, ledger.clone(), clock.clone());
+        async move {
+            // Never closed, so there is always a slot in the end.
+            let _slot = slots.acquire().await;
+            let template_hash = template_hash(plan).hex();
+            events.emit(Fact::BuildStarted { template_hash }).await;
+            let context = context(plan, settings, events, cancel.child(), ledger, clock);
+            amazon_ebs::run(&prepared.build, &prepared.late, &context).await
+        }
+    });
+    let outcomes = futures::future::join_all(builds).await;
+    ledger.close().await.map_err(unwritable)?;
+    events.emit(Fact::RunEnded { elapsed: started.elapsed() }).await;
+    Ok(outcomes)
+}
+
+/// A plan's builder, ready to run; in a cloud of one's own, with what that takes for access.
+fn prepare(plan: &Plan, settings: &RunSettings) -> Result<amazon_ebs::Prepared, Diagnostics> {
+    let mut prepared = amazon_ebs::prepare(&plan.builder, &settings.directory)?;
+    if let Some(endpoint) = &settings.endpoint {
+        let access = &mut prepared.build.access;
+        *access = Access {
+            region: access.region.take().or_else(|| Some(SANDBOX_REGION.to_owned())),
+            credentials: Some(StaticCredentials {
+                access_key: "sandbox".to_owned(),
+                secret_key: "sandbox".to_owned(),
+                token: None,
+            }),
+            endpoint: Some(endpoint.clone()),
+            without_metadata_service: true,
+            ..Access::default()
+        };
+    }
+    Ok(prepared)
+}
+
+/// Where a template builds in a cloud of one's own when it does not say.
+const SANDBOX_REGION: &str = "us-east-1";
+
+fn context(
+    plan: &Plan,
+    settings: &RunSettings,
+    events: Emitter,
+    cancel: Cancel,
+    ledger: Ledger,
+    clock: Clock,
+) -> BuildContext {
+    let plan = Arc::new(plan.clone());
+    BuildContext {
+        run_id: settings.run_id.clone(),
+        build: plan.name.clone(),
+        source_name: plan.source_name.clone(),
+        events,
+        cancel,
+        ledger,
+        clock,
+        lifetime: LIFETIME,
+        teardown_deadline: TEARDOWN_DEADLINE,
+        force: settings.force,
+        on_error: settings.on_error,
+        identify: {
+            let plan = Arc::clone(&plan);
+            Arc::new(move |source| Ok(identify(&plan, source)))
+        },
+        connect: {
+            let directory = settings.directory.clone();
+            Arc::new(move |request| connect(request, directory.clone()).boxed())
+        },
+        provision: Arc::new(move |request| provision(Arc::clone(&plan), request).boxed()),
+    }
+}
+
+/// The image hash, and whether an image may be known by it.
+fn identify(plan: &Plan, source: &ResolvedSource) -> ImageIdentity {
+    let found = json!({ "id": source.image.id, "architecture": source.image.architecture });
+    let unrepeatable = plan
+        .components()
+        .flat_map(|component| &component.volatile)
+        .map(|(option, span)| format!("`{option}` at {span} changes with every run"))
+        .next();
+    ImageIdentity {
+        hash: image_hash(plan, amazon_ebs::SELECTORS, &found).hex(),
+        unrepeatable,
+    }
+}
+
+/// Connects over SSH with the key that was made for the build, or the user's own.
+async fn connect(
+    request: ConnectRequest,
+    directory: PathBuf,
+) -> Result<Arc<dyn Communicator>, BoxError> {
+    let login = &request.login;
+    let mut ways = Vec::new();
+    if let Some(file) = &login.private_key_file {
+        ways.push(Authentication::Key(read_key(&directory.join(file)).await?));
+    }
+    if let Some(key) = &request.private_key {
+        ways.push(Authentication::Key(Secret::new(key.as_str())));
+    }
+    if let Some(password) = &login.password {
+        ways.push(Authentication::Password(password.clone()));
+    }
+    let options = SshOptions {
+        timeout: login.timeout,
+        handshake_attempts: login.handshake_attempts,
+        pty: login.pty,
+        keep_alive_interval: login.keep_alive_interval,
+        file_transfer: if login.sftp { FileTransfer::Sftp } else { FileTransfer::Stream },
+        ..SshOptions::new(login.username.clone(), ways)
+    };
+    let (_address, known) =
+        watch::channel(Some(Address { host: request.host, port: request.port }));
+    let connection = ssh::connect(options, known, request.events, request.cancel).await?;
+    Ok(Arc::new(connection))
+}
+
+async fn read_key(path: &Path) -> Result<Secret, BoxError> {
+    let text = tokio::fs::read_to_string(path)
+        .await
+        .map_err(|error| format!("cannot read the key `{}`: {error}", path.display()))?;
+    Ok(Secret::new(text))
+}
+
+/// Runs the plan's steps and, when one has failed for good, its error-cleanup step.
+async fn provision(plan: Arc<Plan>, request: ProvisionRequest) -> Result<(), BoxError> {
+    let none: Arc<dyn Communicator> = Arc::new(communicator::None);
+    let communicator = request.communicator.as_ref().unwrap_or(&none);
+    let step_context = |cancel| StepContext {
+        communicator: &**communicator,
+        emitter: &request.events,
+        data: &request.data,
+        build_name: &plan.source_name,
+        builder_type: &plan.builder.component.kind,
+        cancel,
+    };
+    let result = provision::run_steps(&plan, step_context(request.cancel.stop())).await;
+    if let (Err(_), Some(step)) = (&result, &plan.error_cleanup) {
+        error_cleanup(&plan, step, step_context(request.cancel.hurry()), &request.events).await;
+    }
+    result.map_err(Into::into)
+}
+
+async fn error_cleanup(
+    plan: &Plan,
+    step: &StepPlan,
+    context: StepContext<'_>,
+    events: &Emitter,
+) {
+    if let Err(error) = provision::run_step(plan.steps.len(), step, context).await {
+        let text = format!("the error-cleanup-provisioner failed too: {error}");
+        events.emit(Fact::Warning { text }).await;
+    }
+}

@@ -1,0 +1,472 @@
+//! Teardown: removes what a build has made, newest first, at once where nothing depends on it.
+//!
+//! ```text
+//! images ──▶ their snapshots
+//! instance ──▶ terminated ──▶ volumes, security groups
+//! key pairs
+//! ```
+//!
+//! What fails is tried again until a deadline; what is then still there is reported. Something
+//! whose create call gave no clear answer is looked for by its name or client token.
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use futures::future::join_all;
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+
+use super::{Resource, Resources};
+use crate::aws::retry::persist;
+use crate::aws::time::{milliseconds, seconds};
+use crate::aws::wait::{Backoff, Ending, Look, Polling, wait};
+use crate::aws::{AwsError, AwsErrorKind, AwsFailure, Client, Filter, ImageQuery};
+use crate::event::{Emitter, Fact, ResourceKind};
+
+/// How long EC2 may take until what was just made is found.
+const SETTLING: Duration = seconds(60);
+
+/// Something that could not be removed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Left {
+    /// What.
+    pub kind: ResourceKind,
+    /// Its id, or its name or client token when the id never arrived.
+    pub id: String,
+    /// Where.
+    pub region: String,
+    /// Why it is still there.
+    pub error: String,
+}
+
+/// A teardown of one build.
+pub struct Teardown<'a> {
+    /// The cloud.
+    pub client: &'a Client,
+    /// What was made.
+    pub resources: &'a Resources,
+    /// Where to tell it.
+    pub events: &'a Emitter,
+    /// Gives it up.
+    pub leave: &'a CancellationToken,
+    /// How long to keep trying.
+    pub deadline: Duration,
+}
+
+impl Teardown<'_> {
+    /// Removes everything that is not kept, and says what is left.
+    pub async fn everything(&self) -> Vec<Left> {
+        let removing = async {
+            let (images, builder) = tokio::join!(self.images(), self.builder());
+            [images, builder].concat()
+        };
+        let left = tokio::select! {
+            biased;
+            left = removing => left,
+            () = self.leave.cancelled() => self.list("the teardown was interrupted"),
+        };
+        self.report(&left).await;
+        left
+    }
+
+    /// Removes what is only needed while the image is made: instance, volumes, group, key.
+    /// Returns what is left without reporting it, as a later teardown tries again.
+    pub async fn builder(&self) -> Vec<Left> {
+        let (keys, instances) = tokio::join!(self.key_pairs(), self.instances());
+        [keys, instances].concat()
+    }
+
+    /// Everything that is still there, with the same reason for all.
+    pub fn list(&self, why: &str) -> Vec<Left> {
+        self.resources.all_open().iter().map(|one| self.left(one, why)).collect()
+    }
+
+    /// Tells what is left.
+    pub async fn report(&self, left: &[Left]) {
+        for one in left {
+            self.events
+                .emit(Fact::ResourceLeft {
+                    kind: one.kind,
+                    id: one.id.clone(),
+                    region: one.region.clone(),
+                    error: one.error.clone(),
+                })
+                .await;
+        }
+    }
+
+    fn left(&self, resource: &Resource, error: &str) -> Left {
+        Left {
+            kind: resource.kind,
+            id: resource.id.clone().unwrap_or_else(|| resource.name.clone()),
+            region: self.resources.region().to_owned(),
+            error: error.to_owned(),
+        }
+    }
+
+    async fn started(&self, resource: &Resource) {
+        let id = resource.id.clone().unwrap_or_else(|| resource.name.clone());
+        self.events.emit(Fact::DeleteStarted { kind: resource.kind, id }).await;
+    }
+
+    /// Settles one resource after its removal was tried.
+    async fn settle(&self, resource: &Resource, result: Result<Gone, AwsError>) -> Option<Left> {
+        match result {
+            Ok(Gone::Deleted) => {
+                self.resources.deleted(resource).await;
+                None
+            }
+            Ok(Gone::NeverMade) => {
+                self.resources.never_made(resource).await;
+                None
+            }
+            Err(error) => Some(self.left(resource, &error.to_string())),
+        }
+    }
+
+    async fn key_pairs(&self) -> Vec<Left> {
+        let each = self.resources.open(ResourceKind::KeyPair).into_iter().map(|key| async move {
+            self.started(&key).await;
+            // By name: that is no error when the key pair does not exist.
+            let gone = self.insist(|| self.client.delete_key_pair(&key.name)).await;
+            self.settle(&key, gone.map(|()| Gone::Deleted)).await
+        });
+        join_all(each).await.into_iter().flatten().collect()
+    }
+
+    async fn instances(&self) -> Vec<Left> {
+        let mut left = Vec::new();
+        let volumes = Mutex::new(BTreeSet::new());
+        let seen = &volumes;
+        let each =
+            self.resources.open(ResourceKind::Instance).into_iter().map(|instance| async move {
+                self.started(&instance).await;
+                let gone = self.terminate(&instance, seen).await;
+                self.settle(&instance, gone).await
+            });
+        left.extend(join_all(each).await.into_iter().flatten());
+        let volumes: Vec<_> =
+            volumes.into_inner().unwrap_or_else(PoisonError::into_inner).into_iter().collect();
+        // What still has its instance cannot be removed, and would only fail until the deadline.
+        if left.is_empty() {
+            let (more_volumes, groups) = tokio::join!(self.volumes(volumes), self.groups());
+            left.extend(more_volumes);
+            left.extend(groups);
+        } else {
+            for group in self.resources.open(ResourceKind::SecurityGroup) {
+                left.push(self.left(&group, "an instance still uses it"));
+            }
+        }
+        left
+    }
+
+    async fn terminate(
+        &self,
+        resource: &Resource,
+        volumes: &Mutex<BTreeSet<String>>,
+    ) -> Result<Gone, AwsError> {
+        let id = match &resource.id {
+            Some(id) => id.clone(),
+            None => match self.find_instance(&resource.name).await? {
+                Some(id) => id,
+                None => return Ok(Gone::NeverMade),
+            },
+        };
+        self.insist(|| async {
+            match self.client.instance(&id).await? {
+                Some(instance) => {
+                    self.resources.seen(ResourceKind::Instance, &id);
+                    let mut volumes = volumes.lock().unwrap_or_else(PoisonError::into_inner);
+                    volumes.extend(instance.volume_ids);
+                    if instance.state == "terminated" {
+                        return Ok(());
+                    }
+                }
+                None if resource.seen || resource.at.elapsed() >= SETTLING => return Ok(()),
+                None => {}
+            }
+            self.client.terminate_instance(&id).await
+        })
+        .await
+        .or_else(|error| if error.is_not_found() { Ok(()) } else { Err(error) })?;
+        let polling = Polling { deadline: self.deadline, ..Polling::seconds(3, 0) };
+        let look = || async {
+            Ok(match self.client.instance(&id).await? {
+                None => Look::Done(()),
+                Some(instance) if instance.state == "terminated" => Look::Done(()),
+                Some(instance) => Look::Pending { state: instance.state, progress: 0 },
+            })
+        };
+        match wait(polling, self.leave, |_| {}, look).await? {
+            Ending::Done(()) => Ok(Gone::Deleted),
+            Ending::Cancelled => Err(self.not_gone(&id, "the teardown was interrupted")),
+            Ending::Hopeless { state, .. } | Ending::DeadlinePassed { state, .. } => {
+                Err(self.not_gone(&id, &format!("it is still `{state}`")))
+            }
+        }
+    }
+
+    fn not_gone(&self, id: &str, message: &str) -> AwsError {
+        AwsFailure {
+            kind: AwsErrorKind::Request,
+            action: "TerminateInstances",
+            service: "ec2",
+            code: None,
+            message: message.to_owned(),
+            request_id: None,
+            status: None,
+            resource: Some(id.to_owned()),
+            region: self.client.region().to_owned(),
+            endpoint: self.client.endpoint().map(ToOwned::to_owned),
+        }
+        .into()
+    }
+
+    /// The instance that a RunInstances call without a clear answer made.
+    async fn find_instance(&self, token: &str) -> Result<Option<String>, AwsError> {
+        self.search(|| async {
+            let by = [Filter::new("client-token", token)];
+            let found = self.client.describe_instances(&[], &by).await?;
+            Ok(found.into_iter().find(|one| one.state != "terminated").map(|one| one.id))
+        })
+        .await
+    }
+
+    async fn groups(&self) -> Vec<Left> {
+        let each =
+            self.resources.open(ResourceKind::SecurityGroup).into_iter().map(|group| async move {
+                self.started(&group).await;
+                let gone = self.delete_group(&group).await;
+                self.settle(&group, gone).await
+            });
+        join_all(each).await.into_iter().flatten().collect()
+    }
+
+    async fn delete_group(&self, resource: &Resource) -> Result<Gone, AwsError> {
+        let id = match &resource.id {
+            Some(id) => id.clone(),
+            None => {
+                let by = [Filter::new("group-name", &resource.name)];
+                let found = self
+                    .search(|| async {
+                        let found = self.client.describe_security_groups(&[], &by).await?;
+                        Ok(found.into_iter().next().map(|group| group.id))
+                    })
+                    .await?;
+                match found {
+                    Some(id) => id,
+                    None => return Ok(Gone::NeverMade),
+                }
+            }
+        };
+        self.insist(|| self.client.delete_security_group(&id)).await.map(|()| Gone::Deleted)
+    }
+
+    /// Volumes that outlived their instance. All of them: they were made for the build alone, and
+    /// a mapping without `delete_on_termination` would otherwise leave one behind on every build.
+    async fn volumes(&self, ids: Vec<String>) -> Vec<Left> {
+        if ids.is_empty() {
+            return Vec::new();
+        }
+        let by = [Filter { name: "volume-id".to_owned(), values: ids }];
+        let found = match self.insist(|| self.client.describe_volumes(&[], &by)).await {
+            Ok(found) => found,
+            Err(error) => {
+                tracing::warn!(%error, "volumes cannot be listed");
+                return Vec::new();
+            }
+        };
+        for volume in found {
+            if matches!(volume.state.as_str(), "available" | "in-use" | "error")
+                && let Err(error) = self.resources.adopt(ResourceKind::Volume, &volume.id).await
+            {
+                tracing::warn!(%error, "the ledger cannot be written");
+            }
+        }
+        let each = self.resources.open(ResourceKind::Volume).into_iter().map(|volume| async move {
+            self.started(&volume).await;
+            let id = volume.id.clone().unwrap_or_default();
+            let gone = self.insist(|| self.client.delete_volume(&id)).await;
+            self.settle(&volume, gone.map(|()| Gone::Deleted)).await
+        });
+        join_all(each).await.into_iter().flatten().collect()
+    }
+
+    async fn images(&self) -> Vec<Left> {
+        let each = self.resources.open(ResourceKind::Image).into_iter().map(|image| async move {
+            self.started(&image).await;
+            let gone = self.deregister(&image).await;
+            self.settle(&image, gone).await
+        });
+        let mut left: Vec<_> = join_all(each).await.into_iter().flatten().collect();
+        let each =
+            self.resources.open(ResourceKind::Snapshot).into_iter().map(|snapshot| async move {
+                self.started(&snapshot).await;
+                let id = snapshot.id.clone().unwrap_or_default();
+                let gone = self.insist(|| self.client.delete_snapshot(&id)).await;
+                self.settle(&snapshot, gone.map(|()| Gone::Deleted)).await
+            });
+        left.extend(join_all(each).await.into_iter().flatten());
+        left
+    }
+
+    async fn deregister(&self, resource: &Resource) -> Result<Gone, AwsError> {
+        let id = match &resource.id {
+            Some(id) => id.clone(),
+            None => match self.find_image(&resource.name).await? {
+                Some(id) => id,
+                None => return Ok(Gone::NeverMade),
+            },
+        };
+        // Snapshots first become visible in the image, later by their description; after the
+        // image is gone only the latter tells.
+        self.adopt_snapshots(&id).await?;
+        let settling = !resource.seen && resource.at.elapsed() < SETTLING;
+        let until = Instant::now() + SETTLING;
+        self.insist(|| async {
+            match self.client.deregister_image(&id).await {
+                Err(error) if error.is_not_found() && !(settling && Instant::now() < until) => {
+                    Ok(())
+                }
+                other => other,
+            }
+        })
+        .await?;
+        self.adopt_snapshots(&id).await?;
+        Ok(Gone::Deleted)
+    }
+
+    async fn adopt_snapshots(&self, image: &str) -> Result<(), AwsError> {
+        let described = format!("*{image}*");
+        let by = [Filter::new("description", described)];
+        let (found, named) = tokio::join!(
+            self.insist(|| self.client.image(image)),
+            self.insist(|| self.client.describe_snapshots(&[], &by)),
+        );
+        let ids = found?
+            .into_iter()
+            .flat_map(|image| image.snapshot_ids)
+            .chain(named?.into_iter().map(|snapshot| snapshot.id));
+        for id in ids {
+            if let Err(error) = self.resources.adopt(ResourceKind::Snapshot, &id).await {
+                tracing::warn!(%error, "the ledger cannot be written");
+            }
+        }
+        Ok(())
+    }
+
+    /// The image that a CreateImage call without a clear answer made of this build's instance.
+    async fn find_image(&self, name: &str) -> Result<Option<String>, AwsError> {
+        let query = ImageQuery {
+            owners: vec!["self".to_owned()],
+            filters: vec![Filter::new("name", name)],
+            include_deprecated: true,
+            ..ImageQuery::default()
+        };
+        let instance = self.resources.last_instance();
+        self.search(|| async {
+            let found = self.client.describe_images(&query).await?;
+            Ok(found
+                .into_iter()
+                .find(|image| {
+                    image.name == name
+                        && image.source_instance_id.is_some()
+                        && image.source_instance_id == instance
+                })
+                .map(|image| image.id))
+        })
+        .await
+    }
+
+    /// Looks for something for a few seconds: it may exist and not be visible yet.
+    async fn search<F>(&self, look: impl Fn() -> F) -> Result<Option<String>, AwsError>
+    where
+        F: Future<Output = Result<Option<String>, AwsError>>,
+    {
+        let until = Instant::now() + seconds(10);
+        loop {
+            if let Some(found) = self.insist(&look).await? {
+                return Ok(Some(found));
+            }
+            if Instant::now() >= until || self.leave.is_cancelled() {
+                return Ok(None);
+            }
+            sleep(seconds(1)).await;
+        }
+    }
+
+    /// Makes a call until it succeeds, the thing is gone, the refusal is final, or the deadline
+    /// passes.
+    async fn insist<T, F>(&self, call: impl Fn() -> F) -> Result<T, AwsError>
+    where
+        F: Future<Output = Result<T, AwsError>>,
+        T: GoneWhenNotFound,
+    {
+        let until = Instant::now() + self.deadline;
+        let mut backoff = Backoff::new(milliseconds(300), seconds(5));
+        loop {
+            let error = match persist(self.leave, &call).await {
+                Ok(value) => return Ok(value),
+                Err(error) => error,
+            };
+            if error.is_not_found()
+                && let Some(gone) = T::gone()
+            {
+                return Ok(gone);
+            }
+            let pause = backoff.next();
+            if is_final(&error) || self.leave.is_cancelled() || Instant::now() + pause > until {
+                return Err(error);
+            }
+            tokio::select! {
+                () = self.leave.cancelled() => return Err(error),
+                () = sleep(pause) => {}
+            }
+        }
+    }
+}
+
+/// What became of something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Gone {
+    Deleted,
+    NeverMade,
+}
+
+/// What `not found` stands for: success for a call that removes, an error for one that looks.
+trait GoneWhenNotFound: Sized {
+    fn gone() -> Option<Self>;
+}
+
+impl GoneWhenNotFound for () {
+    fn gone() -> Option<Self> {
+        Some(())
+    }
+}
+
+impl<T> GoneWhenNotFound for Vec<T> {
+    fn gone() -> Option<Self> {
+        Some(Vec::new())
+    }
+}
+
+impl<T> GoneWhenNotFound for Option<T> {
+    fn gone() -> Option<Self> {
+        Some(None)
+    }
+}
+
+/// Refusals that no repetition changes.
+fn is_final(error: &AwsError) -> bool {
+    matches!(error.kind, AwsErrorKind::Credentials | AwsErrorKind::Region | AwsErrorKind::Request)
+        || error.is_code(&[
+            "UnauthorizedOperation",
+            "AccessDenied",
+            "ExpiredToken",
+            "RequestExpired",
+            "AuthFailure",
+            "InvalidClientTokenId",
+            "OperationNotPermitted",
+        ])
+}

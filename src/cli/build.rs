@@ -1,0 +1,138 @@
+//! `bake build`.
+
+use std::path::PathBuf;
+
+use crate::aws::Endpoint;
+use crate::build::{self, BuildOutcome, Cancel, OnError, RunError, RunSettings, Signal};
+use crate::event::channel;
+use crate::plan::Plan;
+use crate::render::{Console, Mask, Settings};
+use crate::sandbox::service::Sandbox;
+
+use super::Exit;
+use super::arguments::{self, BuildArguments};
+use super::inputs::{Prepared, prepare};
+use super::outcome::{complain, is_terminal, report};
+use super::signals::Signals;
+use super::{outcome, sandbox};
+
+/// Builds the images of a template.
+pub(super) fn run(arguments: &BuildArguments) -> Exit {
+    let mask = Mask::default();
+    let prepared = match prepare(&arguments.template) {
+        Ok(prepared) => prepared,
+        Err(found) => {
+            report(&found, &mask);
+            return Exit::Failed;
+        }
+    };
+    mask.add(&prepared.environment.secrets());
+    for plan in &prepared.plans {
+        for component in plan.components() {
+            mask.add(&component.secrets);
+        }
+    }
+    report(&prepared.warnings, &mask);
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => return sandbox::failed(&error),
+    };
+    runtime.block_on(build(arguments, &prepared, mask))
+}
+
+async fn build(arguments: &BuildArguments, prepared: &Prepared, mask: Mask) -> Exit {
+    let Some(ledgers) = build::ledger::default_directory() else {
+        complain("error: there is no place for ledgers: set HOME or XDG_STATE_HOME");
+        return Exit::Failed;
+    };
+    // Before anything is made, and before the sandbox has machines.
+    let signals = match Signals::take() {
+        Ok(signals) => signals,
+        Err(error) => return sandbox::failed(&error),
+    };
+    let cloud = if arguments.sandbox {
+        match sandbox::start(([127, 0, 0, 1], 0).into(), &arguments.behaviour).await {
+            Ok(cloud) => Some(cloud),
+            Err(error) => return sandbox::failed(&*error),
+        }
+    } else {
+        None
+    };
+    let settings = settings(arguments, ledgers, cloud.as_ref());
+    let exit = run_plans(arguments, &prepared.plans, &settings, signals, mask).await;
+    if let Some(cloud) = cloud {
+        cloud.stop().await;
+    }
+    exit
+}
+
+fn settings(
+    arguments: &BuildArguments,
+    ledgers: PathBuf,
+    cloud: Option<&Sandbox>,
+) -> RunSettings {
+    RunSettings {
+        run_id: uuid::Uuid::now_v7().to_string(),
+        force: arguments.force,
+        on_error: match arguments.on_error {
+            arguments::OnError::Cleanup => OnError::Cleanup,
+            arguments::OnError::Abort => OnError::Abort,
+        },
+        // Packer takes anything below one for "no limit".
+        parallel: usize::try_from(arguments.parallel_builds).ok().filter(|limit| *limit > 0),
+        directory: std::env::current_dir().unwrap_or_default(),
+        ledgers,
+        endpoint: cloud.map(|cloud| Endpoint { url: cloud.endpoint_url() }),
+    }
+}
+
+async fn run_plans(
+    arguments: &BuildArguments,
+    plans: &[Plan],
+    settings: &RunSettings,
+    signals: Signals,
+    mask: Mask,
+) -> Exit {
+    let (events, received) = channel();
+    let cancel = Cancel::new();
+    let first_signal = signals.cancel(cancel.clone(), events.clone());
+    let console = Console::new(
+        outcome::Stdout,
+        Settings {
+            colour: outcome::colour(arguments.color),
+            progress: is_terminal() && outcome::errors_on_terminal(),
+            timestamps: arguments.timestamp_ui,
+        },
+        mask.clone(),
+    );
+    let printing = tokio::spawn(console.run(received));
+    let outcomes = build::run(plans, settings, events, &cancel).await;
+    let came = *first_signal.borrow();
+    // The handler holds an emitter: without it, the console knows that nothing more will come.
+    drop(first_signal);
+    if let Err(error) = printing.await {
+        complain(&format!("error: the build log broke off: {error}"));
+    }
+    match outcomes {
+        Ok(outcomes) => exit_of(&outcomes, came),
+        Err(RunError::Template(found)) => {
+            report(&found, &mask);
+            Exit::Failed
+        }
+        Err(error) => sandbox::failed(&error),
+    }
+}
+
+fn exit_of(outcomes: &[BuildOutcome], came: Option<Signal>) -> Exit {
+    if outcomes.iter().any(|outcome| !outcome.left.is_empty()) {
+        return Exit::LeftBehind;
+    }
+    if outcomes.iter().all(|outcome| outcome.result.is_ok()) {
+        return Exit::Done;
+    }
+    match came {
+        Some(Signal::Interrupt) => Exit::Interrupted,
+        Some(Signal::Terminate) => Exit::Terminated,
+        None => Exit::Failed,
+    }
+}

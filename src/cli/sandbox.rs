@@ -1,0 +1,174 @@
+//! `bake sandbox`.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::render::short;
+use crate::sandbox::cloud::Image;
+use crate::sandbox::machine::MachineError;
+use crate::sandbox::machine::userland::UserlandHost;
+use crate::sandbox::service::{Options, Sandbox};
+use crate::sandbox::store::Store;
+
+use super::Exit;
+use super::arguments::{SandboxArguments, SandboxBehaviour, SandboxCommand, ServeArguments};
+use super::outcome::{complain, print};
+use super::signals::Signals;
+
+/// Runs one of the sandbox's commands.
+pub(super) fn run(arguments: &SandboxArguments) -> Exit {
+    let done = match &arguments.command {
+        SandboxCommand::Serve(arguments) => return serve(arguments),
+        SandboxCommand::Images => images(),
+        SandboxCommand::Rm { names } => remove(names),
+        SandboxCommand::Import { name, from } => import(name, from),
+    };
+    match done {
+        Ok(()) => Exit::Done,
+        Err(error) => failed(&error),
+    }
+}
+
+/// A sandbox over the user's store.
+pub(super) async fn start(
+    bind: std::net::SocketAddr,
+    behaviour: &SandboxBehaviour,
+) -> Result<Sandbox, Box<dyn std::error::Error>> {
+    let store = Store::open(Store::default_root())?;
+    let host = UserlandHost::new(store.clone())?;
+    let options = Options {
+        bind,
+        latency: behaviour.latency.clone().unwrap_or_default(),
+        faults: behaviour.faults.clone(),
+    };
+    Ok(Sandbox::start(options, Arc::new(host), store).await?)
+}
+
+/// Says why there is no sandbox, and what helps.
+pub(super) fn failed(error: &(dyn std::error::Error + 'static)) -> Exit {
+    let mut text = format!("error: {error}");
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if let Some(MachineError::Unsupported { hint, .. }) = error.downcast_ref() {
+            text += &format!("\n  = help: {hint}");
+        }
+        cause = error.source();
+    }
+    complain(&text);
+    Exit::Failed
+}
+
+fn serve(arguments: &ServeArguments) -> Exit {
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&error),
+    };
+    runtime.block_on(async {
+        let mut signals = match Signals::take() {
+            Ok(signals) => signals,
+            Err(error) => return failed(&error),
+        };
+        let sandbox = match start(arguments.listen, &arguments.behaviour).await {
+            Ok(sandbox) => sandbox,
+            Err(error) => return failed(&*error),
+        };
+        let url = sandbox.endpoint_url();
+        print(&format!(
+            "The sandbox listens on {url} until it is interrupted. For other clients:\n\n\
+             export AWS_ENDPOINT_URL={url}\n\
+             export AWS_REGION=us-east-1 AWS_DEFAULT_REGION=us-east-1\n\
+             export AWS_ACCESS_KEY_ID=sandbox AWS_SECRET_ACCESS_KEY=sandbox\n"
+        ));
+        signals.next().await;
+        sandbox.stop().await;
+        Exit::Done
+    })
+}
+
+fn images() -> Result<(), MachineError> {
+    let store = Store::open(Store::default_root())?;
+    let mut rows = vec![["IMAGE", "NAME", "AGE", "HASH", "BASE"].map(str::to_owned)];
+    let mut images: Vec<_> = store
+        .images()?
+        .into_iter()
+        .filter_map(|record| Image::from_record(record).ok())
+        .collect();
+    images.sort_by_key(|image| image.created);
+    let now = jiff::Timestamp::now();
+    for image in images {
+        let age = now.duration_since(image.created).unsigned_abs();
+        let hash = image.tags.get("bake:image-hash").map_or("-", |hash| {
+            hash.get(..12).unwrap_or(hash)
+        });
+        let base = image.root.as_ref().map_or("-", |root| root.base.as_str());
+        rows.push([
+            image.id.clone(),
+            image.name.clone(),
+            short(age),
+            hash.to_owned(),
+            base.to_owned(),
+        ]);
+    }
+    print(&table(&rows));
+    Ok(())
+}
+
+/// Columns as wide as their widest cell; nothing after the last.
+fn table<const N: usize>(rows: &[[String; N]]) -> String {
+    let width = |column: usize| {
+        rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default()
+    };
+    let widths: Vec<_> = (0..N).map(width).collect();
+    rows.iter()
+        .map(|row| {
+            let cells: Vec<_> = row
+                .iter()
+                .zip(&widths)
+                .map(|(cell, width)| format!("{cell:<width$}"))
+                .collect();
+            format!("{}\n", cells.join("  ").trim_end())
+        })
+        .collect()
+}
+
+fn remove(names: &[String]) -> Result<(), MachineError> {
+    let store = Store::open(Store::default_root())?;
+    for name in names {
+        let named = |image: &Image| image.id == *name || image.name == *name;
+        let found = store
+            .images()?
+            .into_iter()
+            .filter_map(|record| Image::from_record(record).ok())
+            .find(named);
+        match found {
+            Some(image) => {
+                store.remove_image(&image.id)?;
+                print(&format!("Removed image {} ({})\n", image.id, image.name));
+            }
+            None => {
+                store.remove_base(name)?;
+                print(&format!("Removed base {name}\n"));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn import(name: &str, from: &Path) -> Result<(), MachineError> {
+    let store = Store::open(Store::default_root())?;
+    let base = store.import(name, from)?;
+    let system = if base.os_name.is_empty() { "no os-release" } else { &base.os_name };
+    print(&format!("Imported base {} ({system})\n", base.name));
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_aligned_without_trailing_blanks() {
+        let rows = [["A", "LONG"], ["bcd", "e"]].map(|row| row.map(str::to_owned));
+        assert_eq!(table(&rows), "A    LONG\nbcd  e\n");
+    }
+}

@@ -1,0 +1,34 @@
+//! Where finished images are kept.
+
+use crate::sandbox::machine::{Base, MachineError};
+use crate::sandbox::store::{ImageRecord, Store};
+
+/// Keeps image records and knows the bases. The store on disk is one; tests have one in memory.
+pub trait ImageStore: Send + Sync {
+    /// All bases, `host` first when it may be used.
+    fn bases(&self) -> Result<Vec<Base>, MachineError>;
+    /// All image records.
+    fn images(&self) -> Result<Vec<ImageRecord>, MachineError>;
+    /// Writes or replaces a record.
+    fn save(&self, record: &ImageRecord) -> Result<(), MachineError>;
+    /// Removes a record.
+    fn remove(&self, id: &str) -> Result<(), MachineError>;
+}
+
+impl ImageStore for Store {
+    fn bases(&self) -> Result<Vec<Base>, MachineError> {
+        Store::bases(self)
+    }
+
+    fn images(&self) -> Result<Vec<ImageRecord>, MachineError> {
+        Store::images(self)
+    }
+
+    fn save(&self, record: &ImageRecord) -> Result<(), MachineError> {
+        self.save_image(record)
+    }
+
+    fn remove(&self, id: &str) -> Result<(), MachineError> {
+        self.remove_image(id)
+    }
+}

@@ -1,0 +1,349 @@
+//! What happens after a request: machines go up and down, images are captured.
+//!
+//! One task an effect. A task does its work on the machine while it holds the
+//! instance's `operation` lock, and changes the state only when it still is
+//! what the request made it: a later request may have come in between.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::account::Cloud;
+use super::image::ImageState;
+use super::instance::{Instance, InstanceState, MachineHandle, ShutdownBehavior};
+use super::session::{Effect, Region};
+use crate::sandbox::machine::{Ended, Machine, MachineError, MachineSpec, RootFs};
+
+/// The tag that says where an instance's SSH server listens when it is not port 22.
+const PORT_TAG: &str = "bake:sandbox-ssh-port";
+
+impl Cloud {
+    /// Starts the task of an effect.
+    pub(super) fn begin(&self, region: String, effect: Effect) {
+        let cloud = self.clone();
+        self.inner.tasks.spawn(async move {
+            match effect {
+                Effect::Launch(id) => cloud.launch(&region, &id).await,
+                Effect::Stop(id) => cloud.stop(&region, &id).await,
+                Effect::Start(id) => cloud.start(&region, &id).await,
+                Effect::Reboot(id) => cloud.reboot(&region, &id).await,
+                Effect::Terminate(id) => cloud.terminate(&region, &id).await,
+                Effect::Capture { image_id, instance_id, reboot } => {
+                    match cloud.capture(&region, &instance_id, reboot).await {
+                        Ok(root) => cloud.complete_image(&region, &image_id, Some(root)).await,
+                        Err(error) => cloud.fail_image(&region, &image_id, &error.to_string()),
+                    }
+                }
+                Effect::Copy(image_id) => cloud.complete_image(&region, &image_id, None).await,
+            }
+        });
+    }
+
+    fn with_region<R>(&self, region: &str, act: impl FnOnce(&mut Region) -> R) -> Option<R> {
+        self.regions().get_mut(region).map(act)
+    }
+
+    fn with_instance<R>(
+        &self,
+        region: &str,
+        id: &str,
+        act: impl FnOnce(&mut Instance) -> R,
+    ) -> Option<R> {
+        self.with_region(region, |region| region.instances.get_mut(id).map(act)).flatten()
+    }
+
+    /// Waits for the operation lock of an instance; gives its state and machine then.
+    async fn lock(&self, region: &str, id: &str) -> Option<Locked> {
+        let operation = self.with_instance(region, id, |instance| instance.operation.clone())?;
+        let guard = operation.lock_owned().await;
+        self.with_instance(region, id, |instance| Locked {
+            state: instance.state,
+            machine: instance.machine.as_ref().map(|handle| handle.0.clone()),
+            _guard: guard,
+        })
+    }
+
+    /// Takes as long as the settings say, or until the sandbox closes.
+    async fn pause(&self, time: Duration) {
+        if !time.is_zero() {
+            tokio::select! {
+                () = tokio::time::sleep(time) => {}
+                () = self.inner.closing.cancelled() => {}
+            }
+        }
+    }
+
+    /// Changes the state when it still is `from`.
+    fn advance(&self, region: &str, id: &str, from: InstanceState, to: InstanceState) {
+        self.with_instance(region, id, |instance| {
+            if instance.state == from {
+                instance.state = to;
+            }
+        });
+    }
+
+    async fn launch(&self, region: &str, id: &str) {
+        let Some(locked) = self.lock(region, id).await else { return };
+        if locked.state != InstanceState::Pending {
+            return;
+        }
+        let Some(spec) = self.with_instance(region, id, |instance| spec_of(instance)) else {
+            return;
+        };
+        match self.inner.host.launch(spec).await {
+            Ok(machine) => self.up(region, id, &machine),
+            Err(error) => {
+                self.broken(region, id, "launch", &error);
+                self.gone(region, id);
+                return;
+            }
+        }
+        drop(locked);
+        self.pause(self.inner.latency.running).await;
+        self.advance(region, id, InstanceState::Pending, InstanceState::Running);
+    }
+
+    /// A machine runs: its address is known, and its end is watched for.
+    fn up(&self, region: &str, id: &str, machine: &Arc<dyn Machine>) {
+        let address = machine.ssh_address();
+        self.with_instance(region, id, |instance| {
+            instance.machine = Some(MachineHandle(machine.clone()));
+            instance.address = Some(address);
+            if address.port() != 22 {
+                instance.tags.insert(PORT_TAG.to_owned(), address.port().to_string());
+            }
+        });
+        let ended = machine.ended();
+        let cloud = self.clone();
+        let (region, id) = (region.to_owned(), id.to_owned());
+        self.inner.tasks.spawn(async move {
+            tokio::select! {
+                ended = ended => cloud.ended(&region, &id, ended).await,
+                () = cloud.inner.closing.cancelled() => {}
+            }
+        });
+    }
+
+    /// A machine stopped running. When nobody asked for it, the instance follows.
+    async fn ended(&self, region: &str, id: &str, ended: Ended) {
+        let (code, text) = match ended {
+            Ended::Asked => return,
+            Ended::PoweredOff => {
+                ("Client.InstanceInitiatedShutdown", "Instance initiated shutdown")
+            }
+            Ended::Died => ("Server.InternalError", "The machine's first process died"),
+        };
+        let next = self.with_instance(region, id, |instance| {
+            if !matches!(instance.state, InstanceState::Pending | InstanceState::Running) {
+                return None;
+            }
+            instance.state_reason = Some((code.to_owned(), format!("{code}: {text}")));
+            instance.transition_reason.clear();
+            // A crash keeps the files, whatever a power-off would do.
+            let behavior = match ended {
+                Ended::PoweredOff => instance.on_shutdown,
+                Ended::Asked | Ended::Died => ShutdownBehavior::Stop,
+            };
+            instance.state = match behavior {
+                ShutdownBehavior::Stop => InstanceState::Stopping,
+                ShutdownBehavior::Terminate => InstanceState::ShuttingDown,
+            };
+            Some(behavior)
+        });
+        match next.flatten() {
+            Some(ShutdownBehavior::Stop) => self.stop(region, id).await,
+            Some(ShutdownBehavior::Terminate) => self.terminate(region, id).await,
+            None => {}
+        }
+    }
+
+    async fn stop(&self, region: &str, id: &str) {
+        let Some(locked) = self.lock(region, id).await else { return };
+        if let Some(machine) = &locked.machine
+            && let Err(error) = machine.stop().await
+        {
+            self.broken(region, id, "stop", &error);
+        }
+        drop(locked);
+        self.pause(self.inner.latency.stopped).await;
+        self.advance(region, id, InstanceState::Stopping, InstanceState::Stopped);
+    }
+
+    async fn start(&self, region: &str, id: &str) {
+        let Some(locked) = self.lock(region, id).await else { return };
+        let (InstanceState::Pending, Some(machine)) = (locked.state, &locked.machine) else {
+            return;
+        };
+        if let Err(error) = machine.start().await {
+            self.broken(region, id, "start", &error);
+            self.advance(region, id, InstanceState::Pending, InstanceState::Stopped);
+            return;
+        }
+        self.up(region, id, machine);
+        drop(locked);
+        self.pause(self.inner.latency.running).await;
+        self.advance(region, id, InstanceState::Pending, InstanceState::Running);
+    }
+
+    async fn reboot(&self, region: &str, id: &str) {
+        let Some(locked) = self.lock(region, id).await else { return };
+        let (InstanceState::Running, Some(machine)) = (locked.state, &locked.machine) else {
+            return;
+        };
+        match machine.reboot().await {
+            Ok(()) => self.up(region, id, machine),
+            Err(error) => {
+                self.broken(region, id, "reboot", &error);
+                drop(locked);
+                self.ended(region, id, Ended::Died).await;
+            }
+        }
+    }
+
+    async fn terminate(&self, region: &str, id: &str) {
+        let Some(locked) = self.lock(region, id).await else { return };
+        if let Some(machine) = &locked.machine {
+            let console = machine.console_output();
+            if let Err(error) = machine.terminate().await {
+                self.broken(region, id, "terminate", &error);
+            }
+            self.with_instance(region, id, |instance| {
+                instance.console = console;
+                instance.machine = None;
+            });
+        }
+        drop(locked);
+        self.pause(self.inner.latency.terminated).await;
+        self.gone(region, id);
+    }
+
+    /// The instance is terminated: its volumes go away or become free.
+    fn gone(&self, region: &str, id: &str) {
+        self.with_region(region, |region| {
+            let Some(instance) = region.instances.get_mut(id) else { return };
+            instance.state = InstanceState::Terminated;
+            instance.terminated = Some(Timestamp::now());
+            instance.address = None;
+            instance.volumes.clear();
+            region.volumes.retain(|_, volume| {
+                let attachment = volume.attachment.as_ref();
+                !attachment.is_some_and(|a| a.instance_id == id && a.delete_on_termination)
+            });
+            for volume in region.volumes.values_mut() {
+                volume.attachment.take_if(|attachment| attachment.instance_id == id);
+            }
+        });
+    }
+
+    /// Something failed on this host: the instance says so.
+    fn broken(&self, region: &str, id: &str, what: &str, error: &MachineError) {
+        tracing::warn!(instance = id, "{what} failed: {error}");
+        self.with_instance(region, id, |instance| {
+            let message = format!("Server.InternalError: {what} failed: {error}");
+            instance.state_reason = Some(("Server.InternalError".to_owned(), message));
+        });
+    }
+
+    /// Copies what an instance's machine wrote; gives what an image of it starts from.
+    async fn capture(&self, region: &str, id: &str, reboot: bool) -> Result<RootFs, MachineError> {
+        let gone = || MachineError::Other(format!("the instance {id} has no machine any more"));
+        let locked = self.lock(region, id).await.ok_or_else(gone)?;
+        let machine = locked.machine.as_ref().ok_or_else(gone)?;
+        let restart = reboot && machine.is_running();
+        if restart {
+            machine.stop().await?;
+        }
+        let layer = machine.capture().await;
+        let state = self.with_instance(region, id, |instance| instance.state);
+        if restart && state == Some(InstanceState::Running) {
+            match machine.start().await {
+                Ok(()) => self.up(region, id, machine),
+                Err(error) => {
+                    self.broken(region, id, "start after the capture", &error);
+                    self.advance(region, id, InstanceState::Running, InstanceState::Stopped);
+                }
+            }
+        }
+        let layer = layer?;
+        let mut root = self.with_instance(region, id, |i| i.root.clone()).ok_or_else(gone)?;
+        root.layers.push(layer);
+        Ok(root)
+    }
+
+    /// Completes the snapshots of a pending image, then the image, and writes it to the store.
+    async fn complete_image(&self, region: &str, id: &str, root: Option<RootFs>) {
+        let captured = root.clone();
+        self.with_region(region, |region| {
+            if let Some(image) = region.images.get_mut(id) {
+                image.root = root.or(image.root.take());
+            }
+        });
+        self.pause(self.inner.latency.snapshot).await;
+        self.with_region(region, |region| {
+            let devices = region.images.get_mut(id).map(|image| image.block_devices.iter_mut());
+            for snapshot in devices.into_iter().flatten().filter_map(|d| d.snapshot.as_mut()) {
+                snapshot.completed = true;
+            }
+        });
+        self.pause(self.inner.latency.image).await;
+        let finished = self.with_region(region, |region| {
+            let Some(image) = region.images.get_mut(id) else { return Ok(false) };
+            image.state = ImageState::Available;
+            let record = image.to_record().map_err(|error| error.to_string())?;
+            let record = record.ok_or("nothing was captured")?;
+            self.inner.store.save(&record).map_err(|error| error.to_string())?;
+            region.images.remove(id);
+            Ok::<bool, String>(true)
+        });
+        match (finished, captured) {
+            (Some(Err(reason)), _) => self.fail_image(region, id, &reason),
+            (Some(Ok(false)), Some(root)) => self.drop_layers(id, root),
+            _ => {}
+        }
+    }
+
+    /// An image was deregistered while it was made: nothing names its layer any more. The
+    /// store removes layers with the last record, so there is one for a moment.
+    fn drop_layers(&self, id: &str, root: RootFs) {
+        let record = crate::sandbox::store::ImageRecord {
+            id: id.to_owned(),
+            root,
+            details: serde_json::Value::Null,
+        };
+        let store = &self.inner.store;
+        if let Err(error) = store.save(&record).and_then(|()| store.remove(id)) {
+            tracing::warn!(image = id, "its layer stays in the store: {error}");
+        }
+    }
+
+    fn fail_image(&self, region: &str, id: &str, reason: &str) {
+        tracing::warn!(image = id, "no image was made: {reason}");
+        self.with_region(region, |region| {
+            if let Some(image) = region.images.get_mut(id) {
+                image.state = ImageState::Failed(reason.to_owned());
+            }
+        });
+    }
+}
+
+/// An instance that nobody else operates on.
+struct Locked {
+    state: InstanceState,
+    machine: Option<Arc<dyn Machine>>,
+    _guard: tokio::sync::OwnedMutexGuard<()>,
+}
+
+fn spec_of(instance: &Instance) -> MachineSpec {
+    let user_data = instance.user_data.as_deref();
+    MachineSpec {
+        id: instance.id.clone(),
+        hostname: instance.id.clone(),
+        root: instance.root.clone(),
+        authorized_keys: instance.public_key.iter().cloned().collect(),
+        users: instance.users.clone(),
+        make_unknown_users: instance.make_unknown_users,
+        // RunInstances refused what cannot be decoded.
+        user_data: user_data.and_then(|data| super::launch::decode_user_data(data).ok()),
+    }
+}

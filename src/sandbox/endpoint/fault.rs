@@ -1,0 +1,200 @@
+//! Faults on purpose: which call of which action goes wrong, and how.
+//!
+//! A rule is `ACTION:COUNT:EFFECT`:
+//!
+//! - ACTION: a name with `*` and `?`, such as `RunInstances`, `Describe*`, `*`;
+//! - COUNT: `3` the first three calls that the rule sees, `#3` only the third,
+//!   `3+` the third and all after it, `*` every call;
+//! - EFFECT: see [`FaultEffect`].
+
+use std::str::FromStr;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::sandbox::cloud::{CloudError, parse_duration, wildcard};
+
+/// One rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FaultRule {
+    action: String,
+    first: u64,
+    last: Option<u64>,
+    effect: FaultEffect,
+}
+
+/// What goes wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FaultEffect {
+    /// The call is refused and does nothing: `throttle` (RequestLimitExceeded), `internal`
+    /// (InternalError, 500), `unavailable` (503), `capacity` (InsufficientInstanceCapacity),
+    /// `unauthorized` (UnauthorizedOperation), or `error=CODE` with or without `/MESSAGE`.
+    Refuse(CloudError),
+    /// `delay=DURATION`: the call takes that much longer, then works.
+    Delay(Duration),
+    /// `drop`: the connection is closed before the call is acted on.
+    Drop,
+    /// `cut`: the call is acted on, and the connection is closed in the middle of the answer.
+    Cut,
+}
+
+/// Why a rule was not understood.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FaultError {
+    /// Not three parts.
+    #[error("`{0}` is not `ACTION:COUNT:EFFECT`; for example `RunInstances:2:throttle`")]
+    Shape(String),
+    /// An action with other characters than letters, `*` and `?`.
+    #[error("`{0}` is not the name of an action; for example `CreateImage`, `Describe*` or `*`")]
+    Action(String),
+    /// Not a count.
+    #[error(
+        "`{0}` does not say which calls; write `3` (the first three), `#3` (the third), `3+` (from the third on) or `*`"
+    )]
+    Count(String),
+    /// Not an effect.
+    #[error(
+        "`{0}` is not a fault; there are: throttle, internal, unavailable, capacity, unauthorized, error=CODE, error=CODE/MESSAGE, delay=5s, drop, cut"
+    )]
+    Effect(String),
+}
+
+impl FromStr for FaultRule {
+    type Err = FaultError;
+
+    fn from_str(text: &str) -> Result<Self, FaultError> {
+        let shape = || FaultError::Shape(text.to_owned());
+        let (action, rest) = text.split_once(':').ok_or_else(shape)?;
+        let (count, effect) = rest.split_once(':').ok_or_else(shape)?;
+        if action.is_empty()
+            || !action.chars().all(|c| c.is_ascii_alphanumeric() || "*?".contains(c))
+        {
+            return Err(FaultError::Action(action.to_owned()));
+        }
+        let number = |text: &str| text.parse().ok().filter(|n: &u64| *n > 0);
+        let range = if count == "*" {
+            Some((1, None))
+        } else if let Some(only) = count.strip_prefix('#') {
+            number(only).map(|n| (n, Some(n)))
+        } else if let Some(first) = count.strip_suffix('+') {
+            number(first).map(|n| (n, None))
+        } else {
+            number(count).map(|n| (1, Some(n)))
+        };
+        let (first, last) = range.ok_or_else(|| FaultError::Count(count.to_owned()))?;
+        let effect = effect.parse()?;
+        Ok(Self { action: action.to_owned(), first, last, effect })
+    }
+}
+
+impl FromStr for FaultEffect {
+    type Err = FaultError;
+
+    fn from_str(text: &str) -> Result<Self, FaultError> {
+        let refuse = |code: &str, message: &str| {
+            Ok(FaultEffect::Refuse(CloudError::new(code.to_owned(), message)))
+        };
+        match text {
+            "throttle" => refuse("RequestLimitExceeded", "Request limit exceeded."),
+            "internal" => refuse("InternalError", "An internal error has occurred"),
+            "unavailable" => {
+                refuse("Unavailable", "The service is unavailable. Please try again shortly.")
+            }
+            "capacity" => refuse(
+                "InsufficientInstanceCapacity",
+                "We currently do not have sufficient capacity in the Availability Zone you requested.",
+            ),
+            "unauthorized" => {
+                refuse("UnauthorizedOperation", "You are not authorized to perform this operation.")
+            }
+            "drop" => Ok(FaultEffect::Drop),
+            "cut" => Ok(FaultEffect::Cut),
+            _ => {
+                let unknown = || FaultError::Effect(text.to_owned());
+                let (name, value) = text.split_once('=').ok_or_else(unknown)?;
+                match name {
+                    "error" if !value.is_empty() => {
+                        let (code, message) =
+                            value.split_once('/').unwrap_or((value, "A fault on purpose."));
+                        refuse(code, message)
+                    }
+                    "delay" => parse_duration(value).map(FaultEffect::Delay).ok_or_else(unknown),
+                    _ => Err(unknown()),
+                }
+            }
+        }
+    }
+}
+
+/// Rules with how often each has matched.
+#[derive(Debug, Default)]
+pub(super) struct Faults(Mutex<Vec<(FaultRule, u64)>>);
+
+impl Faults {
+    pub(super) fn new(rules: Vec<FaultRule>) -> Self {
+        Self(Mutex::new(rules.into_iter().map(|rule| (rule, 0)).collect()))
+    }
+
+    /// What happens to this call: each rule counts it, and all that are due apply in their order.
+    pub(super) fn due(&self, action: &str) -> Vec<FaultEffect> {
+        let mut rules = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut due = Vec::new();
+        for (rule, seen) in rules.iter_mut().filter(|(rule, _)| wildcard(&rule.action, action)) {
+            *seen += 1;
+            if *seen >= rule.first && rule.last.is_none_or(|last| *seen <= last) {
+                due.push(rule.effect.clone());
+            }
+        }
+        due
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn faults(rules: &[&str]) -> Faults {
+        let parse = |text: &&str| text.parse().unwrap_or_else(|error| panic!("{error}"));
+        Faults::new(rules.iter().map(parse).collect())
+    }
+
+    fn hits(rule: &str, calls: usize) -> Vec<usize> {
+        let faults = faults(&[rule]);
+        (1..=calls).filter(|_| !faults.due("RunInstances").is_empty()).collect()
+    }
+
+    #[test]
+    fn counts() {
+        assert_eq!(hits("RunInstances:2:drop", 4), [1, 2]);
+        assert_eq!(hits("RunInstances:#3:drop", 4), [3]);
+        assert_eq!(hits("Run*:3+:drop", 4), [3, 4]);
+        assert_eq!(hits("*:*:drop", 3), [1, 2, 3]);
+        assert_eq!(hits("Stop*:*:drop", 3), [0; 0]);
+    }
+
+    #[test]
+    fn rules_add_up() {
+        let faults = faults(&["*:*:delay=5ms", "CreateImage:1:error=Some.Code/why: so"]);
+        assert_eq!(
+            faults.due("CreateImage"),
+            [
+                FaultEffect::Delay(Duration::from_millis(5)),
+                FaultEffect::Refuse(CloudError::new("Some.Code", "why: so")),
+            ]
+        );
+        assert_eq!(faults.due("CreateImage").len(), 1);
+    }
+
+    #[test]
+    fn mistakes_are_explained() {
+        let wrong = |text: &str| match text.parse::<FaultRule>() {
+            Ok(rule) => format!("{rule:?}"),
+            Err(error) => error.to_string(),
+        };
+        insta::assert_snapshot!(wrong("RunInstances:throttle"), @"`RunInstances:throttle` is not `ACTION:COUNT:EFFECT`; for example `RunInstances:2:throttle`");
+        insta::assert_snapshot!(wrong(":1:throttle"), @"`` is not the name of an action; for example `CreateImage`, `Describe*` or `*`");
+        insta::assert_snapshot!(wrong("RunInstances:0:throttle"), @"`0` does not say which calls; write `3` (the first three), `#3` (the third), `3+` (from the third on) or `*`");
+        insta::assert_snapshot!(wrong("RunInstances:#x:throttle"), @"`#x` does not say which calls; write `3` (the first three), `#3` (the third), `3+` (from the third on) or `*`");
+        insta::assert_snapshot!(wrong("RunInstances:1:explode"), @"`explode` is not a fault; there are: throttle, internal, unavailable, capacity, unauthorized, error=CODE, error=CODE/MESSAGE, delay=5s, drop, cut");
+        insta::assert_snapshot!(wrong("RunInstances:1:delay=soon"), @"`delay=soon` is not a fault; there are: throttle, internal, unavailable, capacity, unauthorized, error=CODE, error=CODE/MESSAGE, delay=5s, drop, cut");
+    }
+}

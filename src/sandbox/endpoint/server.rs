@@ -1,0 +1,367 @@
+//! HTTP/1.1 on loopback: bounded input, one request to one answer.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures::stream;
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited, StreamBody};
+use hyper::body::{Bytes, Frame, Incoming};
+use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{HeaderMap, Method, Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::actions;
+use super::call::{Answer, Call, Handler};
+use super::fault::{FaultEffect, FaultRule, Faults};
+use super::query::Params;
+use super::signature::{Scope, scope};
+use super::ssm;
+use super::xml::Fields;
+use crate::sandbox::cloud::{Cloud, CloudError};
+
+/// At most this much in a request's body.
+const MAX_BODY: usize = 1024 * 1024;
+/// At most this much of headers, and of what is read ahead.
+const MAX_BUFFER: usize = 64 * 1024;
+/// A client that sends nothing for this long is let go.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(75);
+const BODY_TIMEOUT: Duration = Duration::from_secs(60);
+
+const EC2_NAMESPACE: &str = "http://ec2.amazonaws.com/doc/2016-11-15/";
+const STS_NAMESPACE: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
+
+type Body = UnsyncBoxBody<Bytes, io::Error>;
+
+/// A running endpoint.
+pub struct Endpoint {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    closing: CancellationToken,
+    tasks: TaskTracker,
+}
+
+struct Shared {
+    cloud: Cloud,
+    faults: Faults,
+    calls: Mutex<BTreeMap<String, u64>>,
+}
+
+impl Endpoint {
+    /// Listens, and answers from `cloud` until [`Endpoint::close`].
+    pub async fn start(
+        bind: SocketAddr,
+        cloud: Cloud,
+        faults: Vec<FaultRule>,
+    ) -> io::Result<Endpoint> {
+        let listener = TcpListener::bind(bind).await?;
+        let address = listener.local_addr()?;
+        let shared =
+            Arc::new(Shared { cloud, faults: Faults::new(faults), calls: Mutex::default() });
+        let endpoint = Endpoint {
+            address,
+            shared: shared.clone(),
+            closing: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+        };
+        let (closing, tasks) = (endpoint.closing.clone(), endpoint.tasks.clone());
+        endpoint.tasks.spawn(async move {
+            loop {
+                tokio::select! {
+                    accepted = listener.accept() => match accepted {
+                        Ok((stream, _)) => {
+                            tasks.spawn(connection(stream, shared.clone(), closing.clone()));
+                        }
+                        Err(error) => {
+                            // Usually too many open files: others have to close first.
+                            tracing::warn!("no connection could be accepted: {error}");
+                            tokio::time::sleep(Duration::from_millis(50)).await;
+                        }
+                    },
+                    () = closing.cancelled() => break,
+                }
+            }
+        });
+        Ok(endpoint)
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// How often each action was called so far, faults included.
+    pub fn calls(&self) -> BTreeMap<String, u64> {
+        self.shared.calls.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Answers what was asked, then closes all connections.
+    pub async fn close(&self) {
+        self.closing.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+}
+
+async fn connection(stream: TcpStream, shared: Arc<Shared>, closing: CancellationToken) {
+    // Answers are small: waiting to fill a packet only costs time.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!("no TCP_NODELAY: {error}");
+    }
+    let service = service_fn(move |request| {
+        let shared = shared.clone();
+        async move { answer(&shared, request).await.ok_or(io::Error::other("a fault on purpose")) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIMEOUT)
+        .max_buf_size(MAX_BUFFER)
+        .serve_connection(TokioIo::new(stream), service);
+    let mut connection = std::pin::pin!(connection);
+    let served = tokio::select! {
+        served = connection.as_mut() => served,
+        () = closing.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = served {
+        tracing::debug!("a connection ended: {error}");
+    }
+}
+
+/// Which service a request is for, and what it asks.
+enum Asked {
+    Ec2 { action: String, handler: Option<Handler> },
+    Sts { action: String, handler: Option<Handler> },
+    Ssm { action: String },
+}
+
+impl Asked {
+    fn of(headers: &HeaderMap, params: &Params) -> Result<Self, CloudError> {
+        let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok());
+        if let Some(target) = target {
+            let action = target.strip_prefix("AmazonSSM.").ok_or_else(|| {
+                CloudError::new("UnknownOperationException", "The sandbox speaks EC2, STS and SSM.")
+            })?;
+            return Ok(Asked::Ssm { action: action.to_owned() });
+        }
+        let action = params.text("Action").ok_or_else(|| {
+            CloudError::new("MissingAction", "The request must contain the parameter Action")
+        })?;
+        let sts = actions::find(actions::STS, action);
+        let action = action.to_owned();
+        if sts.is_some() || params.text("Version") == Some("2011-06-15") {
+            return Ok(Asked::Sts { action, handler: sts });
+        }
+        let handler = actions::find(actions::EC2, &action);
+        Ok(Asked::Ec2 { action, handler })
+    }
+
+    fn action(&self) -> &str {
+        match self {
+            Asked::Ec2 { action, .. } | Asked::Sts { action, .. } | Asked::Ssm { action } => action,
+        }
+    }
+}
+
+/// `None` closes the connection.
+async fn answer(shared: &Arc<Shared>, request: Request<Incoming>) -> Option<Response<Body>> {
+    let request_id = uuid::Uuid::new_v4().to_string();
+    let (params, headers, body) = match read(request).await {
+        Ok(read) => read,
+        Err(error) => return Some(ec2_answer("", &request_id, Err(error))),
+    };
+    let asked = match Asked::of(&headers, &params) {
+        Ok(asked) => asked,
+        Err(error) => return Some(ec2_answer("", &request_id, Err(error))),
+    };
+    let action = asked.action().to_owned();
+    tracing::debug!(request_id, "{action}");
+    if let Ok(mut calls) = shared.calls.lock() {
+        // Names come from outside; only those that exist are kept.
+        if !matches!(asked, Asked::Ec2 { handler: None, .. } | Asked::Sts { handler: None, .. }) {
+            *calls.entry(action.clone()).or_default() += 1;
+        }
+    }
+    let (mut refused, mut cut) = (None, false);
+    for fault in shared.faults.due(&action) {
+        match fault {
+            FaultEffect::Refuse(error) => refused = refused.or(Some(error)),
+            FaultEffect::Delay(time) => tokio::time::sleep(time).await,
+            FaultEffect::Drop => return None,
+            FaultEffect::Cut => cut = true,
+        }
+    }
+    let response = match refused {
+        Some(error) => match &asked {
+            Asked::Ec2 { .. } => ec2_answer(&action, &request_id, Err(error)),
+            Asked::Sts { .. } => sts_answer(&action, &request_id, Err(error)),
+            Asked::Ssm { .. } => ssm_answer(&request_id, Err(error)),
+        },
+        None => {
+            let shared = shared.clone();
+            let id = request_id.clone();
+            let work = move || act(&shared.cloud, &asked, &headers, &params, &body, &id);
+            match tokio::task::spawn_blocking(work).await {
+                Ok(response) => response,
+                Err(_) => {
+                    let error = CloudError::internal("The sandbox failed on this request.");
+                    ec2_answer(&action, &request_id, Err(error))
+                }
+            }
+        }
+    };
+    Some(if cut { cut_in_half(response).await } else { response })
+}
+
+/// Reads the whole request, within limits.
+async fn read(request: Request<Incoming>) -> Result<(Params, HeaderMap, Bytes), CloudError> {
+    let (head, body) = request.into_parts();
+    if head.method != Method::POST && head.method != Method::GET {
+        return Err(CloudError::new("InvalidRequest", "The request is neither POST nor GET"));
+    }
+    let body = tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, MAX_BODY).collect())
+        .await
+        .map_err(|_| CloudError::new("RequestTimeout", "The body did not arrive in time"))?
+        .map_err(|error| {
+            if error.is::<LengthLimitError>() {
+                let message = format!("The request's body is larger than {MAX_BODY} bytes");
+                CloudError::new("RequestEntityTooLarge", message)
+            } else {
+                CloudError::new("IncompleteBody", "The request's body is not complete")
+            }
+        })?
+        .to_bytes();
+    let mut params = Params::default();
+    params.add(head.uri.query().unwrap_or_default().as_bytes())?;
+    if !head.headers.contains_key("x-amz-target") {
+        params.add(&body)?;
+    }
+    Ok((params, head.headers, body))
+}
+
+fn act(
+    cloud: &Cloud,
+    asked: &Asked,
+    headers: &HeaderMap,
+    params: &Params,
+    body: &[u8],
+    request_id: &str,
+) -> Response<Body> {
+    let scope = scope(headers, params);
+    let handle = |handler: Option<Handler>, action: &str| {
+        let Scope { access_key, region } = &scope.clone()?;
+        let handler = handler.ok_or_else(|| {
+            CloudError::new(
+                "InvalidAction",
+                format!("The action {action} is not valid for this web service."),
+            )
+        })?;
+        handler(&Call { cloud, region, access_key, params })
+    };
+    match asked {
+        Asked::Ec2 { action, handler } => ec2_answer(action, request_id, handle(*handler, action)),
+        Asked::Sts { action, handler } => sts_answer(action, request_id, handle(*handler, action)),
+        Asked::Ssm { action } => {
+            let answer = scope.and_then(|scope| ssm::act(cloud, &scope.region, action, body));
+            ssm_answer(request_id, answer)
+        }
+    }
+}
+
+fn ec2_answer(action: &str, request_id: &str, answer: Answer) -> Response<Body> {
+    match answer {
+        Ok(fields) => {
+            let document = Fields::new()
+                .text("requestId", request_id)
+                .extend(fields)
+                .document(&format!("{action}Response"), Some(EC2_NAMESPACE));
+            respond(StatusCode::OK, "text/xml;charset=UTF-8", request_id, document)
+        }
+        Err(error) => {
+            let one = Fields::new().text("Code", &error.code).text("Message", &error.message);
+            let document = Fields::new()
+                .group("Errors", Fields::new().group("Error", one))
+                .text("RequestID", request_id)
+                .document("Response", None);
+            respond(status(&error), "text/xml;charset=UTF-8", request_id, document)
+        }
+    }
+}
+
+fn sts_answer(action: &str, request_id: &str, answer: Answer) -> Response<Body> {
+    match answer {
+        Ok(fields) => {
+            let document = Fields::new()
+                .group(format!("{action}Result"), fields)
+                .group("ResponseMetadata", Fields::new().text("RequestId", request_id))
+                .document(&format!("{action}Response"), Some(STS_NAMESPACE));
+            respond(StatusCode::OK, "text/xml", request_id, document)
+        }
+        Err(error) => {
+            let side = if error.status() >= 500 { "Receiver" } else { "Sender" };
+            let one = Fields::new()
+                .text("Type", side)
+                .text("Code", &error.code)
+                .text("Message", &error.message);
+            let document = Fields::new()
+                .group("Error", one)
+                .text("RequestId", request_id)
+                .document("ErrorResponse", Some(STS_NAMESPACE));
+            respond(status(&error), "text/xml", request_id, document)
+        }
+    }
+}
+
+fn ssm_answer(request_id: &str, answer: Result<serde_json::Value, CloudError>) -> Response<Body> {
+    let (status, value) = match answer {
+        Ok(value) => (StatusCode::OK, value),
+        Err(error) => {
+            let value = serde_json::json!({ "__type": error.code, "message": error.message });
+            (status(&error), value)
+        }
+    };
+    respond(status, "application/x-amz-json-1.1", request_id, value.to_string().into_bytes())
+}
+
+fn status(error: &CloudError) -> StatusCode {
+    StatusCode::from_u16(error.status()).unwrap_or(StatusCode::BAD_REQUEST)
+}
+
+fn respond(
+    status: StatusCode,
+    content_type: &'static str,
+    request_id: &str,
+    body: Vec<u8>,
+) -> Response<Body> {
+    let body = Full::new(Bytes::from(body)).map_err(|never: Infallible| match never {});
+    let mut response = Response::new(body.boxed_unsync());
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, hyper::header::HeaderValue::from_static(content_type));
+    if let Ok(id) = request_id.parse() {
+        headers.insert("x-amzn-requestid", id);
+    }
+    response
+}
+
+/// The same answer, whose connection breaks after half of it.
+async fn cut_in_half(response: Response<Body>) -> Response<Body> {
+    let (mut head, body) = response.into_parts();
+    let whole = body.collect().await.map(|whole| whole.to_bytes()).unwrap_or_default();
+    head.headers.insert(CONTENT_LENGTH, whole.len().into());
+    let half = whole.slice(..whole.len() / 2);
+    let broken = || Err(io::Error::other("a fault on purpose"));
+    let frames = stream::iter([Ok(Frame::data(half)), broken()]);
+    Response::from_parts(head, StreamBody::new(frames).boxed_unsync())
+}

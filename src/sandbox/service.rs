@@ -1,0 +1,92 @@
+//! The sandbox as one thing: an endpoint over a cloud over a host.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use super::cloud::{Cloud, ImageStore, Latency};
+use super::endpoint::{Endpoint, FaultRule};
+use super::machine::Host;
+
+/// How a sandbox behaves.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where the endpoint listens; port 0 takes a free one. Anybody who reaches it can run
+    /// commands on this machine: keep it on loopback.
+    pub bind: SocketAddr,
+    /// How long transitions take.
+    pub latency: Latency,
+    /// What goes wrong on purpose.
+    pub faults: Vec<FaultRule>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            latency: Latency::default(),
+            faults: Vec::new(),
+        }
+    }
+}
+
+/// Why there is no sandbox.
+#[derive(Debug, thiserror::Error)]
+pub enum SandboxError {
+    /// The address cannot be listened on.
+    #[error("the sandbox cannot listen on {address}: {source}")]
+    Bind {
+        /// The address.
+        address: SocketAddr,
+        /// The system's answer.
+        source: std::io::Error,
+    },
+    /// The address can be reached from elsewhere.
+    #[error(
+        "the sandbox cannot listen on {0}: it runs commands for whoever connects, so it takes loopback addresses only"
+    )]
+    NotLoopback(SocketAddr),
+}
+
+/// A running sandbox. End it with [`Sandbox::stop`]: dropping it leaves the endpoint running as
+/// long as the tokio runtime does.
+pub struct Sandbox {
+    cloud: Cloud,
+    endpoint: Endpoint,
+}
+
+impl Sandbox {
+    /// Starts the endpoint. Each region that a request is signed for is apart; images are in
+    /// `store`, everything else ends with the sandbox.
+    pub async fn start(
+        options: Options,
+        host: Arc<dyn Host>,
+        store: impl ImageStore + 'static,
+    ) -> Result<Sandbox, SandboxError> {
+        let address = options.bind;
+        if !address.ip().is_loopback() {
+            return Err(SandboxError::NotLoopback(address));
+        }
+        let cloud = Cloud::new(host, Arc::new(store), options.latency);
+        let endpoint = Endpoint::start(address, cloud.clone(), options.faults)
+            .await
+            .map_err(|source| SandboxError::Bind { address, source })?;
+        Ok(Sandbox { cloud, endpoint })
+    }
+
+    /// What `AWS_ENDPOINT_URL` is set to.
+    pub fn endpoint_url(&self) -> String {
+        format!("http://{}", self.endpoint.address())
+    }
+
+    /// How often each action was called so far.
+    pub fn calls(&self) -> BTreeMap<String, u64> {
+        self.endpoint.calls()
+    }
+
+    /// Stops answering, terminates all instances and waits until their machines are gone.
+    pub async fn stop(self) {
+        self.endpoint.close().await;
+        self.cloud.close().await;
+    }
+}

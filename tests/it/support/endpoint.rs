@@ -1,0 +1,124 @@
+//! A sandbox that runs by itself, asked as any other client would ask it.
+
+use std::process::Command;
+
+use aws_sdk_ec2::Client;
+use aws_sdk_ec2::config::{BehaviorVersion, Credentials, Region};
+use aws_sdk_ec2::types::{Image, InstanceStateName};
+use rustix::process::Signal;
+
+use super::Workspace;
+use super::workspace::Running;
+
+/// `bake sandbox serve` in a workspace.
+pub(crate) struct Endpoint {
+    running: Option<Running>,
+    url: String,
+    runtime: tokio::runtime::Runtime,
+    client: Client,
+}
+
+impl Endpoint {
+    /// Starts it and waits until it listens.
+    pub(crate) fn start(workspace: &Workspace, options: &[&str]) -> Self {
+        let arguments = ["sandbox", "serve"].iter().chain(options);
+        let mut command = workspace.command(arguments);
+        command.stderr(std::process::Stdio::inherit());
+        let mut running = Running::start(command);
+        let url = running.wait_for_word("http://");
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        let configuration = aws_sdk_ec2::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("us-east-1"))
+            .endpoint_url(&url)
+            .credentials_provider(Credentials::new("test", "test", None, None, "test"))
+            .build();
+        let client = Client::from_conf(configuration);
+        Self { running: Some(running), url, runtime, client }
+    }
+
+    /// Where it listens.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Makes a command talk to it.
+    pub(crate) fn used_by(&self, mut command: Command) -> Command {
+        command
+            .env("AWS_ENDPOINT_URL", &self.url)
+            .env("AWS_REGION", "us-east-1")
+            .env("AWS_ACCESS_KEY_ID", "test")
+            .env("AWS_SECRET_ACCESS_KEY", "test");
+        command
+    }
+
+    /// All instances that it remembers, with their states.
+    pub(crate) fn instances(&self) -> Vec<(String, InstanceStateName)> {
+        let answer = self.runtime.block_on(self.client.describe_instances().send());
+        answer
+            .expect("describe instances")
+            .reservations()
+            .iter()
+            .flat_map(aws_sdk_ec2::types::Reservation::instances)
+            .map(|instance| {
+                let state = instance.state().and_then(|state| state.name()).expect("a state");
+                (instance.instance_id().unwrap_or_default().to_owned(), state.clone())
+            })
+            .collect()
+    }
+
+    /// The account's own images.
+    pub(crate) fn images(&self) -> Vec<Image> {
+        let ask = self.client.describe_images().owners("self").send();
+        self.runtime.block_on(ask).expect("describe images").images().to_vec()
+    }
+
+    /// Fails the test if anything but images and their snapshots is left.
+    #[track_caller]
+    pub(crate) fn assert_only_images(&self) {
+        for (id, state) in self.instances() {
+            assert_eq!(state, InstanceStateName::Terminated, "instance {id} is left");
+        }
+        let keys = self.runtime.block_on(self.client.describe_key_pairs().send());
+        assert!(keys.expect("describe key pairs").key_pairs().is_empty(), "a key pair is left");
+        let groups = self.runtime.block_on(self.client.describe_security_groups().send());
+        let groups = groups.expect("describe security groups");
+        let left: Vec<_> = groups
+            .security_groups()
+            .iter()
+            .filter(|group| group.group_name() != Some("default"))
+            .collect();
+        assert!(left.is_empty(), "a security group is left: {left:?}");
+        let volumes = self.runtime.block_on(self.client.describe_volumes().send());
+        assert!(volumes.expect("describe volumes").volumes().is_empty(), "a volume is left");
+        let snapshots =
+            self.runtime.block_on(self.client.describe_snapshots().owner_ids("self").send());
+        let used: Vec<_> = self
+            .images()
+            .iter()
+            .flat_map(|image| image.block_device_mappings().to_vec())
+            .filter_map(|mapping| mapping.ebs().and_then(|ebs| ebs.snapshot_id().map(str::to_owned)))
+            .collect();
+        for snapshot in snapshots.expect("describe snapshots").snapshots() {
+            let id = snapshot.snapshot_id().unwrap_or_default().to_owned();
+            assert!(used.contains(&id), "snapshot {id} is left");
+        }
+    }
+
+    /// Ends it and waits until it has.
+    pub(crate) fn stop(self) {
+        drop(self);
+    }
+}
+
+impl Drop for Endpoint {
+    fn drop(&mut self) {
+        if let Some(running) = self.running.take() {
+            running.signal(Signal::INT);
+            running.finish();
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! A place to run bake in, and eyes for what it leaves.
+
+mod endpoint;
+mod workspace;
+
+pub(crate) use endpoint::Endpoint;
+pub(crate) use workspace::{Outcome, Running, Workspace, finished};
+
+use std::path::PathBuf;
+
+/// The repository.
+pub(crate) fn repository() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Whether the slow suites are to run; says so when not.
+pub(crate) fn all_suites(what: &str) -> bool {
+    let wanted = std::env::var_os("BAKE_TEST_ALL").is_some();
+    if !wanted {
+        eprintln!("skipped: {what} (set BAKE_TEST_ALL=1 to run it)");
+    }
+    wanted
+}
+
+/// Whether this process may make namespaces and mounts; says so when not.
+pub(crate) fn root(what: &str) -> bool {
+    let root = rustix::process::geteuid().is_root();
+    if !root {
+        eprintln!("skipped: {what} (needs root)");
+    }
+    root
+}
