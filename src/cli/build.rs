@@ -66,7 +66,11 @@ async fn build(arguments: &BuildArguments, prepared: &Prepared, mask: Mask) -> E
     exit
 }
 
-fn settings(arguments: &BuildArguments, ledgers: PathBuf, cloud: Option<&Sandbox>) -> RunSettings {
+fn settings(
+    arguments: &BuildArguments,
+    ledgers: PathBuf,
+    cloud: Option<&Sandbox>,
+) -> RunSettings {
     RunSettings {
         run_id: uuid::Uuid::now_v7().to_string(),
         force: arguments.force,

@@ -164,7 +164,5 @@ fn format_of(path: &Path, source: &Arc<Source>) -> Result<Format, Diagnostics> {
 }
 
 pub(super) fn parse_hcl_json(source: &Arc<Source>) -> Result<Body, Diagnostics> {
-    Err(Diagnostic::error("unsupported", "HCL in JSON is not supported yet")
-        .at(&Span::new(source, 0..1), "")
-        .into())
+    Err(Diagnostic::error("unsupported", "HCL in JSON is not supported yet").at(&Span::new(source, 0..1), "").into())
 }

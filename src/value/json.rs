@@ -18,9 +18,7 @@ pub fn to_json(value: &Value) -> Option<serde_json::Value> {
             Json::Array(all.iter().map(to_json).collect::<Option<_>>()?)
         }
         Kind::Map(_, all) | Kind::Object(all) => Json::Object(
-            all.iter()
-                .map(|(name, one)| Some((name.clone(), to_json(one)?)))
-                .collect::<Option<_>>()?,
+            all.iter().map(|(name, one)| Some((name.clone(), to_json(one)?))).collect::<Option<_>>()?,
         ),
     })
 }
@@ -114,9 +112,7 @@ pub fn from_json(json: &serde_json::Value) -> Value {
         Json::String(text) => Value::string(text),
         Json::Array(all) => Value::tuple(all.iter().map(from_json).collect()),
         Json::Object(all) => Value::object(
-            all.iter()
-                .map(|(name, one)| (name.clone(), from_json(one)))
-                .collect::<BTreeMap<_, _>>(),
+            all.iter().map(|(name, one)| (name.clone(), from_json(one))).collect::<BTreeMap<_, _>>(),
         ),
     }
 }
@@ -129,10 +125,7 @@ mod tests {
     fn text_is_escaped_as_go_does() {
         let value = Value::object(BTreeMap::from([
             ("b".to_owned(), Value::string("<a&b>\u{1}\n\"")),
-            (
-                "a".to_owned(),
-                Value::number(parse_number("12345678901234567890123.5").expect("number")),
-            ),
+            ("a".to_owned(), Value::number(parse_number("12345678901234567890123.5").expect("number"))),
         ]));
         assert_eq!(
             json_text(&value).expect("known"),

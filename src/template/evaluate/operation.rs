@@ -4,7 +4,9 @@ use super::evaluator::{Evaluator, Outcome};
 use super::failure::with_values;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::template::syntax::{BinaryOperator, Expression, UnaryOperator};
-use crate::value::{Kind, Marks, Number, Type, Value, bounded, divide, equals, remainder};
+use crate::value::{
+    Kind, Marks, Number, Type, Value, bounded, divide, equals, remainder,
+};
 
 impl Evaluator<'_> {
     pub(super) fn unary(

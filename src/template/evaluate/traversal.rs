@@ -29,9 +29,7 @@ impl Path<'_> {
 
     fn text(&self) -> String {
         let last = self.taken.last().map(step_span);
-        last.map_or_else(|| self.base.span.clone(), |last| self.base.span.to(last))
-            .text()
-            .to_owned()
+        last.map_or_else(|| self.base.span.clone(), |last| self.base.span.to(last)).text().to_owned()
     }
 }
 
@@ -259,16 +257,13 @@ impl Evaluator<'_> {
         }
         let by_position = match &value.kind {
             Kind::List(..) | Kind::Tuple(_) | Kind::Unknown(Type::List(_) | Type::Tuple(_)) => true,
-            Kind::Map(..) | Kind::Object(_) | Kind::Unknown(Type::Map(_) | Type::Object(_)) => {
-                false
-            }
+            Kind::Map(..) | Kind::Object(_) | Kind::Unknown(Type::Map(_) | Type::Object(_)) => false,
             Kind::Unknown(Type::Any) => return Ok(Cow::Owned(Value::unknown(Type::Any))),
             _ => {
                 let what = described(&value);
-                let report =
-                    Diagnostic::error("not-indexable", format!("{what} has no elements to index"))
-                        .at(&index.span, "")
-                        .also(&path.base.span, format!("`{}` is {what}", path.text()));
+                let report = Diagnostic::error("not-indexable", format!("{what} has no elements to index"))
+                    .at(&index.span, "")
+                    .also(&path.base.span, format!("`{}` is {what}", path.text()));
                 let report = match value.kind {
                     Kind::Set(..) | Kind::Unknown(Type::Set(_)) => {
                         report.help("elements of a set have no order: convert it with `tolist`")
@@ -279,8 +274,9 @@ impl Evaluator<'_> {
             }
         };
         let of = if by_position { Type::Number } else { Type::String };
-        let key = convert(&key, &of)
-            .map_err(|error| conversion(&error, "this index does not fit", index, self.scope))?;
+        let key = convert(&key, &of).map_err(|error| {
+            conversion(&error, "this index does not fit", index, self.scope)
+        })?;
         let element = match (&value.kind, &key.kind) {
             (Kind::List(of, _) | Kind::Map(of, _), Kind::Unknown(_)) => {
                 return Ok(Cow::Owned(Value::unknown(of.clone())));
@@ -312,8 +308,10 @@ impl Evaluator<'_> {
             return Err(self.no_element(&value, &key, index, path).into());
         }
         match value {
-            Cow::Borrowed(value) => Ok(element_of(value, &key)
-                .map_or_else(|| Cow::Owned(Value::unknown(Type::Any)), Cow::Borrowed)),
+            Cow::Borrowed(value) => Ok(element_of(value, &key).map_or_else(
+                || Cow::Owned(Value::unknown(Type::Any)),
+                Cow::Borrowed,
+            )),
             Cow::Owned(_) => Ok(Cow::Owned(element.cloned().unwrap_or_else(Value::null))),
         }
     }
@@ -343,8 +341,7 @@ impl Evaluator<'_> {
             ),
             _ => (format!("`{text}` has no element {shown}"), "not there".into(), None),
         };
-        let report =
-            Diagnostic::error("unknown-element", summary).at(&index.span, label).maybe_help(help);
+        let report = Diagnostic::error("unknown-element", summary).at(&index.span, label).maybe_help(help);
         with_values(report, &[path.base, index], self.scope)
     }
 }

@@ -57,11 +57,8 @@ fn call(
             .help(format!("write `{name}`")));
     }
     if name == "optional" {
-        return Err(invalid(
-            &whole.span,
-            "`optional` stands only for an attribute of an object type",
-        )
-        .help("write `object({ name = optional(string) })`"));
+        return Err(invalid(&whole.span, "`optional` stands only for an attribute of an object type")
+            .help("write `object({ name = optional(string) })`"));
     }
     if !CONSTRUCTORS.contains(&name) {
         return Err(unknown(name, name_span));
@@ -81,8 +78,7 @@ fn call(
         (_, ExpressionKind::Object(items)) => {
             let mut attributes = BTreeMap::new();
             for item in items {
-                let ExpressionKind::Literal(Value { kind: Kind::String(name), .. }) =
-                    &item.key.kind
+                let ExpressionKind::Literal(Value { kind: Kind::String(name), .. }) = &item.key.kind
                 else {
                     return Err(invalid(&item.key.span, "a name of an attribute is a plain word"));
                 };

@@ -131,13 +131,9 @@ pub(super) const FUNCTIONS: &[Function] = &[
             Ok(Value::string(text.strip_suffix(call.text(1)).unwrap_or(text)))
         },
     ),
-    Function::new(
-        "trimspace",
-        &[string("text")],
-        Of::String,
-        "removes blanks from both ends",
-        |call| Ok(Value::string(call.text(0).trim())),
-    ),
+    Function::new("trimspace", &[string("text")], Of::String, "removes blanks from both ends", |call| {
+        Ok(Value::string(call.text(0).trim()))
+    }),
 ];
 
 fn chomp(call: &Call<'_>) -> Outcome {
@@ -161,8 +157,11 @@ fn title(call: &Call<'_>) -> Outcome {
             result.push(c);
         }
         // As in Go: ASCII but letters, digits and underscores separates words, else only blanks do.
-        begins =
-            if c.is_ascii() { !(c.is_ascii_alphanumeric() || c == '_') } else { c.is_whitespace() };
+        begins = if c.is_ascii() {
+            !(c.is_ascii_alphanumeric() || c == '_')
+        } else {
+            c.is_whitespace()
+        };
     }
     Ok(Value::string(result))
 }
@@ -240,8 +239,7 @@ fn compiled(call: &Call<'_>, at: usize) -> Result<regex::Regex, Failure> {
     regex::RegexBuilder::new(call.text(at)).size_limit(1 << 20).build().map_err(|error| {
         let text = error.to_string();
         // The last line says what is wrong; those before draw the pattern.
-        let detail =
-            text.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
+        let detail = text.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
         Failure::of(at, format!("invalid regular expression{}", call.detail(at, detail)))
     })
 }
@@ -263,11 +261,7 @@ fn captured(pattern: &regex::Regex, captures: &regex::Captures<'_>) -> Result<Va
         return Err(Failure::of(0, "groups have to be all named or all without name"));
     }
     Ok(Value::object(
-        names
-            .iter()
-            .flatten()
-            .map(|name| ((*name).to_owned(), text(captures.name(name))))
-            .collect(),
+        names.iter().flatten().map(|name| ((*name).to_owned(), text(captures.name(name)))).collect(),
     ))
 }
 
@@ -298,3 +292,4 @@ fn regex_replace(call: &Call<'_>) -> Outcome {
     }
     Ok(Value::string(replaced))
 }
+

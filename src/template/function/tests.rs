@@ -479,10 +479,7 @@ fn files_are_read_from_the_directory_of_the_template() {
             "templatefile(\"t.tpl\", { \"a b\" = 1 })",
             "error: `templatefile`: \"a b\" cannot be the name of a variable",
         ),
-        (
-            "templatefile(\"t.tpl\", 1)",
-            "error: `templatefile`: a map or an object of variables is required",
-        ),
+        ("templatefile(\"t.tpl\", 1)", "error: `templatefile`: a map or an object of variables is required"),
     ] {
         assert_eq!(in_scope(text, &scope), expected, "{text}");
     }
@@ -537,47 +534,15 @@ fn signatures_name_parameters_and_types() {
 #[test]
 fn secrets_stay_out_of_errors_of_functions() {
     let scope = scope();
-    let scope =
-        Arc::new(scope.with("s", Value::string("hunter2").marked(crate::value::Marks::SENSITIVE)));
+    let scope = Arc::new(scope.with("s", Value::string("hunter2").marked(crate::value::Marks::SENSITIVE)));
     for call in [
-        "regex(s, \"a\")",
-        "regex(\"x\", s)",
-        "parseint(s, 10)",
-        "base64decode(s)",
-        "file(s)",
-        "fileset(s, s)",
-        "templatefile(s, {})",
-        "uuidv5(s, s)",
-        "timeadd(s, s)",
-        "formatdate(s, s)",
-        "cidrhost(s, 1)",
-        "cidrsubnet(s, 1, 1)",
-        "index([\"a\"], s)",
-        "lookup({}, s)",
-        "jsondecode(s)",
-        "tonumber(s)",
-        "s + 1",
-        "[1][s]",
-        "{ a = 1 }[s]",
-        "var.names[s]",
-        "convert(s, number)",
-        "format(\"%d\", s)",
-        "sum([s])",
-        "[for x in s : x]",
-        "s.x",
-        "s ? 1 : 2",
-        "{for x in [s, s] : x => 1}",
-        "merge(s)",
-        "range(s)",
-        "format(s, 1)",
-        "textencodebase64(\"a\", s)",
-        "cidrcontains(s, s)",
-        "tomap({ a = s, b = [1] })",
-        "tolist([s, []])",
-        "coalesce([s], 1)",
-        "element([s], s)",
-        "slice([s], s, 1)",
-        "regex_replace(s, s, \"(\")",
+        "regex(s, \"a\")", "regex(\"x\", s)", "parseint(s, 10)", "base64decode(s)", "file(s)", "fileset(s, s)",
+        "templatefile(s, {})", "uuidv5(s, s)", "timeadd(s, s)", "formatdate(s, s)", "cidrhost(s, 1)",
+        "cidrsubnet(s, 1, 1)", "index([\"a\"], s)", "lookup({}, s)", "jsondecode(s)", "tonumber(s)", "s + 1",
+        "[1][s]", "{ a = 1 }[s]", "var.names[s]", "convert(s, number)", "format(\"%d\", s)", "sum([s])",
+        "[for x in s : x]", "s.x", "s ? 1 : 2", "{for x in [s, s] : x => 1}", "merge(s)", "range(s)",
+        "format(s, 1)", "textencodebase64(\"a\", s)", "cidrcontains(s, s)", "tomap({ a = s, b = [1] })",
+        "tolist([s, []])", "coalesce([s], 1)", "element([s], s)", "slice([s], s, 1)", "regex_replace(s, s, \"(\")",
     ] {
         let source = Source::new("test.hcl", call);
         let result = parse_expression(&source, None).and_then(|one| evaluate(&one, &scope));

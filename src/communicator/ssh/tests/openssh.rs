@@ -8,8 +8,8 @@ use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
 use super::super::{Address, Authentication, KeyPair, KeyType, Ssh, SshOptions, connect};
-use crate::event;
 use crate::template::schema::Secret;
+use crate::event;
 
 /// A server that dies with the value.
 pub(super) struct Sshd {

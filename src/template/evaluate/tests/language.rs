@@ -208,14 +208,8 @@ fn newlines_count_only_where_hcl_says_so() {
         ("{\n  a = 1\n  b = 2, c = 3\n}", "{ a = 1, b = 2, c = 3 }"),
         ("(\n  1\n  +\n  2\n)", "3"),
         ("true\n ? 1\n : 2", "1"),
-        (
-            "{for x in\n [1, 2] :\n x => x > 1 ?\n \"b\" :\n \"a\"\n if\n true}",
-            "{ \"1\" = \"a\", \"2\" = \"b\" }",
-        ),
-        (
-            "[for x in [1] || [2] == 1 ||\n true ? [1] : [2] : x]",
-            "error: `||` takes bools: a bool is required, but this is a tuple",
-        ),
+        ("{for x in\n [1, 2] :\n x => x > 1 ?\n \"b\" :\n \"a\"\n if\n true}", "{ \"1\" = \"a\", \"2\" = \"b\" }"),
+        ("[for x in [1] || [2] == 1 ||\n true ? [1] : [2] : x]", "error: `||` takes bools: a bool is required, but this is a tuple"),
         ("upper(\n  \"a\",\n)", "\"A\""),
         ("\"${\n  1 +\n  1\n}\"", "2"),
         ("# before\n1 /* in\nside */ + 1 // after\n", "2"),

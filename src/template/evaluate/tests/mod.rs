@@ -103,17 +103,11 @@ pub(crate) fn check(table: &str) {
     let mut wrong = String::new();
     let mut count = 0;
     for line in table.lines().filter(|line| !line.trim().is_empty()) {
-        let Some((text, expected)) = line.rsplit_once("  => ") else {
-            panic!("no arrow in {line}")
-        };
+        let Some((text, expected)) = line.rsplit_once("  => ") else { panic!("no arrow in {line}") };
         count += 1;
         let actual = printed(text.trim());
         if actual != expected.trim() {
-            wrong.push_str(&format!(
-                "{}\n  expected {}\n  got      {actual}\n",
-                text.trim(),
-                expected.trim()
-            ));
+            wrong.push_str(&format!("{}\n  expected {}\n  got      {actual}\n", text.trim(), expected.trim()));
         }
     }
     assert!(count > 0, "the table is empty");

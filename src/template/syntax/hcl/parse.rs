@@ -59,11 +59,7 @@ pub fn parse_hcl(source: &Arc<Source>) -> (Body, Diagnostics) {
                 let report = explain(&error, text, &place);
                 scanned.errors.push((at, report));
                 match scanned.item_at(at) {
-                    Some(item)
-                        if scanned.masked.get(item.clone()).is_some_and(|bytes| {
-                            bytes.iter().any(|b| !b.is_ascii_whitespace())
-                        }) =>
-                    {
+                    Some(item) if scanned.masked.get(item.clone()).is_some_and(|bytes| bytes.iter().any(|b| !b.is_ascii_whitespace())) => {
                         scanned.blank(&item);
                     }
                     _ => break,
@@ -238,10 +234,7 @@ fn spelled(mut number: usize, length: usize) -> Vec<u8> {
 fn explain(error: &Error, text: &str, place: &Place) -> Diagnostic {
     let offset = text.floor_char_boundary(error.location().offset().min(text.len()));
     let message = error.message();
-    if message.contains("nesting depth")
-        || message.contains("nested levels")
-        || message.contains("operator") && message.contains("at most")
-    {
+    if message.contains("nesting depth") || message.contains("nested levels") || message.contains("operator") && message.contains("at most") {
         return Diagnostic::error("too-deep", "this is nested too deeply")
             .at(&place.span(offset..offset + 1), "here")
             .note("expressions, templates and blocks nest at most 64 levels, and operators at most 128")
@@ -265,9 +258,7 @@ fn explain(error: &Error, text: &str, place: &Place) -> Diagnostic {
     let wants = |what: &str| expected.is_some_and(|expected| expected.contains(what));
     let label = |text: &str| message.starts_with(&format!("invalid {text};"));
 
-    let (summary, help): (String, Option<String>) = if label("expression")
-        || label("structure") && line.ends_with('=')
-    {
+    let (summary, help): (String, Option<String>) = if label("expression") || label("structure") && line.ends_with('=') {
         match token {
             "\n" | "\r\n" | "" if line.ends_with('=') => (
                 "a value is missing after `=`".into(),
@@ -277,21 +268,14 @@ fn explain(error: &Error, text: &str, place: &Place) -> Diagnostic {
                 format!("expected an expression, found {found}"),
                 Some("`${ … }` belongs inside a string; write the expression by itself".into()),
             ),
-            "=" if previous == Some('=') => {
-                (format!("expected an expression, found {found}"), None)
-            }
+            "=" if previous == Some('=') => (format!("expected an expression, found {found}"), None),
             _ => (format!("expected an expression, found {found}"), None),
         }
     } else if label("structure") {
         let help = match token {
             ":" => Some("set a value with `=`".to_owned()),
-            "." => {
-                Some("names in a body have no dots; a map is set with `name = { … }`".to_owned())
-            }
-            "\n" | "\r\n" | "" => Some(
-                "a name is followed by `= value`, or by the `{` of a block on the same line"
-                    .to_owned(),
-            ),
+            "." => Some("names in a body have no dots; a map is set with `name = { … }`".to_owned()),
+            "\n" | "\r\n" | "" => Some("a name is followed by `= value`, or by the `{` of a block on the same line".to_owned()),
             "[" => Some("write `= [ … ]`".to_owned()),
             _ => None,
         };
@@ -310,8 +294,7 @@ fn explain(error: &Error, text: &str, place: &Place) -> Diagnostic {
         } else {
             None
         };
-        let after =
-            if line.contains('=') { "the end of the line" } else { "an argument or a block" };
+        let after = if line.contains('=') { "the end of the line" } else { "an argument or a block" };
         (format!("expected {after}, found {found}"), help.map(str::to_owned))
     } else if wants("`{`") && token == "=" {
         (format!("expected `{{`, found {found}"), Some("a block has no `=`: remove it".into()))
@@ -323,8 +306,7 @@ fn explain(error: &Error, text: &str, place: &Place) -> Diagnostic {
     } else if label("object value assignment") {
         (format!("expected `=` or `:` after the key, found {found}"), None)
     } else if wants("`]`") {
-        let help = (token != "=" && token != "]")
-            .then(|| "elements of a list are separated by commas".to_owned());
+        let help = (token != "=" && token != "]").then(|| "elements of a list are separated by commas".to_owned());
         (format!("expected `,` or `]`, found {found}"), help)
     } else if wants("`)`") {
         (format!("expected `,` or `)`, found {found}"), None)
@@ -354,9 +336,7 @@ fn explain(error: &Error, text: &str, place: &Place) -> Diagnostic {
         (format!("did not expect {found} here"), help)
     };
     let end = at + if token == "\n" || token == "\r\n" { 0 } else { token.len() };
-    Diagnostic::error("syntax", summary)
-        .at(&place.span(at..end), "not expected here")
-        .maybe_help(help)
+    Diagnostic::error("syntax", summary).at(&place.span(at..end), "not expected here").maybe_help(help)
 }
 
 fn is_directive(before: &str, rest: &str) -> bool {
@@ -375,9 +355,7 @@ fn token(rest: &str) -> &str {
             .take_while(|c| c.is_alphanumeric() || "_-".contains(*c))
             .map(char::len_utf8)
             .sum()
-    } else if rest.starts_with("\r\n")
-        || ["=>", "==", "&&", "||", "<<", "::"].iter().any(|two| rest.starts_with(two))
-    {
+    } else if rest.starts_with("\r\n") || ["=>", "==", "&&", "||", "<<", "::"].iter().any(|two| rest.starts_with(two)) {
         2
     } else {
         first.len_utf8()

@@ -294,11 +294,7 @@ impl<'a> Tree<'a> {
         ExpressionKind::Traversal(Box::new(base), steps)
     }
 
-    fn for_expression(
-        &mut self,
-        expression: &theirs::ForExpr,
-        range: &Range<usize>,
-    ) -> ExpressionKind {
+    fn for_expression(&mut self, expression: &theirs::ForExpr, range: &Range<usize>) -> ExpressionKind {
         let intro = &expression.intro;
         ExpressionKind::For(Box::new(ForExpression {
             key: intro.key_var.as_ref().map(|name| self.identifier(name, range)),
