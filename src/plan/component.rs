@@ -121,6 +121,13 @@ impl<'a> Planner<'a> {
         self.diagnostics.push(diagnostic);
     }
 
+    /// Says that nobody can know before the build runs what an option leads to: the image is then
+    /// never reused.
+    pub fn mark_volatile(&mut self, option: &str) {
+        let span = self.facts.spans.get(option).unwrap_or(&self.component.owner).clone();
+        self.facts.volatile.push((option.to_owned(), span));
+    }
+
     /// Adds files that the component uses, under a name by which its run finds them.
     pub fn add_tree(&mut self, name: impl Into<String>, tree: Tree) {
         self.trees.insert(name.into(), tree);

@@ -13,6 +13,8 @@ mod shell;
 
 #[cfg(test)]
 mod test_support;
+#[cfg(test)]
+mod tests;
 
 pub use error::ProvisionError;
 pub use provisioner::{Provisioner, StepContext, StepRun};

@@ -1,1 +1,230 @@
+//! Plans made of templates, and communicators that need no network.
 
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::process::Stdio;
+use std::sync::{Arc, Mutex};
+
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::{KINDS, ProvisionError, StepContext, run_steps};
+use crate::communicator::{
+    Chunk, Command, Communicator, CommunicatorError, Exit, Stdin, Upload, UploadReport,
+};
+use crate::diagnostic::{Diagnostics, Style, render};
+use crate::event::{self, Event, Fact, Stream};
+use crate::plan::{ComponentKind, Kinds, Plan, Planner, Selection, plan};
+use crate::template::schema::BuildData;
+use crate::template::{Environment, Run, VariableInputs, load};
+use crate::value::Value;
+
+crate::options! {
+    /// A builder without options.
+    struct NoOptions {}
+}
+
+const BUILDERS: &[ComponentKind] = &[ComponentKind {
+    name: "vm",
+    schema: NoOptions::schema,
+    plan: |planner: &mut Planner<'_>| {
+        planner.decode(&NoOptions::schema(), NoOptions::decode_options);
+    },
+}];
+
+/// Plans a template with these provisioners; paths are relative to `directory`.
+pub(super) fn plan_steps(directory: &Path, provisioners: &str) -> Result<Plan, String> {
+    let text = format!(
+        "source \"vm\" \"app\" {{}}\nbuild {{\n  sources = [\"source.vm.app\"]\n{provisioners}\n}}\n"
+    );
+    let path = directory.join("template.pkr.hcl");
+    fs::write(&path, text).unwrap();
+    let mut warnings = Diagnostics::new();
+    let found = (|| {
+        let loaded = load(&path)?;
+        let run = Run {
+            now: jiff::Timestamp::from_second(1_700_000_000).unwrap(),
+            directory: directory.to_owned(),
+            environment: BTreeMap::new(),
+            random: || [7; 16],
+        };
+        let inputs = VariableInputs::default();
+        let environment = Environment::new(&loaded.template, &inputs, run, &mut warnings)?;
+        let kinds = Kinds { builders: BUILDERS, provisioners: KINDS };
+        let selection = Selection::new(&[], &[]).unwrap();
+        plan(&loaded.template, &environment, kinds, &selection, directory, &mut warnings)
+    })();
+    let replaced = |text: String| text.replace(&format!("{}/", directory.display()), "");
+    let mut plans = found.map_err(|found| replaced(render(&found, Style::default())))?;
+    Ok(plans.remove(0))
+}
+
+/// Runs all steps and returns what was told.
+pub(super) async fn run_all(
+    plan: &Plan,
+    communicator: &dyn Communicator,
+    cancel: &CancellationToken,
+) -> (Result<(), ProvisionError>, Vec<Fact>) {
+    let data = BuildData::from([("Host".to_owned(), Value::string("198.51.100.7"))]);
+    let (emitter, mut events) = event::channel();
+    let told = tokio::spawn(async move {
+        let mut told = Vec::new();
+        while let Some(Event { fact, .. }) = events.recv().await {
+            told.push(fact);
+        }
+        told
+    });
+    let context = StepContext {
+        communicator,
+        emitter: &emitter,
+        data: &data,
+        build_name: "app",
+        builder_type: "vm",
+        cancel,
+    };
+    let result = run_steps(plan, context).await;
+    drop(emitter);
+    (result, told.await.unwrap())
+}
+
+/// The lines of output among what was told.
+pub(super) fn lines(told: &[Fact]) -> Vec<String> {
+    told.iter()
+        .filter_map(|fact| match fact {
+            Fact::Output { stream: Stream::Stdout, line } => Some(line.clone()),
+            Fact::Output { stream: Stream::Stderr, line } => Some(format!("! {line}")),
+            _ => None,
+        })
+        .collect()
+}
+
+/// What was said to the user among what was told.
+pub(super) fn said(told: &[Fact]) -> Vec<String> {
+    told.iter()
+        .filter_map(|fact| match fact {
+            Fact::ProvisionerSaid { text } | Fact::Warning { text } => Some(text.clone()),
+            Fact::ProvisionerStarted { title, .. } => Some(title.clone()),
+            _ => None,
+        })
+        .collect()
+}
+
+/// What a [`Local`] should do in place of running a command.
+pub(super) type Answer = Result<Exit, CommunicatorError>;
+
+/// Runs commands on this machine, as a login shell would, and keeps uploads in memory.
+#[derive(Default)]
+pub(super) struct Local {
+    /// What the next commands come to, before any is run.
+    pub(super) answers: Mutex<Vec<Answer>>,
+    /// All commands so far.
+    pub(super) commands: Mutex<Vec<Command>>,
+    /// All uploads so far.
+    pub(super) uploads: Mutex<Vec<Upload>>,
+    /// Whether commands want a terminal.
+    pub(super) pty: bool,
+    /// `SHELL` of the login user.
+    pub(super) shell: Option<&'static str>,
+}
+
+impl Local {
+    /// With answers in order; when they are used up, commands run.
+    pub(super) fn answering(answers: impl IntoIterator<Item = Answer>) -> Self {
+        let mut answers: Vec<_> = answers.into_iter().collect();
+        answers.reverse();
+        Self { answers: Mutex::new(answers), ..Self::default() }
+    }
+
+    /// How many commands there were.
+    pub(super) fn count(&self) -> usize {
+        self.commands.lock().unwrap().len()
+    }
+}
+
+impl Communicator for Local {
+    fn exec<'a>(
+        &'a self,
+        command: Command,
+        output: mpsc::Sender<Chunk>,
+    ) -> BoxFuture<'a, Result<Exit, CommunicatorError>> {
+        async move {
+            self.commands.lock().unwrap().push(command.clone());
+            let answer = self.answers.lock().unwrap().pop();
+            match answer {
+                Some(answer) => answer,
+                None => Ok(on_this_machine(command, output, self.shell).await),
+            }
+        }
+        .boxed()
+    }
+
+    fn upload<'a>(
+        &'a self,
+        upload: &'a Upload,
+        progress: &'a (dyn Fn(u64) + Send + Sync),
+    ) -> BoxFuture<'a, Result<UploadReport, CommunicatorError>> {
+        async move {
+            self.uploads.lock().unwrap().push(upload.clone());
+            let (bytes, files) = (upload.tree.size(), upload.tree.files());
+            progress(bytes);
+            Ok(UploadReport { bytes, files })
+        }
+        .boxed()
+    }
+
+    fn uses_pty(&self) -> bool {
+        self.pty
+    }
+
+    fn disconnect(&self) -> BoxFuture<'_, ()> {
+        async {}.boxed()
+    }
+}
+
+async fn on_this_machine(
+    command: Command,
+    output: mpsc::Sender<Chunk>,
+    shell: Option<&str>,
+) -> Exit {
+    use std::os::unix::process::ExitStatusExt as _;
+    let shell = shell.unwrap_or("/bin/sh");
+    let mut child = tokio::process::Command::new(shell)
+        .args(["-c", &command.text])
+        .env("SHELL", shell)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let bytes: Arc<[u8]> = match command.stdin {
+        Stdin::Empty => Arc::new([]),
+        Stdin::Bytes(bytes) => bytes,
+    };
+    let feed = async move { drop(stdin.write_all(&bytes).await) };
+    let stdout = pass(child.stdout.take().unwrap(), Stream::Stdout, output.clone());
+    let stderr = pass(child.stderr.take().unwrap(), Stream::Stderr, output);
+    let (status, (), (), ()) = tokio::join!(child.wait(), feed, stdout, stderr);
+    let status = status.unwrap();
+    match status.code() {
+        Some(code) => Exit::Code(code.try_into().unwrap()),
+        None => Exit::Signal(format!("{:?}", status.signal())),
+    }
+}
+
+async fn pass(
+    mut from: impl tokio::io::AsyncRead + Unpin,
+    stream: Stream,
+    to: mpsc::Sender<Chunk>,
+) {
+    let mut buffer = [0; 1000];
+    while let Ok(count @ 1..) = from.read(&mut buffer).await {
+        let bytes = buffer.get(..count).unwrap().to_vec();
+        to.send(Chunk { stream, bytes }).await.unwrap();
+    }
+}

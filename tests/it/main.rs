@@ -8,5 +8,6 @@ mod support;
 mod building;
 mod identity;
 mod interruption;
+mod machine;
 mod mistakes;
 mod peers;

@@ -9,7 +9,9 @@ pub(super) fn plan(planner: &mut Planner<'_>) {
     let Some(options) = planner.decode(&FileOptions::schema(), FileOptions::decode_options) else {
         return;
     };
-    direction(planner, &options);
+    if !direction(planner, &options) {
+        return;
+    }
     if options.destination.is_empty() {
         let finding = Diagnostic::error("wrong-value", "`destination` is empty");
         planner.error("destination", finding);
@@ -22,6 +24,9 @@ pub(super) fn plan(planner: &mut Planner<'_>) {
         [one] => format!("Uploading {} => {to}", one.path),
         many => format!("Uploading {} sources => {to}", many.len()),
     });
+    if options.generated {
+        planner.mark_volatile("generated");
+    }
     if options.generated || planner.is_late("source") || planner.is_late("sources") {
         return;
     }
@@ -39,19 +44,16 @@ pub(super) fn plan(planner: &mut Planner<'_>) {
     }
 }
 
-fn direction(planner: &mut Planner<'_>, options: &FileOptions) {
-    match options.direction.as_str() {
-        "upload" => {}
-        "download" => planner.error(
-            "direction",
-            Diagnostic::error("unsupported", "downloads are not supported yet"),
-        ),
-        other => planner.error(
-            "direction",
-            Diagnostic::error("wrong-value", format!("there is no direction `{other}`"))
-                .help("write `upload`"),
-        ),
-    }
+/// Whether it is an upload, which is all that there is yet.
+fn direction(planner: &mut Planner<'_>, options: &FileOptions) -> bool {
+    let finding = match options.direction.as_str() {
+        "upload" => return true,
+        "download" => Diagnostic::error("unsupported", "downloads are not supported yet"),
+        other => Diagnostic::error("wrong-value", format!("there is no direction `{other}`"))
+            .help("write `upload`"),
+    };
+    planner.error("direction", finding);
+    false
 }
 
 fn what_to_upload(planner: &mut Planner<'_>, options: &FileOptions) {

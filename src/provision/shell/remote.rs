@@ -23,11 +23,14 @@ chmod -- 0755 "$p";
 "#;
 
 /// Runs what [`PUT`] has put there. `dd` and `cat` took all of the input.
+///
+/// bash, where sshd started it, reads `~/.bashrc` when `SHLVL` says that no other shell is above
+/// it. The login shell has done that already.
 const RUN: &str = r#"
 p=$1;
 case $p in "~/"*) p=$HOME/${p#??} ;; esac;
 if [ -z "$7" ]; then trap 'rm -f -- "$p" ${5:+"$5"}; exit 143' HUP INT TERM; fi;
-"${SHELL:-/bin/sh}" -c "$4";
+SHLVL=1 "${SHELL:-/bin/sh}" -c "$4";
 r=$?;
 if [ -z "$7" ]; then rm -f -- "$p" ${5:+"$5"}; fi;
 exit $r

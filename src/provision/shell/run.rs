@@ -151,7 +151,7 @@ fn ready(
     let file = options.use_env_var_file.then(|| format!("{folder}/varfile_{}.sh", number()));
     let mut fields = step.context.data.clone();
     let mut field = |name: &str, text: &str| {
-        fields.insert(name.to_owned(), Value::string(text.to_owned()));
+        fields.insert(name.to_owned(), Value::string(text));
     };
     field("Path", &path);
     field("Vars", if file.is_some() { "" } else { &variables });

@@ -13,6 +13,7 @@ use rustix::fs::{FileType, Mode, XattrFlags};
 
 use super::MachineError;
 use super::failure::Tried;
+use super::guest::first_boot::fresh_machine_id;
 
 /// An empty directory hides what the layers below have in it. The attribute is
 /// overlayfs's own, in the form for mounts without the host's privileges.
@@ -219,10 +220,11 @@ impl Mask<'_> {
         );
         let resolver = fs::read("/etc/resolv.conf").unwrap_or_default();
         let hostname = format!("{}\n", self.hostname);
+        let machine_id = fresh_machine_id();
         let mut files: Vec<(&str, &[u8])> = vec![
             ("etc/hostname", hostname.as_bytes()),
             ("etc/hosts", hosts.as_bytes()),
-            ("etc/machine-id", b""),
+            ("etc/machine-id", machine_id.as_bytes()),
         ];
         // A link stays a link: its target is put below /run at boot.
         if !is_link(&tree.base.join("etc/resolv.conf")) {
@@ -549,6 +551,7 @@ mod tests {
         let base = base();
         let mut found = mask_of(base.path(), true);
         found.retain(|path, _| !path.starts_with("usr"));
+        assert_eq!(found.remove("etc/machine-id").unwrap().len(), 33);
         let text: String = found.iter().map(|(path, what)| format!("{path}: {what:?}\n")).collect();
         insta::assert_snapshot!(text, @r#"
         data: "gone"
@@ -557,7 +560,6 @@ mod tests {
         etc/group: "root:x:0:\nsudo:x:27:svc\n"
         etc/hostname: "ip-1\n"
         etc/hosts: "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n127.1.2.3 ip-1\n"
-        etc/machine-id: ""
         etc/passwd: "root:x:0:0::/root:/bin/sh\n"
         etc/shadow: "root:*:1:0:99999:7:::\ndaemon:!:1::::::\n"
         etc/ssh: "directory"

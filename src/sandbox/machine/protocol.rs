@@ -30,7 +30,9 @@ pub(super) const EXIT_REBOOT: i32 = 91;
 pub(super) const SAY_MAP: &str = "map";
 /// The answer to [`SAY_MAP`].
 pub(super) const SAY_MAPPED: &str = "mapped";
-/// A line from init to bake: the SSH server accepts.
+/// A line from the SSH server to init: my libraries are loaded, the root may change.
+pub(super) const SAY_LOADED: &str = "loaded";
+/// A line from the SSH server to init and on to bake: it accepts.
 pub(super) const SAY_READY: &str = "ready";
 /// A line from bake to init: end all processes.
 pub(super) const SAY_STOP: &str = "stop";
@@ -46,6 +48,8 @@ pub(super) struct Boot {
     pub(super) base: PathBuf,
     /// Whether the base is bound to `base` of the working directory first (the host's own root).
     pub(super) bind_base: bool,
+    /// Whether the base's tree contains the layers, which changes how they are mounted.
+    pub(super) store_in_base: bool,
     /// Number of links `0`, `1`, … in the working directory's `layer`, topmost first.
     pub(super) layers: usize,
     /// The name that `hostname` prints.

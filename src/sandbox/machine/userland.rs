@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::net::{SocketAddr, TcpListener};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread::JoinHandle;
@@ -91,6 +92,7 @@ impl UserlandHost {
         let mut boot = Boot {
             directory: directory.path().to_owned(),
             run_files: resolver_in_run(&base.path),
+            store_in_base: contains(&base.path, directory.path()),
             base: base.path,
             bind_base: is_host,
             layers: spec.root.layers.len(),
@@ -149,6 +151,12 @@ fn blocking<T: Send + 'static>(
             .await
             .unwrap_or_else(|error| Err(MachineError::Other(format!("interrupted: {error}"))))
     })
+}
+
+/// Whether a directory lies in another one on the same file system.
+fn contains(outer: &Path, inner: &Path) -> bool {
+    let device = |path| std::fs::metadata(path).map(|metadata| metadata.dev()).ok();
+    inner.starts_with(outer) && device(inner) == device(outer)
 }
 
 fn new_host_key() -> Result<String, MachineError> {
@@ -282,6 +290,13 @@ impl Inner {
     }
 
     fn start_run(&self, listener: TcpListener) -> Result<Run, MachineError> {
+        // overlayfs marks these as used without syncing and would refuse them;
+        // after a crash of the host they would be gone with the whole machine.
+        for part in ["work", "mask-work"] {
+            let path = self.directory.join(part);
+            std::fs::remove_dir_all(&path).tried_on("remove", &path)?;
+            self.directory.make(part)?;
+        }
         Run::start(&self.program, &self.settings, listener, open_console(&self.directory)?)
     }
 

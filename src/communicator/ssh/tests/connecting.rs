@@ -1,5 +1,6 @@
 //! Getting in, and saying why not.
 
+use crate::template::schema::Secret;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 

@@ -2,7 +2,7 @@
 
 mod against_openssh;
 mod connecting;
-mod openssh;
+pub(crate) mod openssh;
 mod server;
 mod uploading;
 

@@ -12,7 +12,7 @@ use crate::template::schema::Secret;
 use crate::event;
 
 /// A server that dies with the value.
-pub(super) struct Sshd {
+pub(crate) struct Sshd {
     child: Child,
     folder: TempDir,
     key: Secret,
@@ -30,7 +30,7 @@ fn program() -> Option<PathBuf> {
 /// Starts a server, or says why the test does nothing.
 ///
 /// With `BAKE_TEST_REQUIRE_SSHD=1` a missing sshd is a failure.
-pub(super) fn start(settings: &str) -> Option<Sshd> {
+pub(crate) fn start(settings: &str) -> Option<Sshd> {
     start_with(settings, KeyType::Ed25519)
 }
 
@@ -55,10 +55,11 @@ pub(super) fn start_with(settings: &str, kind: KeyType) -> Option<Sshd> {
     write_private(&folder.path().join("host"), host.private.reveal());
     std::fs::write(folder.path().join("authorized"), format!("{}\n", user.public)).unwrap();
     let at = folder.path().display();
+    // What comes first holds. The real home directory may have start-up files that cost time.
     let configuration = format!(
-        "ListenAddress 127.0.0.1\nPort {port}\nHostKey {at}/host\nPidFile none\nUsePAM no\n\
+        "{settings}\nSetEnv HOME={at}\nListenAddress 127.0.0.1\nPort {port}\nHostKey {at}/host\nPidFile none\nUsePAM no\n\
          StrictModes no\nAuthorizedKeysFile {at}/authorized\nPasswordAuthentication no\n\
-         PermitRootLogin yes\nSubsystem sftp internal-sftp\n{settings}\n"
+         PermitRootLogin yes\nSubsystem sftp internal-sftp\n"
     );
     std::fs::write(folder.path().join("config"), configuration).unwrap();
     let child = Command::new(program)
@@ -70,6 +71,17 @@ pub(super) fn start_with(settings: &str, kind: KeyType) -> Option<Sshd> {
         .spawn()
         .unwrap();
     Some(Sshd { child, folder, key: user.private, port })
+}
+
+/// A server whose sessions are those of a user who is not root, even when it is started by root.
+pub(crate) fn as_nobody() -> Option<Sshd> {
+    if !rustix::process::geteuid().is_root() {
+        return start("");
+    }
+    start(
+        "ForceCommand umask 027; exec setpriv --reuid 65534 --regid 65534 --clear-groups \
+         sh -c \"$SSH_ORIGINAL_COMMAND\"",
+    )
 }
 
 fn write_private(path: &Path, text: &str) {
@@ -91,11 +103,11 @@ impl Sshd {
         connected.unwrap_or_else(|error| panic!("{error}\n{}", self.log()))
     }
 
-    pub(super) async fn connect(&self) -> Ssh {
+    pub(crate) async fn connect(&self) -> Ssh {
         self.connect_with(self.options()).await
     }
 
-    pub(super) fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
 

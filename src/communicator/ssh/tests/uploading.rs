@@ -212,7 +212,7 @@ async fn a_server_without_tar_follows_the_same_rules() {
         let path = String::from_utf8(found.stdout).unwrap();
         std::os::unix::fs::symlink(path.trim(), tools.path().join(tool)).unwrap();
     }
-    let settings = format!("SetEnv PATH={}", tools.path().display());
+    let settings = format!("SetEnv PATH={0} HOME={0}", tools.path().display());
     let Some(server) = openssh::start(&settings) else { return };
     let ssh = server.connect().await;
     let (exit, _) = run(&ssh, Command::new("command -v tar")).await;
@@ -236,20 +236,9 @@ async fn five_hundred_small_files_arrive_by_sftp() {
     assert_eq!(listing(&folder.path().join("many")), expected(&tree, ""));
 }
 
-/// A login user who is not root, made of one who is.
-fn as_nobody() -> Option<openssh::Sshd> {
-    if !rustix::process::geteuid().is_root() {
-        return openssh::start("");
-    }
-    openssh::start(
-        "ForceCommand umask 027; exec setpriv --reuid 65534 --regid 65534 --clear-groups \
-         sh -c \"$SSH_ORIGINAL_COMMAND\"",
-    )
-}
-
 #[tokio::test]
 async fn a_user_without_rights_gets_modes_right_and_clear_refusals() {
-    let Some(server) = as_nobody() else { return };
+    let Some(server) = openssh::as_nobody() else { return };
     let ssh = server.connect().await;
     let folder = tempfile::tempdir().unwrap();
     std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o777)).unwrap();

@@ -30,9 +30,19 @@ fn note(console: &mut impl Write, result: io::Result<()>, what: &str) {
     }
 }
 
-/// A machine id is fresh on each instance, machine-id(5); an image with an id of its own loses it.
+/// Each instance gets a fresh machine id below its layers, so that it is in no
+/// image. An image that emptied the file, machine-id(5), gets one here.
 fn machine_id() -> io::Result<()> {
-    fs::write("/etc/machine-id", format!("{}\n", uuid::Uuid::new_v4().simple()))
+    let path = Path::new("/etc/machine-id");
+    match fs::read_to_string(path) {
+        Ok(id) if !matches!(id.trim(), "" | "uninitialized") => Ok(()),
+        _ => fs::write(path, fresh_machine_id()),
+    }
+}
+
+/// The content of a new `/etc/machine-id`.
+pub(in crate::sandbox::machine) fn fresh_machine_id() -> String {
+    format!("{}\n", uuid::Uuid::new_v4().simple())
 }
 
 /// What is to be done with user data.

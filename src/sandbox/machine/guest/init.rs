@@ -1,7 +1,7 @@
 //! A machine's process 1: mounts, first boot, reaping, power.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -19,7 +19,7 @@ use super::mounts;
 use crate::sandbox::machine::MachineError;
 use crate::sandbox::machine::failure::Tried;
 use crate::sandbox::machine::protocol::{
-    Boot, EXIT_ASKED, EXIT_POWEROFF, EXIT_REBOOT, Guest, SAY_READY, SAY_STOP, role,
+    Boot, EXIT_ASKED, EXIT_POWEROFF, EXIT_REBOOT, Guest, SAY_LOADED, SAY_READY, SAY_STOP, role,
 };
 
 /// How long processes may take to end after SIGTERM before they are killed.
@@ -58,10 +58,13 @@ fn boot(settings: &Path) -> Result<Booted, MachineError> {
     let mut console =
         File::from(inherited(rustix::stdio::stderr()).tried(|| "open the console".to_owned())?);
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
-    // Before the root changes, while the dynamic linker that bake was built
-    // with can be found; it goes with us into the new root.
+    // Before the root changes, while the libraries that bake was built with
+    // can be found; the process goes with us into the new root.
     let (_child, sshd) = start_sshd().tried(|| "start the SSH server".to_owned())?;
-    mounts::enter(&boot)?;
+    let root = mounts::build(&boot)?;
+    let mut loaded = [0; SAY_LOADED.len() + 1];
+    (&sshd).read_exact(&mut loaded).tried(|| "start the SSH server".to_owned())?;
+    mounts::enter(&root)?;
     rustix::system::sethostname(boot.hostname.as_bytes())
         .tried(|| format!("set the host name `{}`", boot.hostname))?;
     drop(writeln!(console, "bake: booting {}", boot.hostname));

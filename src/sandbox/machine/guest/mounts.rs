@@ -2,7 +2,7 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 use rustix::mount::{MountFlags, UnmountFlags, mount, mount_bind, mount_remount, unmount};
@@ -16,8 +16,8 @@ const SAFE: MountFlags = MountFlags::NOSUID.union(MountFlags::NODEV);
 /// Kernel settings that the guest's root, who has the host root's user id, must not write.
 const READ_ONLY_IN_PROC: [&str; 6] = ["sys", "sysrq-trigger", "irq", "bus", "fs", "acpi"];
 
-/// Builds the machine's root and makes it this mount namespace's root.
-pub(super) fn enter(boot: &Boot) -> Result<(), MachineError> {
+/// Builds the machine's root; returns where it is.
+pub(super) fn build(boot: &Boot) -> Result<PathBuf, MachineError> {
     std::env::set_current_dir(&boot.directory).tried_on("change to", &boot.directory)?;
     overlay(boot)?;
     let root = boot.directory.join("root");
@@ -26,7 +26,7 @@ pub(super) fn enter(boot: &Boot) -> Result<(), MachineError> {
     rustix::mount::mount_bind_recursive(boot.directory.join("sys"), &sys).tried_on("bind", &sys)?;
     dev(&root)?;
     run(&root, boot)?;
-    pivot(&root)
+    Ok(root)
 }
 
 /// Mounts the stack: upper, captured layers, mask, base, shims.
@@ -34,20 +34,32 @@ pub(super) fn enter(boot: &Boot) -> Result<(), MachineError> {
 /// Layers in the tree of the base (both on one file system) are refused by
 /// overlayfs as overlapping (ELOOP), while an upper directory may lie there.
 /// Then the mask becomes the upper of a first overlay on the base, and that
-/// one a layer of the second.
+/// one a layer of the second. That is the case for the host's own root, unless
+/// the store is on another file system.
 fn overlay(boot: &Boot) -> Result<(), MachineError> {
     let layers: Vec<String> = (0..boot.layers).map(|n| format!("layer/{n}")).collect();
     let captured = layers.iter().map(|layer| format!("{layer}:")).collect::<String>();
-    let flat = format!("lowerdir={captured}mask:base:shims,upperdir=upper,workdir=work");
-    match mount_overlay("root", &flat) {
-        Err(Errno::LOOP) => {}
-        result => return result.tried_on("mount the overlay on", &boot.directory.join("root")),
+    // Volatile: nothing is synced to disk, neither at the end nor when a program
+    // asks. A machine does not outlive its bake, so a crash has nothing to lose.
+    let upper = "upperdir=upper,workdir=work,volatile";
+    let flat = format!("lowerdir={captured}mask:base:shims,{upper}");
+    if !boot.store_in_base {
+        match mount_overlay("root", &flat) {
+            // The paths told less than the kernel knows (subvolumes).
+            Err(Errno::LOOP) => clear("work")?,
+            result => return result.tried_on("mount the overlay on", &boot.directory.join("root")),
+        }
     }
-    mount_overlay("masked", "lowerdir=base,upperdir=mask,workdir=mask-work")
+    mount_overlay("masked", "lowerdir=base,upperdir=mask,workdir=mask-work,volatile")
         .tried_on("mount the masking overlay on", &boot.directory.join("masked"))?;
-    let stacked = format!("lowerdir={captured}masked:shims,upperdir=upper,workdir=work");
+    let stacked = format!("lowerdir={captured}masked:shims,{upper}");
     mount_overlay("root", &stacked)
         .tried_on("mount the stacked overlay on", &boot.directory.join("root"))
+}
+
+/// Removes overlayfs's sign in a work directory that it was in use.
+fn clear(work: &str) -> Result<(), MachineError> {
+    fs::remove_dir_all(work).and_then(|()| fs::create_dir(work)).tried_on("clear", Path::new(work))
 }
 
 fn mount_overlay(target: &str, options: &str) -> Result<(), Errno> {
@@ -136,7 +148,7 @@ fn mount_tmpfs(
 }
 
 /// Makes `root` the root of all processes here and drops the old tree.
-fn pivot(root: &Path) -> Result<(), MachineError> {
+pub(super) fn enter(root: &Path) -> Result<(), MachineError> {
     std::env::set_current_dir(root).tried_on("change to", root)?;
     // The old root is stacked under the new one at the same place, see pivot_root(2).
     rustix::process::pivot_root(".", ".").tried_on("pivot to", root)?;

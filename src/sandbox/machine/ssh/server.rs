@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::future::Future;
 use std::io::{self, BufRead, BufReader, Write};
+use std::net::{IpAddr, Ipv4Addr};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::Arc;
@@ -13,7 +14,10 @@ use russh::server::{
     Auth, ChannelOpenHandle, Config, Handler, Msg, PublicKeyOffer, Session as Connection,
     VerifiedPublicKey,
 };
-use russh::{Channel, ChannelId, MethodKind, MethodSet, Preferred, Pty, Sig, SshId, cipher};
+use russh::{
+    Channel, ChannelId, ChannelOpenFailure, MethodKind, MethodSet, Preferred, Pty, Sig, SshId,
+    cipher,
+};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::identity::Identity;
@@ -24,7 +28,7 @@ use super::session::Session;
 use super::sftp::{self, FileSession};
 use crate::sandbox::machine::guest::account;
 use crate::sandbox::machine::guest::lifeline::inherited;
-use crate::sandbox::machine::protocol::{Guest, SAY_ERROR, SAY_READY};
+use crate::sandbox::machine::protocol::{Guest, SAY_ERROR, SAY_LOADED, SAY_READY};
 
 /// What a client may send before it has to wait, and the same as OpenSSH's server grants.
 const WINDOW: u32 = 2 << 20;
@@ -49,6 +53,7 @@ fn run() -> io::Result<()> {
     rustix::stdio::dup2_stdout(&null)?;
     drop(null);
 
+    writeln!(control, "{SAY_LOADED}")?;
     // Init sends the settings when this process's root has become the machine's.
     let mut line = String::new();
     BufReader::new(&control).read_line(&mut line)?;
@@ -301,16 +306,24 @@ impl Handler for Client {
         reply: ChannelOpenHandle,
         _: &mut Connection,
     ) -> Result<(), Self::Error> {
-        let (host, port) = (host.to_owned(), u16::try_from(port).unwrap_or(0));
+        // No names: looking them up would load the guest's libraries into this process.
+        let ip = match host {
+            "localhost" => Ok(IpAddr::from(Ipv4Addr::LOCALHOST)),
+            literal => literal.parse(),
+        };
+        let (Ok(ip), Ok(port)) = (ip, u16::try_from(port)) else {
+            reply.reject(ChannelOpenFailure::AdministrativelyProhibited).await;
+            return Ok(());
+        };
         tokio::spawn(async move {
-            match TcpStream::connect((host, port)).await {
+            match TcpStream::connect((ip, port)).await {
                 Ok(mut target) => {
                     reply.accept().await;
                     let mut stream = channel.into_stream();
                     // Either side may end it; there is nobody to tell.
                     drop(tokio::io::copy_bidirectional(&mut stream, &mut target).await);
                 }
-                Err(_) => reply.reject(russh::ChannelOpenFailure::ConnectFailed).await,
+                Err(_) => reply.reject(ChannelOpenFailure::ConnectFailed).await,
             }
         });
         Ok(())

@@ -7,6 +7,8 @@
 mod parse;
 mod place;
 mod scan;
+#[cfg(test)]
+mod tests;
 mod text;
 mod tree;
 

@@ -40,6 +40,7 @@ pub fn parse_hcl(source: &Arc<Source>) -> (Body, Diagnostics) {
         }
     }
     let mut names = Names::default();
+    let mut blanked = 0;
     for _ in 0..ATTEMPTS {
         let Ok(masked) = std::str::from_utf8(&scanned.masked) else { break };
         match hcl_edit::parser::parse_body(masked) {
@@ -53,14 +54,20 @@ pub fn parse_hcl(source: &Arc<Source>) -> (Body, Diagnostics) {
             }
             Err(error) => {
                 let at = error.location().offset();
-                if names.resolve(&error, &mut scanned, text, &place) {
+                if names.resolve(&error, &mut scanned, text) {
                     continue;
                 }
-                let report = explain(&error, text, &place);
-                scanned.errors.push((at, report));
+                let follows = text
+                    .get(blanked..at)
+                    .is_some_and(|between| between.trim().is_empty() && blanked > 0);
+                // A brace on the line after an error most likely belongs to it.
+                if !(follows && text.get(at..).is_some_and(|rest| rest.trim_start().starts_with('{'))) {
+                    scanned.errors.push((at, explain(&error, text, &place)));
+                }
                 match scanned.item_at(at) {
                     Some(item) if scanned.masked.get(item.clone()).is_some_and(|bytes| bytes.iter().any(|b| !b.is_ascii_whitespace())) => {
                         scanned.blank(&item);
+                        blanked = item.end;
                     }
                     _ => break,
                 }
@@ -107,7 +114,7 @@ pub fn parse_expression(
                 return tree.into_diagnostics().into_result(expression);
             }
             Err(error) => {
-                if !names.resolve(&error, &mut scanned, text, &place) {
+                if !names.resolve(&error, &mut scanned, text) {
                     return Err(explain(&error, text, &place).into());
                 }
             }
@@ -150,7 +157,7 @@ fn template(text: &str, place: &Place) -> Result<Expression, Diagnostics> {
                 return tree.into_diagnostics().into_result(expression);
             }
             Err(error) => {
-                if !names.resolve(&error, &mut scanned, text, place) {
+                if !names.resolve(&error, &mut scanned, text) {
                     return Err(explain(&error, text, place).into());
                 }
             }
@@ -173,13 +180,14 @@ struct Names {
 }
 
 impl Names {
-    /// Deals with a name that is there twice: for a key of an object the last one counts, for an
-    /// attribute it is an error. Either way the parser gets another name of the same length.
-    fn resolve(&mut self, error: &Error, scanned: &mut Scan, text: &str, place: &Place) -> bool {
+    /// Gives the parser another name of the same length for one that is there twice. For a key
+    /// of an object the last one counts; for an attribute the tree reports an error.
+    fn resolve(&mut self, error: &Error, scanned: &mut Scan, text: &str) -> bool {
         let at = error.location().offset();
         let message = error.message();
-        let is_key = message.contains("found redefined object key");
-        if !is_key && !message.contains("found redefined attribute") {
+        if !message.contains("found redefined object key")
+            && !message.contains("found redefined attribute")
+        {
             return false;
         }
         let rest = text.get(at..).unwrap_or_default();
@@ -205,15 +213,6 @@ impl Names {
             return false;
         }
         masked.copy_from_slice(&name);
-        if !is_key {
-            let name = text.get(range.clone()).unwrap_or_default();
-            scanned.errors.push((
-                at,
-                Diagnostic::error("duplicate-attribute", format!("`{name}` is set twice"))
-                    .at(&place.span(range), "set again here")
-                    .help("keep one of the two"),
-            ));
-        }
         true
     }
 }
@@ -254,7 +253,10 @@ fn explain(error: &Error, text: &str, place: &Place) -> Diagnostic {
         "\n" | "\r\n" => "the end of the line".to_owned(),
         token => format!("`{token}`"),
     };
-    let expected = message.rsplit_once("expected ").map(|(_, expected)| expected.trim());
+    let expected = message
+        .rsplit_once("expected ")
+        .map(|(_, expected)| expected.trim())
+        .filter(|expected| *expected != "token");
     let wants = |what: &str| expected.is_some_and(|expected| expected.contains(what));
     let label = |text: &str| message.starts_with(&format!("invalid {text};"));
 
@@ -280,6 +282,13 @@ fn explain(error: &Error, text: &str, place: &Place) -> Diagnostic {
             _ => None,
         };
         (format!("expected `=` or a block, found {found}"), help)
+    } else if label("object item") {
+        (
+            format!("expected `,`, a new line or `}}` after the item, found {found}"),
+            Some("items of an object are separated by commas or line ends".into()),
+        )
+    } else if token == "." && wants("newline") {
+        ("a name is missing after `.`".into(), None)
     } else if wants("newline") || label("block body") {
         let help = if token == "," && label("block body") {
             Some("put each argument of a block on a line of its own, without commas")
@@ -298,11 +307,6 @@ fn explain(error: &Error, text: &str, place: &Place) -> Diagnostic {
         (format!("expected {after}, found {found}"), help.map(str::to_owned))
     } else if wants("`{`") && token == "=" {
         (format!("expected `{{`, found {found}"), Some("a block has no `=`: remove it".into()))
-    } else if label("object item") {
-        (
-            format!("expected `,`, a new line or `}}` after the item, found {found}"),
-            Some("items of an object are separated by commas or line ends".into()),
-        )
     } else if label("object value assignment") {
         (format!("expected `=` or `:` after the key, found {found}"), None)
     } else if wants("`]`") {
@@ -311,36 +315,33 @@ fn explain(error: &Error, text: &str, place: &Place) -> Diagnostic {
     } else if wants("`)`") {
         (format!("expected `,` or `)`, found {found}"), None)
     } else if wants("`:`") {
-        (
-            format!("expected `:`, found {found}"),
-            Some("a conditional is written `condition ? value : other`".into()),
-        )
+        let opening = before.rfind(['[', '{']).and_then(|at| before.get(at + 1..));
+        let help = if opening.is_some_and(|inside| inside.trim_start().starts_with("for ")) {
+            "a `for` expression is written `[for x in list : value]` or `{for k, v in map : key => value}`"
+        } else {
+            "a conditional is written `condition ? value : other`"
+        };
+        (format!("expected `:`, found {found}"), Some(help.to_owned()))
     } else if wants("`}`") && rest.starts_with('%') {
         (format!("expected `}}`, found {found}"), None)
     } else if let Some(expected) = expected {
         (format!("expected {}, found {found}", expected.replace("eof", "the end")), None)
-    } else if is_directive(before, rest) {
-        (
-            "this template directive is not complete".into(),
-            Some("directives are `%{ if … }`, `%{ else }`, `%{ endif }`, `%{ for … in … }` and `%{ endfor }`".into()),
-        )
     } else {
         let help = match token {
             ";" => Some("statements end with their line: remove the `;`".to_owned()),
             "`" => Some("strings stand in double quotes".to_owned()),
-            "&" => Some("the operator is `&&`".to_owned()),
-            "|" => Some("the operator is `||`".to_owned()),
             "\"" => Some("names of arguments are written without quotes".to_owned()),
             _ => None,
         };
-        (format!("did not expect {found} here"), help)
+        let begins_item = line.is_empty();
+        if begins_item {
+            (format!("expected the name of an argument or a block, found {found}"), help)
+        } else {
+            (format!("did not expect {found} here"), help)
+        }
     };
     let end = at + if token == "\n" || token == "\r\n" { 0 } else { token.len() };
     Diagnostic::error("syntax", summary).at(&place.span(at..end), "not expected here").maybe_help(help)
-}
-
-fn is_directive(before: &str, rest: &str) -> bool {
-    rest.starts_with("%{") || before.ends_with("%{")
 }
 
 fn is_word(token: &str) -> bool {

@@ -72,6 +72,8 @@ struct Open {
     at: Range<usize>,
     /// The end marker of a heredoc.
     marker: Range<usize>,
+    /// Directives of a template that wait for their end: whether it is an `if`, and where.
+    directives: Vec<(bool, Range<usize>)>,
 }
 
 struct Scanner<'a> {
@@ -84,6 +86,8 @@ struct Scanner<'a> {
     /// A brace that by its indentation is the one that was not closed.
     suspect: Option<Range<usize>>,
     item: Option<usize>,
+    /// The operator that waits for its operand.
+    operator: Option<Range<usize>>,
     scan: Scan,
 }
 
@@ -98,6 +102,7 @@ pub(super) fn scan(text: &str, place: &Place, form: Form) -> Scan {
         stack: Vec::new(),
         suspect: None,
         item: None,
+        operator: None,
         scan: Scan { masked: text.as_bytes().to_vec(), items: Vec::new(), errors: Vec::new() },
     };
     if form == Form::Template {
@@ -140,7 +145,7 @@ impl Scanner<'_> {
     }
 
     fn push(&mut self, context: Context, at: Range<usize>) {
-        self.stack.push(Open { context, at, marker: 0..0 });
+        self.stack.push(Open { context, at, marker: 0..0, directives: Vec::new() });
     }
 
     fn error(&mut self, at: usize, diagnostic: Diagnostic) {
@@ -159,6 +164,7 @@ impl Scanner<'_> {
         if self.stack.is_empty() && self.item.is_none() && !byte.is_ascii_whitespace() {
             self.item = Some(self.at);
         }
+        self.operand(byte);
         match byte {
             b'\n' => {
                 if !self.line_end_counts() {
@@ -187,8 +193,69 @@ impl Scanner<'_> {
             b')' | b']' | b'}' => self.close(byte),
             b'0'..=b'9' => self.number(),
             b'\'' => self.single_quotes(),
+            b'+' | b'-' | b'*' | b'/' | b'%' | b'&' | b'|' | b'!' | b'<' | b'>' | b'=' => {
+                self.operator(byte);
+            }
             _ if byte == b'_' || byte >= 0x80 || byte.is_ascii_alphabetic() => self.word(),
             _ => self.at += 1,
+        }
+    }
+
+    /// `byte` begins a token: is it what an operator before it waits for?
+    fn operand(&mut self, byte: u8) {
+        let ends = match byte {
+            b'\n' => self.line_end_counts(),
+            b')' | b']' | b'}' | b',' | b':' | b'?' => true,
+            b' ' | b'\t' | b'\r' | b'#' => return,
+            b'/' if matches!(self.byte(1), b'/' | b'*') => return,
+            _ => {
+                self.operator = None;
+                return;
+            }
+        };
+        if ends {
+            self.missing_operand();
+        }
+    }
+
+    fn missing_operand(&mut self) {
+        if let Some(operator) = self.operator.take() {
+            let at = self.place.span(operator.clone());
+            let report = Diagnostic::error("syntax", format!("a value is missing after `{}`", at.text()))
+                .at(&at, "not followed by a value");
+            let report = if self.byte(0) == b'\n' {
+                report.help("put the value on the same line, or the whole expression in parentheses")
+            } else {
+                report
+            };
+            self.error(operator.start, report);
+        }
+    }
+
+    fn operator(&mut self, byte: u8) {
+        let start = self.at;
+        let next = self.byte(1);
+        self.at += match (byte, next) {
+            (b'=' | b'!' | b'<' | b'>', b'=') | (b'=', b'>') | (b'&', b'&') | (b'|', b'|') => 2,
+            _ => 1,
+        };
+        let previous = self.text.get(..start).unwrap_or_default().trim_end().bytes().next_back();
+        match byte {
+            // A setting of a value, or the arrow of a `for`: their errors are the parser's.
+            b'=' if next != b'=' => {}
+            // A splat.
+            b'*' if matches!(previous, Some(b'.' | b'[')) => {}
+            b'&' | b'|' if next != byte => {
+                let at = self.place.span(start..self.at);
+                let two = at.text().repeat(2);
+                self.error(
+                    start,
+                    Diagnostic::error("syntax", format!("there is no operator `{}`", at.text()))
+                        .at(&at, "not an operator")
+                        .help(format!("the operator is `{two}`")),
+                );
+            }
+            _ => self.operator = Some(start..self.at),
         }
     }
 
@@ -477,11 +544,30 @@ impl Scanner<'_> {
                 report = report.help("write the marker without quotes");
             }
             self.error(start, report);
+            self.skip_heredoc(name, rest);
             return;
         }
         self.at += line_end;
-        self.stack.push(Open { context: Context::Heredoc, at: start..marker.end, marker });
+        let (context, at) = (Context::Heredoc, start..marker.end);
+        self.stack.push(Open { context, at, marker, directives: Vec::new() });
         self.heredoc_line();
+    }
+
+    /// Skips what was meant as a heredoc, up to its marker if there is one.
+    fn skip_heredoc(&mut self, name: &str, rest: &str) {
+        let quoted = rest.strip_prefix(['"', '\'']).and_then(|rest| rest.split(['"', '\'']).next());
+        let marker = if name.is_empty() { quoted.unwrap_or_default() } else { name };
+        if marker.is_empty() {
+            return;
+        }
+        let mut at = self.at;
+        for line in self.text.get(self.at..).unwrap_or_default().split_inclusive('\n') {
+            if at > self.at && line.trim() == marker {
+                self.at = at + line.trim_end().len();
+                return;
+            }
+            at += line.len();
+        }
     }
 
     /// At the beginning of a line of a heredoc: ends it here if this is its marker.
@@ -493,7 +579,7 @@ impl Scanner<'_> {
         let blanks = line.len() - line.trim_start().len();
         if line.trim() == marker {
             self.at += blanks + marker.len();
-            self.stack.pop();
+            self.pop_template();
         } else if line.trim_start().starts_with(marker) {
             // To the parser this would be the end.
             let at = self.at + blanks;
@@ -508,7 +594,7 @@ impl Scanner<'_> {
         match byte {
             b'"' if context == Context::Quote => {
                 self.at += 1;
-                self.stack.pop();
+                self.pop_template();
             }
             b'\\' if context == Context::Quote => self.escape(),
             b'\n' if context == Context::Quote => self.unterminated_string(),
@@ -518,10 +604,67 @@ impl Scanner<'_> {
             }
             b'$' | b'%' if next == byte && self.byte(2) == b'{' => self.at += 3,
             b'$' | b'%' if next == b'{' => {
+                if byte == b'%' {
+                    self.directive();
+                }
                 self.push(Context::Sequence, self.at..self.at + 2);
                 self.at += 2;
             }
             _ => self.at += 1,
+        }
+    }
+
+    /// At `%{`: what begins or ends a part of the template.
+    fn directive(&mut self) {
+        let rest = self.text.get(self.at + 2..).unwrap_or_default();
+        let rest = rest.strip_prefix('~').unwrap_or(rest).trim_start();
+        let length = rest.bytes().take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b'_').count();
+        let word = rest.get(..length).unwrap_or_default();
+        let start = self.text.len() - rest.len();
+        let at = self.at;
+        let span = self.place.span(at..(start + length).max(at + 2));
+        let Some(open) = self.stack.last_mut() else { return };
+        let last = open.directives.last().map(|(is_if, _)| *is_if);
+        let problem = match (word, last) {
+            ("if", _) => {
+                open.directives.push((true, at..start + length));
+                return;
+            }
+            ("for", _) => {
+                open.directives.push((false, at..start + length));
+                return;
+            }
+            ("else", Some(true)) => return,
+            ("endif", Some(true)) | ("endfor", Some(false)) => {
+                open.directives.pop();
+                return;
+            }
+            ("else" | "endif", _) => "there is no `%{ if … }` that this belongs to",
+            ("endfor", _) => "there is no `%{ for … }` that this belongs to",
+            _ => "this is not a template directive",
+        };
+        let report = Diagnostic::error("invalid-directive", problem)
+            .at(&span, "not expected here")
+            .help("directives are `%{ if … }`, `%{ else }`, `%{ endif }`, `%{ for … in … }` and `%{ endfor }`; `%%{` is a plain `%{`");
+        self.error(at, report);
+    }
+
+    /// The template on top of the stack ends here.
+    fn pop_template(&mut self) {
+        let Some(open) = self.stack.pop() else { return };
+        self.unfinished_directives(&open);
+    }
+
+    fn unfinished_directives(&mut self, open: &Open) {
+        if let Some((is_if, range)) = open.directives.last() {
+            let end = if *is_if { "endif" } else { "endfor" };
+            let at = self.place.span(range.clone());
+            self.error(
+                range.start,
+                Diagnostic::error("unclosed-directive", format!("this directive has no `{end}`"))
+                    .at(&at, "begins here")
+                    .help(format!("close it with `%{{ {end} }}`")),
+            );
         }
     }
 
@@ -574,26 +717,42 @@ impl Scanner<'_> {
 
     fn unterminated_string(&mut self) {
         let Some(open) = self.stack.pop() else { return };
+        // In `"${ x"` what looks like the beginning of a string is the end of one.
+        let around = match self.stack.as_slice() {
+            [.., outer, sequence]
+                if sequence.context == Context::Sequence && outer.context == Context::Quote =>
+            {
+                Some(sequence.at.clone())
+            }
+            _ => None,
+        };
+        if let Some(sequence) = around {
+            self.stack.truncate(self.stack.len() - 2);
+            let report = unclosed_sequence().at(&self.place.span(sequence.clone()), "opened here");
+            self.error(sequence.start, report);
+            return;
+        }
         let report = Diagnostic::error("unterminated-string", "this string is not closed on its line")
             .at(&self.place.span(open.at.start..self.at), "no closing `\"`")
             .help("close it with `\"`; for text of several lines use `\\n` or a heredoc `<<EOT`");
         self.error(open.at.start, report);
-        // Sequences and strings around it are given up too, as far as their line goes.
-        while let Some(open) = self.stack.last() {
-            if matches!(open.context, Context::Quote) {
-                self.stack.pop();
-            } else {
-                break;
-            }
-        }
     }
 
     fn finish(&mut self) {
         self.at = self.bytes.len();
-        if self.form != Form::Body && self.form != Form::Template && self.stack.is_empty() {
-            self.end_item();
+        self.missing_operand();
+        let mut unclosed = self.stack.iter().rposition(|open| open.context != Context::Bare);
+        if let [.., outer, sequence, Open { context: Context::Quote, .. }] = self.stack.as_slice()
+            && sequence.context == Context::Sequence
+            && outer.context == Context::Quote
+        {
+            unclosed = self.stack.len().checked_sub(2);
         }
-        let unclosed = self.stack.iter().rposition(|open| open.context != Context::Bare);
+        if unclosed.is_none()
+            && let Some(open) = self.stack.pop()
+        {
+            self.unfinished_directives(&open);
+        }
         if let Some(open) = unclosed.and_then(|at| self.stack.get(at)) {
             let opening = match (&self.suspect, open.context) {
                 (Some(suspect), Context::Brace) => suspect.clone(),
@@ -610,11 +769,7 @@ impl Scanner<'_> {
                 Context::Quote => Diagnostic::error("unterminated-string", "this string is never closed")
                     .at(&span, "begins here")
                     .help("close it with `\"`"),
-                Context::Sequence => {
-                    Diagnostic::error("unclosed-bracket", "this template sequence is never closed")
-                        .at(&span, "opened here")
-                        .help("close it with `}`, or write `$${` for a plain `${`")
-                }
+                Context::Sequence => unclosed_sequence().at(&span, "opened here"),
                 context => {
                     let closing = char::from(context.closing().unwrap_or(b'}'));
                     Diagnostic::error("unclosed-bracket", format!("`{}` is never closed", span.text()))
@@ -626,6 +781,11 @@ impl Scanner<'_> {
         }
         self.end_item();
     }
+}
+
+fn unclosed_sequence() -> Diagnostic {
+    Diagnostic::error("unclosed-bracket", "this template sequence is never closed")
+        .help("close it with `}`, or write `$${` for a plain `${`")
 }
 
 fn is_combining(c: char) -> bool {

@@ -76,6 +76,17 @@ impl<'a> Tree<'a> {
                     let range = attribute.span().unwrap_or(start..within.end);
                     let expression = self.expression(&attribute.value, &range);
                     let span = name.span.to(&expression.span);
+                    let first = result.attributes.iter().find(|other| other.name.text == name.text);
+                    if let Some(first) = first {
+                        let report = Diagnostic::error(
+                            "duplicate-attribute",
+                            format!("`{}` is set twice", name.text),
+                        )
+                        .at(&name.span, "set again here")
+                        .also(&first.name.span, "first set here")
+                        .help("keep one of the two");
+                        self.errors.push((start, report));
+                    }
                     result.attributes.push(Attribute { name, expression, span });
                 }
                 Structure::Block(block) => {
