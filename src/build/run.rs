@@ -84,10 +84,9 @@ pub async fn run(
     let prepared: Result<Vec<_>, _> =
         plans.iter().map(|plan| Ok((plan, prepare(plan, settings)?))).collect();
     let prepared = prepared.map_err(RunError::Template)?;
-    let unwritable =
-        |source| RunError::Ledger { directory: settings.ledgers.clone(), source };
-    let ledger = Ledger::open(&settings.ledgers, &settings.run_id, clock.clone())
-        .map_err(unwritable)?;
+    let unwritable = |source| RunError::Ledger { directory: settings.ledgers.clone(), source };
+    let ledger =
+        Ledger::open(&settings.ledgers, &settings.run_id, clock.clone()).map_err(unwritable)?;
     let builds = plans.iter().map(|plan| plan.name.clone()).collect();
     events.emit(Fact::RunStarted { run_id: settings.run_id.clone(), builds }).await;
     let slots = Semaphore::new(settings.parallel.unwrap_or(plans.len()).max(1));
@@ -173,10 +172,7 @@ fn identify(plan: &Plan, source: &ResolvedSource) -> ImageIdentity {
         .flat_map(|component| &component.volatile)
         .map(|(option, span)| format!("`{option}` at {span} changes with every run"))
         .next();
-    ImageIdentity {
-        hash: image_hash(plan, amazon_ebs::SELECTORS, &found).hex(),
-        unrepeatable,
-    }
+    ImageIdentity { hash: image_hash(plan, amazon_ebs::SELECTORS, &found).hex(), unrepeatable }
 }
 
 /// Connects over SSH with the key that was made for the build, or the user's own.
@@ -190,7 +186,7 @@ async fn connect(
         ways.push(Authentication::Key(read_key(&directory.join(file)).await?));
     }
     if let Some(key) = &request.private_key {
-        ways.push(Authentication::Key(Secret::new(key.as_str())));
+        ways.push(Authentication::Key(key.clone()));
     }
     if let Some(password) = &login.password {
         ways.push(Authentication::Password(password.clone()));
@@ -235,12 +231,7 @@ async fn provision(plan: Arc<Plan>, request: ProvisionRequest) -> Result<(), Box
     result.map_err(Into::into)
 }
 
-async fn error_cleanup(
-    plan: &Plan,
-    step: &StepPlan,
-    context: StepContext<'_>,
-    events: &Emitter,
-) {
+async fn error_cleanup(plan: &Plan, step: &StepPlan, context: StepContext<'_>, events: &Emitter) {
     if let Err(error) = provision::run_step(plan.steps.len(), step, context).await {
         let text = format!("the error-cleanup-provisioner failed too: {error}");
         events.emit(Fact::Warning { text }).await;
