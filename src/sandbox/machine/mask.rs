@@ -137,6 +137,11 @@ impl Mask<'_> {
             self.hide_the_owner(&tree)?;
         }
         self.name_the_instance(&tree)?;
+        // For a real sudo, which would not pass it on; see SYSTEMD_OFFLINE in init.
+        let keep = b"Defaults env_keep += \"SYSTEMD_OFFLINE\"\n";
+        tree.directory("etc/sudoers.d", None)
+            .and_then(|_| tree.file("etc/sudoers.d/00-bake-sandbox", keep, Some(0o440)))
+            .tried_on("write", &layer.join("etc/sudoers.d"))?;
         power_commands(&tree)
     }
 
@@ -564,6 +569,8 @@ mod tests {
         etc/shadow: "root:*:1:0:99999:7:::\ndaemon:!:1::::::\n"
         etc/ssh: "directory"
         etc/ssh/ssh_host_rsa_key: "gone"
+        etc/sudoers.d: "directory"
+        etc/sudoers.d/00-bake-sandbox: "Defaults env_keep += \"SYSTEMD_OFFLINE\"\n"
         home: "empty"
         proc: "empty"
         root: "empty"

@@ -9,6 +9,7 @@ mod boot;
 mod directory;
 pub(in crate::sandbox) mod failure;
 mod guest;
+mod id_map;
 mod mask;
 mod protocol;
 mod reentry;

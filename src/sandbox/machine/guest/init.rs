@@ -15,11 +15,12 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::first_boot::{self, UserData};
 use super::lifeline::{Lifeline, inherited};
-use super::mounts;
+use super::{mounts, namespace};
 use crate::sandbox::machine::MachineError;
 use crate::sandbox::machine::failure::Tried;
 use crate::sandbox::machine::protocol::{
-    Boot, EXIT_ASKED, EXIT_POWEROFF, EXIT_REBOOT, Guest, SAY_LOADED, SAY_READY, SAY_STOP, role,
+    Boot, EXIT_ASKED, EXIT_POWEROFF, EXIT_REBOOT, Guest, SAY_LOADED, SAY_MAP, SAY_MAPPED,
+    SAY_READY, SAY_STOP, role,
 };
 
 /// How long processes may take to end after SIGTERM before they are killed.
@@ -65,6 +66,7 @@ fn boot(settings: &Path) -> Result<Booted, MachineError> {
     let mut loaded = [0; SAY_LOADED.len() + 1];
     (&sshd).read_exact(&mut loaded).tried(|| "start the SSH server".to_owned())?;
     mounts::enter(&root)?;
+    seal(&sshd).tried(|| "lock the mounts".to_owned())?;
     rustix::system::sethostname(boot.hostname.as_bytes())
         .tried(|| format!("set the host name `{}`", boot.hostname))?;
     drop(writeln!(console, "bake: booting {}", boot.hostname));
@@ -72,6 +74,14 @@ fn boot(settings: &Path) -> Result<Booted, MachineError> {
         first_boot::set_up(&boot.guest, &mut console);
     }
     Ok(Booted { guest: boot.guest, console, sshd })
+}
+
+/// Goes with the SSH server where the mounts are locked.
+fn seal(mut sshd: &StdUnixStream) -> io::Result<()> {
+    namespace::enter_inner()?;
+    writeln!(sshd, "{SAY_MAP}")?;
+    let mut mapped = [0; SAY_MAPPED.len() + 1];
+    sshd.read_exact(&mut mapped)
 }
 
 /// Starts the server with the listening socket (this process's standard
