@@ -107,6 +107,11 @@ impl Cloud {
         Ok(())
     }
 
+    /// Refuses new requests and ends what waits. Machines go away with their last handle.
+    pub fn abandon(&self) {
+        self.inner.closing.cancel();
+    }
+
     /// Refuses new requests, terminates all instances and waits until their machines are gone.
     pub async fn close(&self) {
         let live: Vec<(String, String)> = {

@@ -290,3 +290,31 @@ async fn images_page() {
     assert_eq!(seen.len(), all);
     world.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_image_outlives_its_sandbox() {
+    let store = Arc::new(MemoryStore::default());
+    let first = World::over(Options::default(), store.clone()).await;
+    let instance = first.launch().await;
+    let image = first.image(&instance, "web").await;
+    let second = World::over(Options::default(), store.clone()).await;
+    first.end().await;
+    let found = good(second.ec2.describe_images().owners("self").send().await);
+    let [found] = found.images() else { panic!("one image") };
+    assert_eq!(found.image_id(), Some(image.as_str()));
+    good(second.ec2.create_tags().resources(&image).tags(tag("a", "b")).send().await);
+    let run = second.ec2.run_instances().image_id(&image).instance_type(instance_type());
+    good(run.min_count(1).max_count(1).send().await);
+    eventually(|| async { !held(&second.host.specs).is_empty() }).await;
+    let root = held(&second.host.specs)[0].root.clone();
+    assert_eq!(root.layers, [format!("sha256:{:064x}", 0)]);
+    let third = World::over(Options::default(), store.clone()).await;
+    let tagged = third.ec2.describe_images().filters(filter("tag:a", &["b"])).send().await;
+    assert_eq!(good(tagged).images().len(), 1);
+    good(third.ec2.deregister_image().image_id(&image).send().await);
+    let gone = second.ec2.describe_images().image_ids(&image).send().await;
+    assert_eq!(code(gone), "InvalidAMIID.NotFound");
+    assert!(held(&store.records).is_empty());
+    second.end().await;
+    third.end().await;
+}
