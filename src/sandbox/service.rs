@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::cloud::{Cloud, ImageStore, Latency};
 use super::endpoint::{Endpoint, FaultRule};
-use super::machine::Host;
+use super::machine::{Host, MachineError};
 
 /// How a sandbox behaves.
 #[derive(Clone, Debug)]
@@ -45,6 +45,9 @@ pub enum SandboxError {
         /// The system's answer.
         source: std::io::Error,
     },
+    /// The store cannot be read.
+    #[error("the sandbox store cannot be used: {0}")]
+    Store(#[from] MachineError),
     /// The address can be reached from elsewhere.
     #[error(
         "the sandbox cannot listen on {0}: it runs commands for whoever connects, so it takes loopback addresses only"
@@ -71,6 +74,10 @@ impl Sandbox {
             return Err(SandboxError::NotLoopback(address));
         }
         let cloud = Cloud::new(host, Arc::new(store), options.latency);
+        let sweeper = cloud.clone();
+        tokio::task::spawn_blocking(move || sweeper.sweep())
+            .await
+            .map_err(|error| MachineError::Other(error.to_string()))??;
         let endpoint = Endpoint::start(address, cloud.clone(), options.access_key, options.faults)
             .await
             .map_err(|source| SandboxError::Bind { address, source })?;
