@@ -483,7 +483,9 @@ impl Session<'_> {
                 ),
             ));
         }
-        if self.region.images.remove(id).is_none() {
+        self.region.images.remove(id);
+        // An image that is being made has a record, too, once it is captured.
+        if image.root.is_some() {
             let shelf = self.shelf()?;
             shelf.images.remove(id);
             shelf.changed.remove(id);

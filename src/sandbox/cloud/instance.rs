@@ -205,6 +205,8 @@ pub struct Instance {
     pub tenancy: String,
     /// Detailed monitoring.
     pub monitoring: bool,
+    /// The request of a spot instance. It gets capacity like any other.
+    pub spot_request_id: Option<String>,
     /// Whether network traffic is checked.
     pub source_dest_check: bool,
     /// Refuses TerminateInstances.
@@ -245,6 +247,11 @@ impl Instance {
         self.ip().filter(|_| self.public_address)
     }
 
+    /// What the status checks say: there is nothing that could be impaired.
+    pub fn status(&self) -> &'static str {
+        if self.state == InstanceState::Running { "ok" } else { "not-applicable" }
+    }
+
     fn visible(&self, now: Timestamp) -> bool {
         self.visible_at <= now
     }
@@ -271,11 +278,12 @@ impl Filterable for Instance {
         ("iam-instance-profile.arn", |i| i.profile.iter().map(|(arn, _)| arn.clone()).collect()),
         ("image-id", |i| vec![i.image_id.clone()]),
         ("instance-id", |i| vec![i.id.clone()]),
-        ("instance-lifecycle", |_| Vec::new()),
+        ("instance-lifecycle", |i| i.spot_request_id.iter().map(|_| "spot".to_owned()).collect()),
         ("instance-state-code", |i| vec![i.state.code().to_string()]),
         ("instance-state-name", |i| vec![i.state.name().to_owned()]),
         ("instance-type", |i| vec![i.instance_type.clone()]),
         ("instance.group-id", |i| i.group_ids.clone()),
+        ("instance-status.status", |i| vec![i.status().to_owned()]),
         ("ip-address", |i| i.public_ip().into_iter().collect()),
         ("key-name", |i| i.key_name.iter().cloned().collect()),
         ("launch-index", |i| vec![i.launch_index.to_string()]),
@@ -297,7 +305,9 @@ impl Filterable for Instance {
         ("root-device-type", |_| vec!["ebs".to_owned()]),
         ("source-dest-check", |i| vec![i.source_dest_check.to_string()]),
         ("state-reason-code", |i| i.state_reason.iter().map(|(code, _)| code.clone()).collect()),
+        ("spot-instance-request-id", |i| i.spot_request_id.iter().cloned().collect()),
         ("subnet-id", |i| vec![i.subnet_id.clone()]),
+        ("system-status.status", |i| vec![i.status().to_owned()]),
         ("tenancy", |i| vec![i.tenancy.clone()]),
         ("virtualization-type", |_| vec!["hvm".to_owned()]),
         ("vpc-id", |i| vec![i.vpc_id.clone()]),
@@ -453,6 +463,14 @@ impl Session<'_> {
                 "OperationNotPermitted",
                 format!(
                     "The instance '{id}' may not be {done}. Modify its '{attribute}' instance attribute and try again."
+                ),
+            ));
+        }
+        if power == Power::Stop && instance.spot_request_id.is_some() {
+            return Err(CloudError::new(
+                "UnsupportedOperation",
+                format!(
+                    "You can't stop the Spot Instance '{id}' because it is associated with a one-time Spot Instance request. You can only stop Spot Instances associated with persistent Spot Instance requests."
                 ),
             ));
         }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::account::Cloud;
-use super::image::ImageState;
+use super::image::{Image, ImageState};
 use super::instance::{Instance, InstanceState, MachineHandle, ShutdownBehavior};
 use super::session::{Effect, Region};
 use crate::sandbox::machine::{Ended, Machine, MachineError, MachineSpec, RootFs};
@@ -274,11 +274,19 @@ impl Cloud {
     /// Completes the snapshots of a pending image, then the image, and writes it to the store.
     async fn complete_image(&self, region: &str, id: &str, root: Option<RootFs>) {
         let captured = root.clone();
-        self.with_region(region, |region| {
-            if let Some(image) = region.images.get_mut(id) {
-                image.root = root.or(image.root.take());
-            }
+        // The record is written while the machine still holds the layer; until the image is
+        // finished, nobody counts it.
+        let begun = self.with_region(region, |region| {
+            let Some(image) = region.images.get_mut(id) else { return Ok(false) };
+            image.root = root.or(image.root.take());
+            self.save(image).map(|()| true)
         });
+        match (begun, captured) {
+            (Some(Ok(true)), _) => {}
+            (Some(Ok(false)), Some(root)) => return self.drop_layers(id, root),
+            (Some(Err(reason)), _) => return self.fail_image(region, id, &reason),
+            _ => return,
+        }
         self.pause(self.inner.latency.snapshot).await;
         self.with_region(region, |region| {
             let devices = region.images.get_mut(id).map(|image| image.block_devices.iter_mut());
@@ -288,19 +296,21 @@ impl Cloud {
         });
         self.pause(self.inner.latency.image).await;
         let finished = self.with_region(region, |region| {
-            let Some(image) = region.images.get_mut(id) else { return Ok(false) };
+            let Some(image) = region.images.get_mut(id) else { return Ok(()) };
             image.state = ImageState::Available;
-            let record = image.to_record().map_err(|error| error.to_string())?;
-            let record = record.ok_or("nothing was captured")?;
-            self.inner.store.save(&record).map_err(|error| error.to_string())?;
+            self.save(image)?;
             region.images.remove(id);
-            Ok::<bool, String>(true)
+            Ok::<(), String>(())
         });
-        match (finished, captured) {
-            (Some(Err(reason)), _) => self.fail_image(region, id, &reason),
-            (Some(Ok(false)), Some(root)) => self.drop_layers(id, root),
-            _ => {}
+        if let Some(Err(reason)) = finished {
+            self.fail_image(region, id, &reason);
         }
+    }
+
+    fn save(&self, image: &Image) -> Result<(), String> {
+        let record = image.to_record().map_err(|error| error.to_string())?;
+        let record = record.ok_or("nothing was captured")?;
+        self.inner.store.save(&record).map_err(|error| error.to_string())
     }
 
     /// An image was deregistered while it was made: nothing names its layer any more. The

@@ -134,6 +134,8 @@ fn instance(instance: &Instance, groups: &Groups) -> Fields {
         .text("clientToken", instance.client_token.as_deref().unwrap_or_default());
     fields = tag_set(fields, &instance.tags)
         .text("hypervisor", "xen")
+        .maybe("instanceLifecycle", instance.spot_request_id.as_ref().map(|_| "spot"))
+        .maybe("spotInstanceRequestId", instance.spot_request_id.as_ref())
         .text("ebsOptimized", instance.ebs_optimized)
         .text("enaSupport", instance.ena_support)
         .maybe("sriovNetSupport", instance.sriov_net_support.as_ref())
@@ -207,6 +209,11 @@ pub(super) fn run_instances(call: &Call<'_>) -> Answer {
             "The sandbox has no launch templates.",
         ));
     }
+    let spot = match params.group("InstanceMarketOptions").text("MarketType") {
+        None => false,
+        Some("spot") => true,
+        Some(other) => return Err(CloudError::invalid_value("MarketType", other)),
+    };
     let profile = params.group("IamInstanceProfile");
     let behavior = params.text("InstanceInitiatedShutdownBehavior");
     let request = RunInstances {
@@ -228,6 +235,7 @@ pub(super) fn run_instances(call: &Call<'_>) -> Answer {
         on_shutdown: behavior.map(ShutdownBehavior::parse).transpose()?.unwrap_or_default(),
         ebs_optimized: params.is_set("EbsOptimized")?,
         monitoring: params.group("Monitoring").is_set("Enabled")?,
+        spot,
         disable_api_termination: params.is_set("DisableApiTermination")?,
         disable_api_stop: params.is_set("DisableApiStop")?,
         tags: params.tag_specifications()?,
@@ -263,7 +271,7 @@ pub(super) fn describe_instance_status(call: &Call<'_>) -> Answer {
     let found = call.request(|session| session.describe_instances(&ids, &filters, &page))?;
     let wanted = |i: &&Instance| all || i.state == InstanceState::Running;
     let statuses = found.items.iter().filter(wanted).map(|instance| {
-        let ok = if instance.state == InstanceState::Running { "ok" } else { "not-applicable" };
+        let ok = instance.status();
         let passed = if ok == "ok" { "passed" } else { "initializing" };
         let detail = || Fields::new().text("name", "reachability").text("status", passed);
         let summary = || Fields::new().text("status", ok).list("details", [detail()]);
