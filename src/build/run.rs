@@ -50,7 +50,16 @@ pub struct RunSettings {
     /// Where ledgers are kept.
     pub ledgers: PathBuf,
     /// A cloud of one's own, in place of the account that the template names.
-    pub endpoint: Option<Endpoint>,
+    pub cloud: Option<OwnCloud>,
+}
+
+/// An endpoint that speaks EC2's protocol, with the key that it asks for.
+#[derive(Clone, Debug)]
+pub struct OwnCloud {
+    /// Its URL.
+    pub url: String,
+    /// Access key id that it wants to see.
+    pub access_key: Secret,
 }
 
 /// Why a run did not begin. Nothing was made.
@@ -111,16 +120,16 @@ pub async fn run(
 /// A plan's builder, ready to run; in a cloud of one's own, with what that takes for access.
 fn prepare(plan: &Plan, settings: &RunSettings) -> Result<amazon_ebs::Prepared, Diagnostics> {
     let mut prepared = amazon_ebs::prepare(&plan.builder, &settings.directory)?;
-    if let Some(endpoint) = &settings.endpoint {
+    if let Some(cloud) = &settings.cloud {
         let access = &mut prepared.build.access;
         *access = Access {
-            region: access.region.take().or_else(|| Some(SANDBOX_REGION.to_owned())),
+            region: access.region.take().or_else(|| Some(OWN_REGION.to_owned())),
             credentials: Some(StaticCredentials {
-                access_key: "sandbox".to_owned(),
-                secret_key: "sandbox".to_owned(),
+                access_key: cloud.access_key.reveal().to_owned(),
+                secret_key: "unused".to_owned(),
                 token: None,
             }),
-            endpoint: Some(endpoint.clone()),
+            endpoint: Some(Endpoint { url: cloud.url.clone() }),
             without_metadata_service: true,
             ..Access::default()
         };
@@ -129,7 +138,7 @@ fn prepare(plan: &Plan, settings: &RunSettings) -> Result<amazon_ebs::Prepared, 
 }
 
 /// Where a template builds in a cloud of one's own when it does not say.
-const SANDBOX_REGION: &str = "us-east-1";
+const OWN_REGION: &str = "us-east-1";
 
 fn context(
     plan: &Plan,
