@@ -526,7 +526,7 @@ fn range(call: &Call<'_>) -> Outcome {
         return Err(Failure::of(2, "the step leads away from the limit"));
     }
     let steps = divide(&(&limit - &start), &step).ok_or_else(too_many)?;
-    if steps > Number::from(LIMIT_NUMBER) {
+    if steps > LIMIT_NUMBER.into() {
         return Err(too_many());
     }
     let mut numbers = Vec::new();
