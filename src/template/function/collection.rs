@@ -6,14 +6,14 @@ use super::declaration::{
     Call, Failure, Function, Of, Outcome, any, bools, list, number, string, strings,
 };
 use crate::value::{
-    Kind, Marks, Number, Type, Value, bounded, convert, count, divide, equals, make_set, order,
-    unify,
+    Kind, Marks, Number, Type, Value, bounded, convert, count, divide, equals, floor, make_set,
+    order, to_integer, unify,
 };
 
 /// The most elements that one call makes.
 const LIMIT: usize = 1_000_000;
 /// The same, as numbers count.
-const LIMIT_NUMBER: u32 = 1_000_000;
+const LIMIT_NUMBER: i64 = 1_000_000;
 
 pub(super) const FUNCTIONS: &[Function] = &[
     Function::new("alltrue", &[bools("list")], Of::Bool, "whether all elements are true", |call| {
@@ -526,7 +526,7 @@ fn range(call: &Call<'_>) -> Outcome {
         return Err(Failure::of(2, "the step leads away from the limit"));
     }
     let steps = divide(&(&limit - &start), &step).ok_or_else(too_many)?;
-    if steps > Number::from(LIMIT_NUMBER) {
+    if to_integer(&floor(&steps)).is_none_or(|steps| steps > LIMIT_NUMBER) {
         return Err(too_many());
     }
     let mut numbers = Vec::new();
