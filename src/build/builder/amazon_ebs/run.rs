@@ -4,7 +4,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::OnceLock;
 
 use futures::FutureExt as _;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::data;
@@ -12,6 +12,7 @@ use super::launch::Launched;
 use super::network::{self, Network};
 use super::settings::{AmazonEbs, Communication, KeySettings, Late, LateTexts};
 use super::{BUILDER_ID, source, tags};
+use crate::aws::time::seconds;
 use crate::aws::{CallerIdentity, Client, Filter, Image, ImageQuery, Tags};
 use crate::build::key::make_key;
 use crate::build::step::step;
@@ -322,7 +323,8 @@ impl Run<'_> {
             () = self.context.cancel.hurry().cancelled() => Err(BuildError::Cancelled),
         };
         if let Some(communicator) = communicator {
-            communicator.disconnect().await;
+            // A courtesy to the far side, which may not answer any more.
+            drop(timeout(seconds(5), communicator.disconnect()).await);
         }
         result?;
         self.check_cancelled()

@@ -72,7 +72,8 @@ impl World {
             source_name: "app".to_owned(),
             events: events.of_build("amazon-ebs.app"),
             cancel: Cancel::new(),
-            ledger: Ledger::over(Box::new(ledger.clone()), "run", clock).expect("in memory"),
+            ledger: Ledger::over(Box::new(ledger.clone()), "run", clock.clone())
+                .expect("in memory"),
             clock,
             lifetime: Duration::from_secs(3600),
             teardown_deadline: seconds(120),
