@@ -387,7 +387,9 @@ async fn first_boot_happens_once_and_power_commands_work() {
     let ssh = world.connect(&machine, "guest").await;
     assert_eq!(ssh.run("id -un; sudo id -u").await.text(), "guest\n0");
     let console = || String::from_utf8(machine.console_output()).unwrap();
-    wait_until("user data ran", || console().contains("from user data")).await;
+    let waited = "cloud-init status --wait; test -e /var/lib/cloud/instance/boot-finished";
+    assert_eq!(ssh.run(waited).await.text(), "status: done");
+    assert!(console().contains("from user data"), "{}", console());
 
     // A guest that boots again is the same machine at the same address.
     ssh.run("sudo touch /opt/kept; sudo reboot").await;

@@ -6,7 +6,7 @@
 
 mod address;
 mod boot;
-mod directory;
+pub(in crate::sandbox) mod directory;
 pub(in crate::sandbox) mod failure;
 mod guest;
 mod id_map;
