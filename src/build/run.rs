@@ -95,13 +95,13 @@ pub async fn run(
     let prepared = prepared.map_err(RunError::Template)?;
     let unwritable = |source| RunError::Ledger { directory: settings.ledgers.clone(), source };
     let ledger =
-        Ledger::open(&settings.ledgers, &settings.run_id, clock).map_err(unwritable)?;
+        Ledger::open(&settings.ledgers, &settings.run_id, clock.clone()).map_err(unwritable)?;
     let builds = plans.iter().map(|plan| plan.name.clone()).collect();
     events.emit(Fact::RunStarted { run_id: settings.run_id.clone(), builds }).await;
     let slots = Semaphore::new(settings.parallel.unwrap_or(plans.len()).max(1));
     let builds = prepared.iter().map(|(plan, prepared)| {
         let events = events.of_build(&plan.name);
-        let (slots, ledger, clock) = (&slots, ledger.clone(), clock);
+        let (slots, ledger, clock) = (&slots, ledger.clone(), clock.clone());
         async move {
             // Never closed, so there is always a slot in the end.
             let _slot = slots.acquire().await;
