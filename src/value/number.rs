@@ -10,6 +10,9 @@ use super::Number;
 
 /// Significant digits that are kept: what 512 bits hold, the precision of HCL's numbers.
 const DIGITS: u64 = 155;
+/// Digits that are kept beyond those of a quotient that does not come out even, so that
+/// `1 / 3 * 3` is `1` again.
+const GUARD: u64 = 15;
 /// The largest power of ten, in either direction.
 const EXPONENT: i64 = 4096;
 /// The longest text that is read as a number.
@@ -51,7 +54,15 @@ pub fn parse_number(text: &str) -> Option<Number> {
 
 /// The number as HCL prints it: no exponent, no trailing zeros.
 pub fn format_number(number: &Number) -> String {
-    number.normalized().to_plain_string()
+    let number = number.normalized();
+    rounded(&number, DIGITS).unwrap_or(number).to_plain_string()
+}
+
+/// Rounded to `digits` when it has more.
+fn rounded(number: &Number, digits: u64) -> Option<Number> {
+    let keep = NonZeroU64::new(digits)?;
+    (number.digits() > digits)
+        .then(|| number.with_precision_round(keep, RoundingMode::HalfEven).normalized())
 }
 
 /// Rounds to the precision that is kept; `None` beyond 10^±4096.
@@ -62,12 +73,13 @@ pub(crate) fn bounded(number: Number) -> Option<Number> {
     if !number.is_zero() && magnitude.abs() > EXPONENT {
         return None;
     }
-    let keep = NonZeroU64::new(DIGITS)?;
-    Some(if digits > DIGITS {
-        number.with_precision_round(keep, RoundingMode::HalfEven).normalized()
-    } else {
-        number
-    })
+    if let Some(short) = rounded(&number, DIGITS)
+        && short.digits() + GUARD < DIGITS
+    {
+        // What the guard digits are for.
+        return Some(short);
+    }
+    Some(rounded(&number, DIGITS + GUARD).unwrap_or(number))
 }
 
 /// `a / b`, rounded to the precision that is kept. `None` when `b` is zero or the result is out
@@ -80,7 +92,7 @@ pub fn divide(a: &Number, b: &Number) -> Option<Number> {
     let (a, b) = (a.normalized(), b.normalized());
     let (numerator, numerator_scale) = a.as_bigint_and_exponent();
     let (denominator, denominator_scale) = b.as_bigint_and_exponent();
-    let shift = i64::try_from(DIGITS + 2 + b.digits())
+    let shift = i64::try_from(DIGITS + GUARD + 2 + b.digits())
         .ok()?
         .saturating_sub(i64::try_from(a.digits()).ok()?)
         .max(0);

@@ -30,7 +30,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     )
     .variadic(strings("lists")),
     Function::new("lower", &[string("text")], Of::String, "makes all letters lower case", |call| {
-        Ok(Value::string(call.text(0).to_lowercase()))
+        Ok(Value::string(call.text(0).chars().filter_map(lower).collect::<String>()))
     }),
     Function::new("upper", &[string("text")], Of::String, "makes all letters upper case", |call| {
         Ok(Value::string(call.text(0).chars().flat_map(upper).collect::<String>()))
@@ -149,6 +149,11 @@ fn upper(c: char) -> impl Iterator<Item = char> {
     let mut mapped = c.to_uppercase();
     let single = if mapped.len() == 1 { mapped.next() } else { None };
     std::iter::once(single.unwrap_or(c))
+}
+
+/// Lower case letter by letter, as in Go: no `ς` at the end of a word, no dot left over from `İ`.
+fn lower(c: char) -> Option<char> {
+    c.to_lowercase().next()
 }
 
 fn title(call: &Call<'_>) -> Outcome {

@@ -29,6 +29,7 @@ join("-", [[1]])  => error: `lists` of `join` does not fit: [0]: a string is req
 join("-", [])  => ""
 join("-")  => error: `join`: at least one list is required
 lower("ÄB")  => "äb"
+lower("İΣ")  => "iσ"
 upper("straße é")  => "STRAßE É"
 upper(1)  => "1"
 title("hello world-foo it's a_b école")  => "Hello World-Foo It'S A_b École"

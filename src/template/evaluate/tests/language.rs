@@ -32,7 +32,10 @@ null  => null
 "\u00e9\U0001F600"  => "é😀"
 "$${a} %%{b} $a %b $$ %"  => "$${a} %%{b} $a %b $$ %"
 ""  => ""
-1/3*3  => 0.99999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999
+1/3*3  => 1
+1/3 + 2/3  => 1
+10 / 3 * 3 == 10  => true
+2 / 3 * 6 - 4  => 0
 1 / 0  => error: division by zero
 5 % 0  => error: division by zero
 0 / 0  => error: division by zero
@@ -126,7 +129,8 @@ fn collections_and_references() {
 { "${var.region}-a" = 1 }  => { eu-west-1-a = 1 }
 { 1 = 2 }  => { "1" = 2 }
 { true = 2 }  => { true = 2 }
-{ null = 2 }  => error: a key of an object must not be null
+{ null = 2 }  => { null = 2 }
+{ (null) = 2 }  => error: a key of an object must not be null
 { var.region = 1 }  => error: this key could be a reference or a name
 { z = 1, a = 2 }  => { a = 2, z = 1 }
 var.region  => "eu-west-1"
