@@ -258,6 +258,20 @@ impl fmt::Display for AwsError {
 impl Error for AwsError {}
 
 impl Client {
+    /// As [`Self::failed`], for a call about some or all things of a kind.
+    pub(super) fn failed_for<E>(
+        &self,
+        action: &'static str,
+        ids: &[String],
+        error: SdkError<E, HttpResponse>,
+    ) -> AwsError
+    where
+        E: Error + ProvideErrorMetadata + Send + Sync + 'static,
+    {
+        let what = (!ids.is_empty()).then(|| ids.join(", "));
+        self.failed("ec2", action, what.as_deref(), error)
+    }
+
     /// Makes an error out of the SDK's, whose own text says only `service error`.
     pub(super) fn failed<E>(
         &self,

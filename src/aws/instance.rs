@@ -319,10 +319,7 @@ impl Client {
             .send()
             .boxed()
             .await
-            .map_err(|error| {
-                let what = (!ids.is_empty()).then(|| ids.join(", "));
-                self.failed("ec2", "DescribeInstances", what.as_deref(), error)
-            })?;
+            .map_err(|error| self.failed_for("DescribeInstances", ids, error))?;
         Ok(output
             .reservations
             .unwrap_or_default()

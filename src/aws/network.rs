@@ -39,10 +39,7 @@ impl Client {
             .send()
             .boxed()
             .await
-            .map_err(|error| {
-                let what = (!ids.is_empty()).then(|| ids.join(", "));
-                self.failed("ec2", "DescribeVpcs", what.as_deref(), error)
-            })?;
+            .map_err(|error| self.failed_for("DescribeVpcs", ids, error))?;
         Ok(output
             .vpcs
             .unwrap_or_default()
@@ -67,10 +64,7 @@ impl Client {
             .send()
             .boxed()
             .await
-            .map_err(|error| {
-                let what = (!ids.is_empty()).then(|| ids.join(", "));
-                self.failed("ec2", "DescribeSubnets", what.as_deref(), error)
-            })?;
+            .map_err(|error| self.failed_for("DescribeSubnets", ids, error))?;
         Ok(output
             .subnets
             .unwrap_or_default()

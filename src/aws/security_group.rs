@@ -93,10 +93,7 @@ impl Client {
             .send()
             .boxed()
             .await
-            .map_err(|error| {
-                let what = (!ids.is_empty()).then(|| ids.join(", "));
-                self.failed("ec2", "DescribeSecurityGroups", what.as_deref(), error)
-            })?;
+            .map_err(|error| self.failed_for("DescribeSecurityGroups", ids, error))?;
         Ok(output
             .security_groups
             .unwrap_or_default()

@@ -35,10 +35,7 @@ impl Client {
             .send()
             .boxed()
             .await
-            .map_err(|error| {
-                let what = (!ids.is_empty()).then(|| ids.join(", "));
-                self.failed("ec2", "DescribeSnapshots", what.as_deref(), error)
-            })?;
+            .map_err(|error| self.failed_for("DescribeSnapshots", ids, error))?;
         Ok(output
             .snapshots
             .unwrap_or_default()

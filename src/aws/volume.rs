@@ -31,10 +31,7 @@ impl Client {
             .send()
             .boxed()
             .await
-            .map_err(|error| {
-                let what = (!ids.is_empty()).then(|| ids.join(", "));
-                self.failed("ec2", "DescribeVolumes", what.as_deref(), error)
-            })?;
+            .map_err(|error| self.failed_for("DescribeVolumes", ids, error))?;
         Ok(output
             .volumes
             .unwrap_or_default()

@@ -185,18 +185,20 @@ impl Ledger {
         self.path.as_deref()
     }
 
-    /// Records that something is about to be made; returns the number of its entry.
-    pub async fn intend(&self, intent: Intent) -> io::Result<u64> {
-        let entry = {
-            let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-            inner.entries += 1;
-            let entry = inner.entries;
-            inner.open.insert(entry);
-            entry
-        };
+    /// Opens an entry and returns its number. Not a future, so that nobody can be dropped between
+    /// this and remembering the number; [`Self::intend`] follows.
+    pub fn open_entry(&self) -> u64 {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        inner.entries += 1;
+        let entry = inner.entries;
+        inner.open.insert(entry);
+        entry
+    }
+
+    /// Records what is about to be made under an open entry.
+    pub async fn intend(&self, entry: u64, intent: Intent) -> io::Result<()> {
         let at = timestamp(self.clock.now());
-        self.append(Record::Intent { entry, at, intent }).await?;
-        Ok(entry)
+        self.append(Record::Intent { entry, at, intent }).await
     }
 
     /// Records the id of what was made.
@@ -370,6 +372,12 @@ pub(crate) mod tests {
         }
     }
 
+    async fn announced(ledger: &Ledger, kind: ResourceKind, name: &str) -> u64 {
+        let entry = ledger.open_entry();
+        ledger.intend(entry, intent(kind, name)).await.expect("is written");
+        entry
+    }
+
     fn intent(kind: ResourceKind, name: &str) -> Intent {
         Intent {
             kind,
@@ -390,7 +398,7 @@ pub(crate) mod tests {
         let storage = InMemory::default();
         let ledger = Ledger::over(Box::new(storage.clone()), "r1", clock()).expect("opens");
         let entry =
-            ledger.intend(intent(ResourceKind::KeyPair, "bake_1")).await.expect("is written");
+            announced(&ledger, ResourceKind::KeyPair, "bake_1").await;
         let reading = read(&storage.after_power_cut()).expect("is readable");
         assert_eq!(reading.leftovers.len(), 1);
         assert_eq!(reading.leftovers[0].id, None);
@@ -421,7 +429,7 @@ pub(crate) mod tests {
         let storage = InMemory::default();
         let ledger = Ledger::over(Box::new(storage.clone()), "r1", clock()).expect("opens");
         let entry =
-            ledger.intend(intent(ResourceKind::Instance, "token")).await.expect("is written");
+            announced(&ledger, ResourceKind::Instance, "token").await;
         ledger.created(entry, "i-1").await.expect("is written");
         let whole = storage.after_power_cut();
         let before = whole.trim_end().rfind('\n').expect("has lines") + 1;
@@ -442,7 +450,7 @@ pub(crate) mod tests {
         let mode = std::fs::metadata(&runs).expect("is there").permissions().mode();
         assert_eq!(mode & 0o777, 0o700);
         let entry =
-            ledger.intend(intent(ResourceKind::KeyPair, "bake_1")).await.expect("is written");
+            announced(&ledger, ResourceKind::KeyPair, "bake_1").await;
         assert!(!ledger.close().await.expect("no error"), "something is left");
         assert!(runs.join("r1.jsonl").exists());
         ledger.kept(entry).await.expect("is written");

@@ -85,7 +85,7 @@ impl Resources {
         call: impl Future<Output = Result<T, AwsError>>,
         id_of: impl FnOnce(&T) -> String,
     ) -> Result<T, BuildError> {
-        let entry = self.intend(kind, name).await?;
+        let entry = self.intend(kind, name, None).await?;
         self.events
             .emit(Fact::CreateStarted { kind, name: name.to_owned(), detail: detail.to_owned() })
             .await;
@@ -110,17 +110,14 @@ impl Resources {
         }
     }
 
-    /// Takes in what EC2 made by itself, such as the snapshots of an image.
+    /// Takes in what EC2 made by itself, such as the snapshots of an image. May be dropped half
+    /// way: then it is known all the same.
     pub async fn adopt(&self, kind: ResourceKind, id: &str) -> Result<(), BuildError> {
         let known = self.lock().iter().any(|one| one.kind == kind && one.id.as_deref() == Some(id));
         if known {
             return Ok(());
         }
-        let entry = self.intend(kind, id).await?;
-        self.update(entry, |one| {
-            one.id = Some(id.to_owned());
-            one.seen = true;
-        });
+        let entry = self.intend(kind, id, Some(id)).await?;
         self.ledger.created(entry, id).await.map_err(BuildError::Ledger)
     }
 
@@ -179,7 +176,24 @@ impl Resources {
         Ok(())
     }
 
-    async fn intend(&self, kind: ResourceKind, name: &str) -> Result<u64, BuildError> {
+    /// Remembers a resource and records the intent. It is remembered first: an interruption in
+    /// between must not leave an entry in the ledger that no teardown knows.
+    async fn intend(
+        &self,
+        kind: ResourceKind,
+        name: &str,
+        known_id: Option<&str>,
+    ) -> Result<u64, BuildError> {
+        let entry = self.ledger.open_entry();
+        self.lock().push(Resource {
+            entry,
+            kind,
+            name: name.to_owned(),
+            id: known_id.map(str::to_owned),
+            at: Instant::now(),
+            seen: known_id.is_some(),
+            fate: Fate::Open,
+        });
         let intent = Intent {
             kind,
             name: name.to_owned(),
@@ -188,16 +202,13 @@ impl Resources {
             endpoint: self.endpoint.clone(),
             account: self.account.clone(),
         };
-        let entry = self.ledger.intend(intent).await.map_err(BuildError::Ledger)?;
-        self.lock().push(Resource {
-            entry,
-            kind,
-            name: name.to_owned(),
-            id: None,
-            at: Instant::now(),
-            seen: false,
-            fate: Fate::Open,
-        });
+        if let Err(error) = self.ledger.intend(entry, intent).await {
+            // Nothing is made that is not in the ledger; what exists already stays remembered.
+            if known_id.is_none() {
+                self.update(entry, |one| one.fate = Fate::Gone);
+            }
+            return Err(BuildError::Ledger(error));
+        }
         Ok(entry)
     }
 

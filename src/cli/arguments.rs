@@ -174,8 +174,30 @@ mod tests {
     #[test]
     fn single_dash_flags_get_their_second() {
         assert_eq!(
-            long(&["bake", "build", "-var", "a=-b", "-var-file=x", "-only=a,b", "-v", "-vv", "-1", "x"]),
-            ["bake", "build", "--var", "a=-b", "--var-file=x", "--only=a,b", "-v", "-vv", "-1", "x"]
+            long(&[
+                "bake",
+                "build",
+                "-var",
+                "a=-b",
+                "-var-file=x",
+                "-only=a,b",
+                "-v",
+                "-vv",
+                "-1",
+                "x"
+            ]),
+            [
+                "bake",
+                "build",
+                "--var",
+                "a=-b",
+                "--var-file=x",
+                "--only=a,b",
+                "-v",
+                "-vv",
+                "-1",
+                "x"
+            ]
         );
         assert_eq!(long(&["bake", "--", "-force"]), ["bake", "--", "-force"]);
     }

@@ -2,9 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::build::{
-    self, BuildOutcome, Cancel, OnError, OwnCloud, RunError, RunSettings, Signal,
-};
+use crate::build::{self, BuildOutcome, Cancel, OnError, OwnCloud, RunError, RunSettings, Signal};
 use crate::event::channel;
 use crate::plan::Plan;
 use crate::render::{Console, Mask, Settings};
@@ -70,11 +68,7 @@ async fn build(arguments: &BuildArguments, prepared: &Prepared, mask: Mask) -> E
     exit
 }
 
-fn settings(
-    arguments: &BuildArguments,
-    ledgers: PathBuf,
-    cloud: Option<OwnCloud>,
-) -> RunSettings {
+fn settings(arguments: &BuildArguments, ledgers: PathBuf, cloud: Option<OwnCloud>) -> RunSettings {
     RunSettings {
         run_id: uuid::Uuid::now_v7().to_string(),
         force: arguments.force,

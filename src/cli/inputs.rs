@@ -50,13 +50,7 @@ pub(super) fn prepare(arguments: &TemplateArguments) -> Result<Prepared, Diagnos
     };
     let environment = Environment::new(&loaded.template, &inputs, run, &mut warnings)?;
     let kinds = Kinds { builders: crate::build::BUILDERS, provisioners: crate::provision::KINDS };
-    let plans = plan::plan(
-        &loaded.template,
-        &environment,
-        kinds,
-        &selection,
-        &directory,
-        &mut warnings,
-    )?;
+    let plans =
+        plan::plan(&loaded.template, &environment, kinds, &selection, &directory, &mut warnings)?;
     Ok(Prepared { environment, plans, warnings })
 }

@@ -90,18 +90,14 @@ fn serve(arguments: &ServeArguments) -> Exit {
 fn images() -> Result<(), MachineError> {
     let store = Store::open(Store::default_root())?;
     let mut rows = vec![["IMAGE", "NAME", "AGE", "HASH", "BASE"].map(str::to_owned)];
-    let mut images: Vec<_> = store
-        .images()?
-        .into_iter()
-        .filter_map(|record| Image::from_record(record).ok())
-        .collect();
+    let mut images: Vec<_> =
+        store.images()?.into_iter().filter_map(|record| Image::from_record(record).ok()).collect();
     images.sort_by_key(|image| image.created);
     let now = jiff::Timestamp::now();
     for image in images {
         let age = now.duration_since(image.created).unsigned_abs();
-        let hash = image.tags.get("bake:image-hash").map_or("-", |hash| {
-            hash.get(..12).unwrap_or(hash)
-        });
+        let hash =
+            image.tags.get("bake:image-hash").map_or("-", |hash| hash.get(..12).unwrap_or(hash));
         let base = image.root.as_ref().map_or("-", |root| root.base.as_str());
         rows.push([
             image.id.clone(),
@@ -123,11 +119,8 @@ fn table<const N: usize>(rows: &[[String; N]]) -> String {
     let widths: Vec<_> = (0..N).map(width).collect();
     rows.iter()
         .map(|row| {
-            let cells: Vec<_> = row
-                .iter()
-                .zip(&widths)
-                .map(|(cell, width)| format!("{cell:<width$}"))
-                .collect();
+            let cells: Vec<_> =
+                row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
             format!("{}\n", cells.join("  ").trim_end())
         })
         .collect()

@@ -19,8 +19,7 @@ pub(super) struct Signals {
 impl Signals {
     /// Takes the signals over from their default, which is to die.
     pub(super) fn take() -> io::Result<Self> {
-        let hangup =
-            if hangup_is_ignored() { None } else { Some(signal(SignalKind::hangup())?) };
+        let hangup = if hangup_is_ignored() { None } else { Some(signal(SignalKind::hangup())?) };
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,

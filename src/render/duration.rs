@@ -52,9 +52,13 @@ mod tests {
 
     #[test]
     fn short_durations_fit_a_column() {
-        for (milliseconds, text) in
-            [(420, "420ms"), (1_420, "1.4s"), (12_900, "12s"), (185_000, "3m05s"), (3_720_000, "1h02m")]
-        {
+        for (milliseconds, text) in [
+            (420, "420ms"),
+            (1_420, "1.4s"),
+            (12_900, "12s"),
+            (185_000, "3m05s"),
+            (3_720_000, "1h02m"),
+        ] {
             assert_eq!(short(Duration::from_millis(milliseconds)), text);
         }
     }

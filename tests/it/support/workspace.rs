@@ -29,11 +29,7 @@ impl Outcome {
     /// Fails the test unless bake ended with `code`.
     #[track_caller]
     pub(crate) fn expect(self, code: i32) -> Self {
-        assert_eq!(
-            self.code, code,
-            "\n--- stdout\n{}\n--- stderr\n{}",
-            self.stdout, self.stderr
-        );
+        assert_eq!(self.code, code, "\n--- stdout\n{}\n--- stderr\n{}", self.stdout, self.stderr);
         self
     }
 
@@ -87,7 +83,10 @@ impl Workspace {
     }
 
     /// bake, in the repository's directory, with nothing of this machine's settings.
-    pub(crate) fn command<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
+    pub(crate) fn command<S: AsRef<OsStr>>(
+        &self,
+        arguments: impl IntoIterator<Item = S>,
+    ) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_bake"));
         command
             .args(arguments)
@@ -133,7 +132,8 @@ impl Workspace {
             );
         }
         let instances = fs::read_dir(self.path().join("data/bake/sandbox/instances"));
-        let left: Vec<_> = instances.into_iter().flatten().flatten().map(|one| one.path()).collect();
+        let left: Vec<_> =
+            instances.into_iter().flatten().flatten().map(|one| one.path()).collect();
         assert!(left.is_empty(), "directories of instances are left: {left:?}");
     }
 }
