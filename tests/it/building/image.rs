@@ -86,7 +86,7 @@ fn small_system(workspace: &Workspace) -> PathBuf {
         add(&path);
     }
     for (name, text) in [
-        ("etc/os-release", "ID=small\nVERSION_ID=1\nPRETTY_NAME=\"Small 1\"\n"),
+        ("etc/os-release", "ID=debian\nVERSION_ID=12\nPRETTY_NAME=\"Small 1\"\n"),
         ("etc/passwd", "root:x:0:0:root:/root:/bin/sh\n"),
         ("etc/group", "root:x:0:\n"),
     ] {
@@ -114,7 +114,7 @@ fn an_imported_base_stands_in_and_goes_again() {
         let path = workspace.write("t.pkr.hcl", template_with(options, &steps));
         let outcome = workspace.build(path).expect(0);
         let lines = outcome.lines_of("amazon-ebs.t");
-        for line in ["Sandbox base that stands in for it: debian (Small 1)", "ID=small", "admin", "root"] {
+        for line in ["Sandbox base that stands in for it: debian (Small 1)", "PRETTY_NAME=\"Small 1\"", "admin", "root"] {
             assert!(lines.contains(&line), "no `{line}` in\n{}", outcome.stdout);
         }
         let image = outcome.image();

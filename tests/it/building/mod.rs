@@ -31,7 +31,54 @@ fn the_quickstart_ends_with_an_image_and_leaves_nothing() {
         assert!(listed[0].contains(word), "{word} is not in {listed:?}");
     }
     assert_eq!(outcome.stderr, "");
-    assert_snapshot!(readable(&outcome.stdout), @"");
+    assert_snapshot!(readable(&outcome.stdout), @r#"
+    ==> amazon-ebs.quickstart: Found Image ID: ami-[id] (debian-12-amd64-20250530-2128)
+    ==> amazon-ebs.quickstart: Sandbox base that stands in for it: host ([system])
+    ==> amazon-ebs.quickstart: Image hash: [hash]
+    ==> amazon-ebs.quickstart: Image name: quickstart-[hash]
+    ==> amazon-ebs.quickstart: Prevalidating AMI Name: quickstart-[hash]
+    ==> amazon-ebs.quickstart: Creating temporary keypair: packer_[uuid]
+    ==> amazon-ebs.quickstart: Keypair: packer_[uuid]
+    ==> amazon-ebs.quickstart: Creating temporary security group for this instance: packer_[uuid]
+    ==> amazon-ebs.quickstart: Security group: sg-[id] (packer_[uuid])
+    ==> amazon-ebs.quickstart: Authorizing access to port 22 from [0.0.0.0/0] in the temporary security group...
+    ==> amazon-ebs.quickstart: Launching a source AWS instance...
+    ==> amazon-ebs.quickstart: Instance ID: i-[id] (t3.micro)
+    ==> amazon-ebs.quickstart: Waiting for instance (i-[id]) to become running...
+    ==> amazon-ebs.quickstart: Using SSH communicator to connect: [address]
+    ==> amazon-ebs.quickstart: Waiting for SSH to become available...
+    ==> amazon-ebs.quickstart: Connected!
+    ==> amazon-ebs.quickstart: Uploading templates/quickstart/ => /tmp/quickstart
+    ==> amazon-ebs.quickstart: Uploaded 63 B in 1 file in [time]
+    ==> amazon-ebs.quickstart: Provisioning with shell script: inline
+    ==> amazon-ebs.quickstart: hello from bake
+    ==> amazon-ebs.quickstart: Stopping the source instance...
+    ==> amazon-ebs.quickstart: Waiting for instance (i-[id]) to become stopped...
+    ==> amazon-ebs.quickstart: Creating AMI quickstart-[hash] from instance i-[id]
+    ==> amazon-ebs.quickstart: AMI: ami-[id]
+    ==> amazon-ebs.quickstart: Waiting for AMI (ami-[id]) to become available...
+    ==> amazon-ebs.quickstart: Deleting temporary keypair...
+    ==> amazon-ebs.quickstart: Deleted keypair: packer_[uuid]
+    ==> amazon-ebs.quickstart: Terminating the source AWS instance...
+    ==> amazon-ebs.quickstart: Terminated instance: i-[id]
+    ==> amazon-ebs.quickstart: Deleting temporary security group...
+    ==> amazon-ebs.quickstart: Deleted security group: sg-[id]
+    ==> amazon-ebs.quickstart: Adding tags to AMI (ami-[id])...
+    ==> amazon-ebs.quickstart: Adding tag: "Name": "quickstart"
+    ==> amazon-ebs.quickstart: Adding tag: "Source": "debian-12-amd64-20250530-2128"
+    ==> amazon-ebs.quickstart: Adding tag: "bake:build": "amazon-ebs.quickstart"
+    ==> amazon-ebs.quickstart: Adding tag: "bake:image-hash": "[hash]"
+    ==> amazon-ebs.quickstart: Adding tag: "bake:run-id": "[uuid]"
+    ==> amazon-ebs.quickstart: Steps took: prepare [time], launch [time], connect [time], provision [time], stop [time], image [time], publish [time]
+    Build 'amazon-ebs.quickstart' finished after [time].
+
+    ==> Wait completed after [time]
+
+    ==> Builds finished. The artifacts of successful builds are:
+    --> amazon-ebs.quickstart: AMIs were created:
+    us-east-1: ami-[id]
+    image hash: [hash]
+    "#);
 }
 
 #[test]

@@ -72,7 +72,7 @@ fn difficult(workspace: &Workspace) -> std::path::PathBuf {
     }
     symlink("sub/sub/deep", directory.join("link")).expect("link");
     symlink("sub", directory.join("link to directory")).expect("link");
-    symlink("/nowhere/at all", directory.join("dangling")).expect("link");
+    symlink("nowhere/at all", directory.join("dangling")).expect("link");
     directory
 }
 
@@ -107,10 +107,12 @@ fn without_a_slash_at_its_end_the_directory_itself_arrives() {
     workspace.write("payload/one", "1");
     workspace.write("payload/sub/two", "2");
     let source = workspace.path().join("payload");
-    let steps = upload(&source, "", "/tmp")
+    let steps = shell("mkdir /tmp/into")
+        + &upload(&source, "", "/tmp")
         + &upload(&source, "", "/tmp/into/")
         + &upload(&source, "/", "/tmp/spread")
-        + &shell("cd /tmp && find payload into spread -type f | sort | sed 's/^/found /'");
+        + &upload(&source, "", "/tmp/new")
+        + &shell("cd /tmp && find payload into spread new -type f | sort | sed 's/^/found /'");
     let outcome = workspace.build(workspace.write("t.pkr.hcl", template(&steps))).expect(0);
     let found: Vec<_> =
         outcome.lines_of("amazon-ebs.t").iter().filter_map(|line| line.strip_prefix("found ")).map(str::to_owned).collect();
@@ -119,6 +121,9 @@ fn without_a_slash_at_its_end_the_directory_itself_arrives() {
         [
             "into/payload/one",
             "into/payload/sub/two",
+            // As with scp: what is not there yet takes the directory's place.
+            "new/one",
+            "new/sub/two",
             "payload/one",
             "payload/sub/two",
             "spread/one",

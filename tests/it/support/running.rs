@@ -7,7 +7,7 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 /// After how long a silent bake is taken to hang.
 const PATIENCE: Duration = Duration::from_secs(100);
@@ -141,6 +141,12 @@ impl Running {
     pub(crate) fn signal(&self, signal: Signal) {
         let child = self.child.as_ref().expect("not finished");
         kill_process(Pid::from_child(child), signal).expect("send signal");
+    }
+
+    /// Sends a signal to bake and what it started, as a terminal does. Bake must lead its group.
+    pub(crate) fn signal_group(&self, signal: Signal) {
+        let child = self.child.as_ref().expect("not finished");
+        kill_process_group(Pid::from_child(child), signal).expect("send signal");
     }
 
     /// Reads the rest and waits.

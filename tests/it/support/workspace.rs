@@ -95,33 +95,31 @@ impl Workspace {
         listed.lines().skip(1).map(str::to_owned).collect()
     }
 
-    /// Fails the test if a process or a mount of this workspace is left.
+    /// Fails the test if a process, a mount or an instance's directory of this workspace is left.
     #[track_caller]
     pub(crate) fn assert_nothing_runs(&self) {
-        let left = self.left();
+        let mut left = self.running();
+        let instances = fs::read_dir(self.store().join("instances"));
+        let instances = instances.into_iter().flatten().flatten();
+        left.extend(instances.map(|entry| entry.path().display().to_string()));
         assert!(left.is_empty(), "left behind:\n{}", left.join("\n"));
     }
 
-    /// Processes, mounts and directories of instances that there are now, in words.
-    pub(crate) fn left(&self) -> Vec<String> {
+    /// Processes and mounts of this workspace that there are now, in words.
+    pub(crate) fn running(&self) -> Vec<String> {
         let home = self.path().to_str().expect("UTF-8 path");
-        let mut left = Vec::new();
         let mounts = fs::read_to_string("/proc/self/mountinfo").expect("mountinfo");
-        left.extend(mounts.lines().filter(|line| line.contains(home)).map(str::to_owned));
-        for process in processes() {
+        let mounts = mounts.lines().filter(|line| line.contains(home)).map(str::to_owned);
+        let processes = processes().into_iter().filter_map(|process| {
             // One that ends meanwhile reads as empty.
             let read = |name: &str| {
                 let bytes = fs::read(process.join(name)).unwrap_or_default();
                 String::from_utf8_lossy(&bytes).replace('\0', " ")
             };
-            if ["cmdline", "environ", "mountinfo"].iter().any(|name| read(name).contains(home)) {
-                left.push(format!("{}: {}", process.display(), read("cmdline")));
-            }
-        }
-        let instances = fs::read_dir(self.store().join("instances"));
-        let instances = instances.into_iter().flatten().flatten();
-        left.extend(instances.map(|entry| entry.path().display().to_string()));
-        left
+            let ours = ["cmdline", "environ", "mountinfo"].iter().any(|name| read(name).contains(home));
+            ours.then(|| format!("{}: {}", process.display(), read("cmdline")))
+        });
+        mounts.chain(processes).collect()
     }
 }
 
