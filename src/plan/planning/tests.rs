@@ -323,9 +323,67 @@ build {
   provisoner "run" { }
 }
 "#;
-    insta::assert_snapshot!(plan_text("a.pkr.hcl", text, &[("used", "1")]).expect_err("errors"), @"");
-    insta::assert_snapshot!(plan_text("a.pkr.hcl", &text.replace("provisoner \"run\" { }", ""), &[("used", "1")]).expect_err("errors"), @"");
-    insta::assert_snapshot!(plan_text("a.pkr.hcl", &text.replace("provisoner \"run\" { }", ""), &[]).expect_err("errors"), @"");
+    insta::assert_snapshot!(plan_text("a.pkr.hcl", text, &[("used", "1")]).expect_err("errors"), @r#"
+    error[unknown-block]: unknown block `provisoner`
+      --> a.pkr.hcl:15:3
+       |
+    15 |   provisoner "run" { }
+       |   ^^^^^^^^^^ not known here
+       |
+       = help: did you mean `provisioner`?
+    "#);
+    insta::assert_snapshot!(plan_text("a.pkr.hcl", &text.replace("provisoner \"run\" { }", ""), &[("used", "1")]).expect_err("errors"), @r#"
+    error[unknown-source]: unknown source `source.vm.ap`
+     --> a.pkr.hcl:9:14
+      |
+    9 |   sources = ["source.vm.ap"]
+      |              ^^^^^^^^^^^^^^ not declared
+      |
+      = help: did you mean `source.vm.app`?
+
+    error[unknown-option]: unknown option `sise`
+     --> a.pkr.hcl:4:3
+      |
+    4 |   sise = 2
+      |   ^^^^ not known here
+      |
+      = help: did you mean `size`?
+
+    error[attribute-for-block]: `disk` is a block, not an argument
+     --> a.pkr.hcl:5:3
+      |
+    5 |   disk = "big"
+      |   ^^^^
+      |
+      = help: write `disk { … }` without `=`
+
+    error[missing-option]: `device` is required
+     --> a.pkr.hcl:6:3
+      |
+    6 |   disk { size = "huge" }
+      |   ^^^^ `device` is not given
+
+    error[wrong-type]: wrong type for `size`: "huge" is not a number
+     --> a.pkr.hcl:6:17
+      |
+    6 |   disk { size = "huge" }
+      |                 ^^^^^^ number is expected
+
+    error[wrong-type]: wrong type for `inline`: a list of string is required, but this is a string
+      --> a.pkr.hcl:14:32
+       |
+    14 |   provisioner "run" { inline = "x" }
+       |                                ^^^ list(string) is expected
+    "#);
+    insta::assert_snapshot!(plan_text("a.pkr.hcl", &text.replace("provisoner \"run\" { }", ""), &[]).expect_err("errors"), @r#"
+    error[missing-variable]: variable `used` has no value
+     --> a.pkr.hcl:2:1
+      |
+    2 | variable "used" {}
+      | ^^^^^^^^^^^^^^^ has no default
+      |
+      = help: give it by `-var used=…`, a variable file, or PKR_VAR_used
+    "#);
 }
 
 #[test]
@@ -335,7 +393,36 @@ fn what_a_legacy_template_gets_wrong_has_a_place_too() {
   "provisioners": [{ "type": "run", "inline": ["{{user `gone`}} {{upper}}"] }],
   "provisionrs": []
 }"#;
-    insta::assert_snapshot!(plan_text("a.json", text, &[]).expect_err("errors"), @"");
+    insta::assert_snapshot!(plan_text("a.json", text, &[]).expect_err("errors"), @r#"
+    error[unknown-key]: unknown root key `provisionrs`
+     --> a.json:4:3
+      |
+    4 |   "provisionrs": []
+      |   ^^^^^^^^^^^^^ not known here
+      |
+      = help: did you mean `provisioners`?
+      = help: keys that begin with `_` are comments
+
+    error[missing-type]: a builder needs a `type`
+     --> a.json:2:47
+      |
+    2 |   "builders": [{ "type": "vm", "sise": "2" }, { "typ": "vm" }],
+      |                                               ^ `type` is not given
+    "#);
     let text = text.replace(", { \"typ\": \"vm\" }", "").replace(",\n  \"provisionrs\": []", "");
-    insta::assert_snapshot!(plan_text("a.json", &text, &[]).expect_err("errors"), @"");
+    insta::assert_snapshot!(plan_text("a.json", &text, &[]).expect_err("errors"), @r#"
+    error[unknown-option]: unknown option `sise`
+     --> a.json:2:32
+      |
+    2 |   "builders": [{ "type": "vm", "sise": "2" }],
+      |                                ^^^^^^ not known here
+      |
+      = help: did you mean `size`?
+
+    error[template-error]: `upper` takes one text, not 0
+     --> a.json:3:67
+      |
+    3 |   "provisioners": [{ "type": "run", "inline": ["{{user `gone`}} {{upper}}"] }]
+      |                                                                   ^^^^^ in this template text
+    "#);
 }
