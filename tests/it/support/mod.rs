@@ -1,9 +1,11 @@
 //! A place to run bake in, and eyes for what it leaves.
 
 mod endpoint;
+mod relay;
 mod workspace;
 
 pub(crate) use endpoint::Endpoint;
+pub(crate) use relay::Relay;
 pub(crate) use workspace::{Outcome, Running, Workspace, finished};
 
 use std::path::PathBuf;
