@@ -28,10 +28,10 @@ pub struct Polling {
 }
 
 impl Polling {
-    /// From 150 ms up to `cap` seconds apart, for `deadline` seconds without progress.
+    /// From 100 ms up to `cap` seconds apart, for `deadline` seconds without progress.
     pub const fn seconds(cap: u64, deadline: u64) -> Self {
         Self {
-            first: milliseconds(150),
+            first: milliseconds(100),
             cap: seconds(cap),
             deadline: seconds(deadline),
             extend: true,

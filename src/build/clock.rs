@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 /// The time of day; settable, so that tests and repeated runs see the one they want.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Clock {
     fixed: Option<SystemTime>,
 }

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
-use zeroize::Zeroizing;
 
 use super::{BuildError, Cancel, Clock, Ledger, Left};
 use crate::aws::Image;
@@ -98,7 +97,7 @@ pub struct ConnectRequest {
     /// How to log in.
     pub login: SshLogin,
     /// The temporary private key in OpenSSH's format, when one was made.
-    pub private_key: Option<Zeroizing<String>>,
+    pub private_key: Option<Secret>,
     /// Events in the name of this build.
     pub events: Emitter,
     /// Ends it.

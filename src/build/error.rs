@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use crate::aws::AwsError;
+use crate::communicator::CommunicatorError;
 use crate::event::ResourceKind;
+use crate::provision::ProvisionError;
 
 use super::context::BoxError;
 
@@ -75,7 +77,7 @@ pub enum BuildError {
     #[error("the image hash cannot be computed: {0}")]
     Identity(String),
     /// A key pair could not be made or read.
-    #[error("{0}")]
+    #[error("the key pair cannot be made: {0}")]
     Key(String),
     /// The ledger could not be written, so nothing more is created.
     #[error("the ledger cannot be written: {0}")]
@@ -121,6 +123,7 @@ impl BuildError {
         match self {
             Self::Aws(error) => error.hints(),
             Self::Option { hints, .. } => hints.clone(),
+            Self::Connect(error) | Self::Provision(error) => hints_of(&**error),
             Self::Hopeless { reason: Some(reason), .. } if reason.contains("KMS") => vec![
                 "may the account use the KMS key of the source image or volumes?".to_owned(),
             ],
@@ -151,6 +154,17 @@ impl BuildError {
             next = cause.source();
         }
         text
+    }
+}
+
+/// What the rooms below say about their errors.
+fn hints_of(error: &(dyn std::error::Error + 'static)) -> Vec<String> {
+    if let Some(error) = error.downcast_ref::<ProvisionError>() {
+        error.hints()
+    } else if let Some(error) = error.downcast_ref::<CommunicatorError>() {
+        error.hints()
+    } else {
+        Vec::new()
     }
 }
 

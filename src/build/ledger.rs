@@ -169,11 +169,12 @@ impl Ledger {
 
     pub(crate) fn over(storage: Box<dyn Storage>, run: &str, clock: Clock) -> io::Result<Self> {
         let inner = Inner { storage, entries: 0, open: std::collections::BTreeSet::new() };
+        let at = timestamp(clock.now());
         let ledger = Self { inner: Arc::new(Mutex::new(inner)), clock, path: None };
         ledger.append_now(&Record::Opened {
             version: VERSION,
             run: run.to_owned(),
-            at: timestamp(clock.now()),
+            at,
             pid: std::process::id(),
         })?;
         Ok(ledger)

@@ -10,6 +10,7 @@ mod context;
 mod error;
 mod key;
 pub mod ledger;
+mod places;
 mod resources;
 mod run;
 mod step;
@@ -28,8 +29,8 @@ pub use context::{
 };
 pub use error::BuildError;
 pub(crate) use error::kind_name;
-pub use key::{KeyKind, LocalKey};
 pub use ledger::Ledger;
+pub use places::Places;
 pub use resources::{Resource, Resources};
-pub use run::{RunError, RunSettings, run};
+pub use run::{OwnCloud, RunError, RunSettings, run};
 pub use teardown::{Left, Teardown};

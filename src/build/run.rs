@@ -50,7 +50,16 @@ pub struct RunSettings {
     /// Where ledgers are kept.
     pub ledgers: PathBuf,
     /// A cloud of one's own, in place of the account that the template names.
-    pub endpoint: Option<Endpoint>,
+    pub cloud: Option<OwnCloud>,
+}
+
+/// An endpoint that speaks EC2's protocol, with the key that it asks for.
+#[derive(Clone, Debug)]
+pub struct OwnCloud {
+    /// Its URL.
+    pub url: String,
+    /// Access key id that it wants to see.
+    pub access_key: Secret,
 }
 
 /// Why a run did not begin. Nothing was made.
@@ -84,10 +93,9 @@ pub async fn run(
     let prepared: Result<Vec<_>, _> =
         plans.iter().map(|plan| Ok((plan, prepare(plan, settings)?))).collect();
     let prepared = prepared.map_err(RunError::Template)?;
-    let unwritable =
-        |source| RunError::Ledger { directory: settings.ledgers.clone(), source };
-    let ledger = Ledger::open(&settings.ledgers, &settings.run_id, clock.clone())
-        .map_err(unwritable)?;
+    let unwritable = |source| RunError::Ledger { directory: settings.ledgers.clone(), source };
+    let ledger =
+        Ledger::open(&settings.ledgers, &settings.run_id, clock.clone()).map_err(unwritable)?;
     let builds = plans.iter().map(|plan| plan.name.clone()).collect();
     events.emit(Fact::RunStarted { run_id: settings.run_id.clone(), builds }).await;
     let slots = Semaphore::new(settings.parallel.unwrap_or(plans.len()).max(1));
@@ -112,16 +120,16 @@ pub async fn run(
 /// A plan's builder, ready to run; in a cloud of one's own, with what that takes for access.
 fn prepare(plan: &Plan, settings: &RunSettings) -> Result<amazon_ebs::Prepared, Diagnostics> {
     let mut prepared = amazon_ebs::prepare(&plan.builder, &settings.directory)?;
-    if let Some(endpoint) = &settings.endpoint {
+    if let Some(cloud) = &settings.cloud {
         let access = &mut prepared.build.access;
         *access = Access {
-            region: access.region.take().or_else(|| Some(SANDBOX_REGION.to_owned())),
+            region: access.region.take().or_else(|| Some(OWN_REGION.to_owned())),
             credentials: Some(StaticCredentials {
-                access_key: "sandbox".to_owned(),
-                secret_key: "sandbox".to_owned(),
+                access_key: cloud.access_key.reveal().to_owned(),
+                secret_key: "unused".to_owned(),
                 token: None,
             }),
-            endpoint: Some(endpoint.clone()),
+            endpoint: Some(Endpoint { url: cloud.url.clone() }),
             without_metadata_service: true,
             ..Access::default()
         };
@@ -130,7 +138,7 @@ fn prepare(plan: &Plan, settings: &RunSettings) -> Result<amazon_ebs::Prepared, 
 }
 
 /// Where a template builds in a cloud of one's own when it does not say.
-const SANDBOX_REGION: &str = "us-east-1";
+const OWN_REGION: &str = "us-east-1";
 
 fn context(
     plan: &Plan,
@@ -173,10 +181,7 @@ fn identify(plan: &Plan, source: &ResolvedSource) -> ImageIdentity {
         .flat_map(|component| &component.volatile)
         .map(|(option, span)| format!("`{option}` at {span} changes with every run"))
         .next();
-    ImageIdentity {
-        hash: image_hash(plan, amazon_ebs::SELECTORS, &found).hex(),
-        unrepeatable,
-    }
+    ImageIdentity { hash: image_hash(plan, amazon_ebs::SELECTORS, &found).hex(), unrepeatable }
 }
 
 /// Connects over SSH with the key that was made for the build, or the user's own.
@@ -190,7 +195,7 @@ async fn connect(
         ways.push(Authentication::Key(read_key(&directory.join(file)).await?));
     }
     if let Some(key) = &request.private_key {
-        ways.push(Authentication::Key(Secret::new(key.as_str())));
+        ways.push(Authentication::Key(key.clone()));
     }
     if let Some(password) = &login.password {
         ways.push(Authentication::Password(password.clone()));
@@ -235,12 +240,7 @@ async fn provision(plan: Arc<Plan>, request: ProvisionRequest) -> Result<(), Box
     result.map_err(Into::into)
 }
 
-async fn error_cleanup(
-    plan: &Plan,
-    step: &StepPlan,
-    context: StepContext<'_>,
-    events: &Emitter,
-) {
+async fn error_cleanup(plan: &Plan, step: &StepPlan, context: StepContext<'_>, events: &Emitter) {
     if let Err(error) = provision::run_step(plan.steps.len(), step, context).await {
         let text = format!("the error-cleanup-provisioner failed too: {error}");
         events.emit(Fact::Warning { text }).await;

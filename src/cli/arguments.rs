@@ -157,7 +157,7 @@ pub(super) fn long_flags(
 fn is_long(rest: &str) -> bool {
     let name = rest.split('=').next().unwrap_or_default();
     let letters = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
-    let repeated = name.chars().all(|c| Some(c) == name.chars().next());
+    let repeated = name.chars().all(|c| name.starts_with(c));
     name.len() > 1 && name.starts_with(|c: char| c.is_ascii_alphabetic()) && letters && !repeated
 }
 

@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 
-use crate::aws::Endpoint;
-use crate::build::{self, BuildOutcome, Cancel, OnError, RunError, RunSettings, Signal};
+use crate::build::{
+    self, BuildOutcome, Cancel, OnError, OwnCloud, RunError, RunSettings, Signal,
+};
 use crate::event::channel;
 use crate::plan::Plan;
 use crate::render::{Console, Mask, Settings};
-use crate::sandbox::service::Sandbox;
+use crate::template::schema::Secret;
 
 use super::Exit;
 use super::arguments::{self, BuildArguments};
@@ -50,26 +51,29 @@ async fn build(arguments: &BuildArguments, prepared: &Prepared, mask: Mask) -> E
         Ok(signals) => signals,
         Err(error) => return sandbox::failed(&error),
     };
-    let cloud = if arguments.sandbox {
-        match sandbox::start(([127, 0, 0, 1], 0).into(), &arguments.behaviour).await {
-            Ok(cloud) => Some(cloud),
-            Err(error) => return sandbox::failed(&*error),
-        }
-    } else {
-        None
-    };
-    let settings = settings(arguments, ledgers, cloud.as_ref());
-    let exit = run_plans(arguments, &prepared.plans, &settings, signals, mask).await;
-    if let Some(cloud) = cloud {
-        cloud.stop().await;
+    if !arguments.sandbox {
+        let settings = settings(arguments, ledgers, None);
+        return run_plans(arguments, &prepared.plans, &settings, signals, mask).await;
     }
+    // Other users of this machine can reach the port too, and may not run commands as this one.
+    let access_key = uuid::Uuid::new_v4().simple().to_string();
+    let bind = ([127, 0, 0, 1], 0).into();
+    let started = sandbox::start(bind, Some(access_key.clone()), &arguments.behaviour).await;
+    let cloud = match started {
+        Ok(cloud) => cloud,
+        Err(error) => return sandbox::failed(&*error),
+    };
+    let own = OwnCloud { url: cloud.endpoint_url(), access_key: Secret::new(access_key) };
+    let settings = settings(arguments, ledgers, Some(own));
+    let exit = run_plans(arguments, &prepared.plans, &settings, signals, mask).await;
+    cloud.stop().await;
     exit
 }
 
 fn settings(
     arguments: &BuildArguments,
     ledgers: PathBuf,
-    cloud: Option<&Sandbox>,
+    cloud: Option<OwnCloud>,
 ) -> RunSettings {
     RunSettings {
         run_id: uuid::Uuid::now_v7().to_string(),
@@ -82,7 +86,7 @@ fn settings(
         parallel: usize::try_from(arguments.parallel_builds).ok().filter(|limit| *limit > 0),
         directory: std::env::current_dir().unwrap_or_default(),
         ledgers,
-        endpoint: cloud.map(|cloud| Endpoint { url: cloud.endpoint_url() }),
+        cloud,
     }
 }
 

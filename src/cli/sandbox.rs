@@ -29,15 +29,17 @@ pub(super) fn run(arguments: &SandboxArguments) -> Exit {
     }
 }
 
-/// A sandbox over the user's store.
+/// A sandbox over the user's store. With an `access_key`, only who knows it is answered.
 pub(super) async fn start(
     bind: std::net::SocketAddr,
+    access_key: Option<String>,
     behaviour: &SandboxBehaviour,
 ) -> Result<Sandbox, Box<dyn std::error::Error>> {
     let store = Store::open(Store::default_root())?;
     let host = UserlandHost::new(store.clone())?;
     let options = Options {
         bind,
+        access_key,
         latency: behaviour.latency.clone().unwrap_or_default(),
         faults: behaviour.faults.clone(),
     };
@@ -68,7 +70,7 @@ fn serve(arguments: &ServeArguments) -> Exit {
             Ok(signals) => signals,
             Err(error) => return failed(&error),
         };
-        let sandbox = match start(arguments.listen, &arguments.behaviour).await {
+        let sandbox = match start(arguments.listen, None, &arguments.behaviour).await {
             Ok(sandbox) => sandbox,
             Err(error) => return failed(&*error),
         };

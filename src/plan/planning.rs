@@ -390,4 +390,5 @@ impl<'a> Planning<'a> {
 }
 
 #[cfg(test)]
+#[expect(dead_code, reason = "options that tests declare are hashed, not read")]
 mod tests;

@@ -24,15 +24,19 @@ use crate::template::{Environment, Run, VariableInputs, load};
 use crate::value::Value;
 
 crate::options! {
-    /// A builder without options.
-    struct NoOptions {}
+    /// A builder that says nothing.
+    struct VmOptions {
+        /// Not used.
+        unhashed note: Option<String>,
+    }
 }
 
 const BUILDERS: &[ComponentKind] = &[ComponentKind {
     name: "vm",
-    schema: NoOptions::schema,
+    schema: VmOptions::schema,
     plan: |planner: &mut Planner<'_>| {
-        planner.decode(&NoOptions::schema(), NoOptions::decode_options);
+        let options = planner.decode(&VmOptions::schema(), VmOptions::decode_options);
+        assert!(options.is_some_and(|options| options.note.is_none()));
     },
 }];
 

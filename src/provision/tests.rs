@@ -28,10 +28,12 @@ async fn files_and_scripts_reach_an_instance_over_ssh() {
           destination = "{to}/app"
         }}
         provisioner "shell" {{
+          remote_folder    = "{to}"
           environment_vars = ["WHO=it's me"]
           inline           = ["cd {to}/app", "bin/greet \"$WHO\"", "cat", "id -u >&2"]
         }}
         provisioner "shell" {{
+          remote_folder    = "{to}"
           use_env_var_file = true
           env              = {{ WHO = "you" }}
           inline           = ["{to}/app/bin/greet \"$WHO\""]

@@ -48,6 +48,31 @@ pub const DEBIAN: Family = Family {
     root_device: "/dev/xvda",
 };
 
+/// Red Hat Enterprise Linux.
+pub const RHEL: Family = Family {
+    os_id: "rhel",
+    owner: "309956199498",
+    owner_alias: None,
+    user: "ec2-user",
+    root_device: "/dev/sda1",
+};
+/// Rocky Linux.
+pub const ROCKY: Family = Family {
+    os_id: "rocky",
+    owner: "792107900819",
+    owner_alias: None,
+    user: "rocky",
+    root_device: "/dev/sda1",
+};
+/// AlmaLinux.
+pub const ALMA: Family = Family {
+    os_id: "almalinux",
+    owner: "764336703387",
+    owner_alias: None,
+    user: "ec2-user",
+    root_device: "/dev/sda1",
+};
+
 /// A published image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Release {
@@ -95,10 +120,15 @@ pub const RELEASES: &[Release] = &[
         "amzn2-ami-hvm-2.0.20250610.0-x86_64-gp2",
         X86,
         "2025-06-13T01:10:00.000Z",
-        &[
-            "/aws/service/ami-amazon-linux-latest/amzn2-ami-hvm-x86_64-gp2",
-            "/aws/service/ami-amazon-linux-latest/amzn2-ami-kernel-5.10-hvm-x86_64-gp2",
-        ],
+        &["/aws/service/ami-amazon-linux-latest/amzn2-ami-hvm-x86_64-gp2"],
+    ),
+    release(
+        AMAZON,
+        "2",
+        "amzn2-ami-kernel-5.10-hvm-2.0.20250610.0-x86_64-gp2",
+        X86,
+        "2025-06-13T01:15:00.000Z",
+        &["/aws/service/ami-amazon-linux-latest/amzn2-ami-kernel-5.10-hvm-x86_64-gp2"],
     ),
     release(
         AMAZON,
@@ -285,6 +315,47 @@ pub const RELEASES: &[Release] = &[
         "2025-08-14T23:05:00.000Z",
         &["/aws/service/debian/release/13/latest/amd64"],
     ),
+    release(
+        RHEL,
+        "8.10",
+        "RHEL-8.10.0_HVM-20240514-x86_64-76-Hourly2-GP3",
+        X86,
+        "2024-05-17T14:10:00.000Z",
+        &[],
+    ),
+    release(
+        RHEL,
+        "9.5",
+        "RHEL-9.5.0_HVM-20250313-x86_64-0-Hourly2-GP3",
+        X86,
+        "2025-03-17T14:10:00.000Z",
+        &[],
+    ),
+    release(
+        ROCKY,
+        "8.10",
+        "Rocky-8-EC2-Base-8.10-20240528.0.x86_64",
+        X86,
+        "2024-05-29T18:05:00.000Z",
+        &[],
+    ),
+    release(
+        ROCKY,
+        "9.5",
+        "Rocky-9-EC2-Base-9.5-20241118.0.x86_64",
+        X86,
+        "2024-11-19T18:05:00.000Z",
+        &[],
+    ),
+    release(
+        ALMA,
+        "8.10",
+        "AlmaLinux OS 8.10.20240820 x86_64",
+        X86,
+        "2024-08-20T12:00:00.000Z",
+        &[],
+    ),
+    release(ALMA, "9.5", "AlmaLinux OS 9.5.20241120 x86_64", X86, "2024-11-20T12:00:00.000Z", &[]),
 ];
 
 /// The architecture of this machine, in EC2's words.

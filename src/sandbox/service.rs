@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::cloud::{Cloud, ImageStore, Latency};
 use super::endpoint::{Endpoint, FaultRule};
-use super::machine::Host;
+use super::machine::{Host, MachineError};
 
 /// How a sandbox behaves.
 #[derive(Clone, Debug)]
@@ -14,6 +14,9 @@ pub struct Options {
     /// Where the endpoint listens; port 0 takes a free one. Anybody who reaches it can run
     /// commands on this machine: keep it on loopback.
     pub bind: SocketAddr,
+    /// The access key id that requests must name, as a bearer token: anybody on this machine can
+    /// reach a loopback port. Any key will do when it is not given.
+    pub access_key: Option<String>,
     /// How long transitions take.
     pub latency: Latency,
     /// What goes wrong on purpose.
@@ -24,6 +27,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            access_key: None,
             latency: Latency::default(),
             faults: Vec::new(),
         }
@@ -41,6 +45,9 @@ pub enum SandboxError {
         /// The system's answer.
         source: std::io::Error,
     },
+    /// The store cannot be read.
+    #[error("the sandbox store cannot be used: {0}")]
+    Store(#[from] MachineError),
     /// The address can be reached from elsewhere.
     #[error(
         "the sandbox cannot listen on {0}: it runs commands for whoever connects, so it takes loopback addresses only"
@@ -48,8 +55,7 @@ pub enum SandboxError {
     NotLoopback(SocketAddr),
 }
 
-/// A running sandbox. End it with [`Sandbox::stop`]: dropping it leaves the endpoint running as
-/// long as the tokio runtime does.
+/// A running sandbox. [`Sandbox::stop`] ends it well; dropping it ends it, too, but waits for nothing.
 pub struct Sandbox {
     cloud: Cloud,
     endpoint: Endpoint,
@@ -68,7 +74,11 @@ impl Sandbox {
             return Err(SandboxError::NotLoopback(address));
         }
         let cloud = Cloud::new(host, Arc::new(store), options.latency);
-        let endpoint = Endpoint::start(address, cloud.clone(), options.faults)
+        let sweeper = cloud.clone();
+        tokio::task::spawn_blocking(move || sweeper.sweep())
+            .await
+            .map_err(|error| MachineError::Other(error.to_string()))??;
+        let endpoint = Endpoint::start(address, cloud.clone(), options.access_key, options.faults)
             .await
             .map_err(|source| SandboxError::Bind { address, source })?;
         Ok(Sandbox { cloud, endpoint })
@@ -88,5 +98,12 @@ impl Sandbox {
     pub async fn stop(self) {
         self.endpoint.close().await;
         self.cloud.close().await;
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        self.endpoint.shut();
+        self.cloud.abandon();
     }
 }

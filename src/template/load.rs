@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::diagnostic::{Diagnostic, Diagnostics, Source, Span};
 
 use super::declaration::Template;
-use super::syntax::{Body, parse_hcl};
+use super::syntax::{Body, parse_hcl, parse_hcl_json};
 use super::{collect, json, legacy};
 
 /// Bytes of the largest file that is read as a template.
@@ -68,7 +68,11 @@ pub fn load(path: &Path) -> Result<Loaded, Diagnostics> {
                 found.extend(errors);
                 bodies.push(body);
             }
-            Format::HclJson => bodies.extend(found.take(parse_hcl_json(&source))),
+            Format::HclJson => {
+                let (body, errors) = parse_hcl_json(&source);
+                found.extend(errors);
+                bodies.push(body);
+            }
             Format::LegacyJson => {
                 if let Some(node) = found.take(json::parse(
                     &source,
@@ -161,8 +165,4 @@ fn format_of(path: &Path, source: &Arc<Source>) -> Result<Format, Diagnostics> {
     )
     .help("name it `*.pkr.hcl` or `*.hcl` (HCL2), `*.pkr.json` (HCL2 in JSON) or `*.json` (legacy)")
     .into())
-}
-
-pub(super) fn parse_hcl_json(source: &Arc<Source>) -> Result<Body, Diagnostics> {
-    Err(Diagnostic::error("unsupported", "HCL in JSON is not supported yet").at(&Span::new(source, 0..1), "").into())
 }

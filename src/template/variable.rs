@@ -9,9 +9,8 @@ use crate::value::{Kind, Marks, Type, Value, convert};
 use super::declaration::{Template, Variable};
 use super::evaluate::{Scope, evaluate, parse_type, references};
 use super::json;
-use super::load::parse_hcl_json;
 use super::load::read_source;
-use super::syntax::{Expression, ExpressionKind, parse_expression, parse_hcl};
+use super::syntax::{Expression, ExpressionKind, parse_expression, parse_hcl, parse_hcl_json};
 use super::text::UserVariable;
 
 /// Where values come from, besides the defaults.
@@ -68,16 +67,9 @@ fn given_values(
     }
     for file in &inputs.files {
         let Some(source) = found.take(read_source(file)) else { continue };
-        let body = match file.extension().and_then(|extension| extension.to_str()) {
-            Some("hcl") => {
-                let (body, errors) = parse_hcl(&source);
-                found.extend(errors);
-                body
-            }
-            Some("json") => match found.take(parse_hcl_json(&source)) {
-                Some(body) => body,
-                None => continue,
-            },
+        let (body, errors) = match file.extension().and_then(|extension| extension.to_str()) {
+            Some("hcl") => parse_hcl(&source),
+            Some("json") => parse_hcl_json(&source),
             _ => {
                 found.push(
                     Diagnostic::error(
@@ -89,6 +81,7 @@ fn given_values(
                 continue;
             }
         };
+        found.extend(errors);
         for block in &body.blocks {
             found.push(
                 Diagnostic::error("block-in-variable-file", "a variable file has no blocks")

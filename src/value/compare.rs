@@ -12,7 +12,11 @@ pub fn equals(a: &Value, b: &Value) -> Option<bool> {
         (Kind::Unknown(_), _) | (_, Kind::Unknown(_)) => {
             // What is unknown may still turn out to be null, so only types can tell.
             let (left, right) = (a.type_of(), b.type_of());
-            if a.is_null() || b.is_null() || could_be_same(&left, &right) { None } else { Some(false) }
+            if a.is_null() || b.is_null() || could_be_same(&left, &right) {
+                None
+            } else {
+                Some(false)
+            }
         }
         (Kind::Null(_), _) | (_, Kind::Null(_)) => Some(false),
         (Kind::Bool(a), Kind::Bool(b)) => Some(a == b),
@@ -22,10 +26,18 @@ pub fn equals(a: &Value, b: &Value) -> Option<bool> {
         (Kind::Set(s, a), Kind::Set(t, b)) if s == t => all_equal(a.iter(), b.iter()),
         (Kind::Tuple(a), Kind::Tuple(b)) => all_equal(a.iter(), b.iter()),
         (Kind::Map(s, a), Kind::Map(t, b)) if s == t => {
-            if a.keys().eq(b.keys()) { all_equal(a.values(), b.values()) } else { Some(false) }
+            if a.keys().eq(b.keys()) {
+                all_equal(a.values(), b.values())
+            } else {
+                Some(false)
+            }
         }
         (Kind::Object(a), Kind::Object(b)) => {
-            if a.keys().eq(b.keys()) { all_equal(a.values(), b.values()) } else { Some(false) }
+            if a.keys().eq(b.keys()) {
+                all_equal(a.values(), b.values())
+            } else {
+                Some(false)
+            }
         }
         _ => Some(false),
     }
@@ -153,8 +165,11 @@ mod tests {
 
     #[test]
     fn sets_are_sorted_and_take_over_marks() {
-        let elements =
-            vec![Value::string("b"), Value::string("a").marked(Marks::SENSITIVE), Value::string("b")];
+        let elements = vec![
+            Value::string("b"),
+            Value::string("a").marked(Marks::SENSITIVE),
+            Value::string("b"),
+        ];
         let set = make_set(Type::String, elements);
         assert_eq!(set.marks, Marks::SENSITIVE);
         assert_eq!(set.without_marks().to_string(), "[\"a\", \"b\"]");

@@ -228,7 +228,10 @@ fn shared_type(elements: &[Value]) -> Result<Type> {
             let mut nouns: Vec<String> = types.iter().map(Type::a_noun).collect();
             nouns.sort();
             nouns.dedup();
-            failed(format!("all elements must be of one type, but here are {}", nouns.join(" and ")))
+            failed(format!(
+                "all elements must be of one type, but here are {}",
+                nouns.join(" and ")
+            ))
         }
     }
 }
@@ -269,10 +272,11 @@ fn strip_named(all: BTreeMap<String, Value>) -> BTreeMap<String, Value> {
 fn may_convert(from: &Type, of: &Type) -> bool {
     match (from, of) {
         (Type::Any, _) | (_, Type::Any) => true,
-        (Type::Bool | Type::Number, Type::String) | (Type::String, Type::Bool | Type::Number) => true,
-        (Type::List(a) | Type::Set(a), Type::List(b) | Type::Set(b)) | (Type::Map(a), Type::Map(b)) => {
-            may_convert(a, b)
+        (Type::Bool | Type::Number, Type::String) | (Type::String, Type::Bool | Type::Number) => {
+            true
         }
+        (Type::List(a) | Type::Set(a), Type::List(b) | Type::Set(b))
+        | (Type::Map(a), Type::Map(b)) => may_convert(a, b),
         (Type::Tuple(all), Type::List(b) | Type::Set(b)) => all.iter().all(|a| may_convert(a, b)),
         (Type::Object(all), Type::Map(b)) => all.values().all(|a| may_convert(&a.of, b)),
         (Type::Tuple(a), Type::Tuple(b)) => {
@@ -358,7 +362,11 @@ mod tests {
             (Value::bool(true), Type::Number, "a number is required, but this is a bool"),
             (Value::string("x"), Type::Number, "\"x\" is not a number"),
             (Value::string("True"), Type::Bool, "\"True\" is neither `true` nor `false`"),
-            (Value::string("x").marked(Marks::SENSITIVE), Type::Number, "this sensitive value is not a number"),
+            (
+                Value::string("x").marked(Marks::SENSITIVE),
+                Type::Number,
+                "this sensitive value is not a number",
+            ),
             (Value::tuple(vec![]), Type::String, "a string is required, but this is a tuple"),
         ] {
             assert_eq!(convert(&value, &of).expect_err("fails").to_string(), message);
@@ -374,10 +382,7 @@ mod tests {
                 Value::tuple(vec![Value::number(1), Value::tuple(vec![])]),
             )])),
         )]));
-        let of = object([(
-            "tags",
-            Attribute::required(Type::Map(Box::new(list(Type::String)))),
-        )]);
+        let of = object([("tags", Attribute::required(Type::Map(Box::new(list(Type::String)))))]);
         assert_eq!(
             convert(&value, &of).expect_err("fails").to_string(),
             ".tags.a b[1]: a string is required, but this is a tuple"
@@ -398,7 +403,10 @@ mod tests {
         let converted = convert(&value, &of).expect("converts");
         assert_eq!(converted.to_string(), "{ name = \"1\", note = null, size = 8 }");
         let empty = Value::object(BTreeMap::new());
-        assert_eq!(convert(&empty, &of).expect_err("fails").message, "attribute `name` is required");
+        assert_eq!(
+            convert(&empty, &of).expect_err("fails").message,
+            "attribute `name` is required"
+        );
     }
 
     #[test]

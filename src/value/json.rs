@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Kind, Number, Type, Value, format_number, parse_number};
+use super::{Kind, Number, Value, format_number, parse_number};
 
 /// The value as JSON. `None` when something in it is unknown. Marks are lost: the caller answers
 /// for them.
@@ -18,7 +18,9 @@ pub fn to_json(value: &Value) -> Option<serde_json::Value> {
             Json::Array(all.iter().map(to_json).collect::<Option<_>>()?)
         }
         Kind::Map(_, all) | Kind::Object(all) => Json::Object(
-            all.iter().map(|(name, one)| Some((name.clone(), to_json(one)?))).collect::<Option<_>>()?,
+            all.iter()
+                .map(|(name, one)| Some((name.clone(), to_json(one)?)))
+                .collect::<Option<_>>()?,
         ),
     })
 }
@@ -105,14 +107,16 @@ pub fn from_json(json: &serde_json::Value) -> Value {
     match json {
         Json::Null => Value::null(),
         Json::Bool(value) => Value::bool(*value),
-        Json::Number(number) => match parse_number(&number.to_string()) {
-            Some(number) => Value::number(number),
-            None => Value::unknown(Type::Number),
-        },
+        // The numbers of serde_json always fit.
+        Json::Number(number) => {
+            parse_number(&number.to_string()).map_or_else(Value::null, Value::number)
+        }
         Json::String(text) => Value::string(text),
         Json::Array(all) => Value::tuple(all.iter().map(from_json).collect()),
         Json::Object(all) => Value::object(
-            all.iter().map(|(name, one)| (name.clone(), from_json(one))).collect::<BTreeMap<_, _>>(),
+            all.iter()
+                .map(|(name, one)| (name.clone(), from_json(one)))
+                .collect::<BTreeMap<_, _>>(),
         ),
     }
 }
@@ -125,13 +129,16 @@ mod tests {
     fn text_is_escaped_as_go_does() {
         let value = Value::object(BTreeMap::from([
             ("b".to_owned(), Value::string("<a&b>\u{1}\n\"")),
-            ("a".to_owned(), Value::number(parse_number("12345678901234567890123.5").expect("number"))),
+            (
+                "a".to_owned(),
+                Value::number(parse_number("12345678901234567890123.5").expect("number")),
+            ),
         ]));
         assert_eq!(
             json_text(&value).expect("known"),
             r#"{"a":12345678901234567890123.5,"b":"\u003ca\u0026b\u003e\u0001\n\""}"#
         );
-        assert_eq!(json_text(&Value::tuple(vec![Value::unknown(Type::Any)])), None);
+        assert_eq!(json_text(&Value::tuple(vec![Value::unknown(crate::value::Type::Any)])), None);
     }
 
     #[test]

@@ -13,8 +13,8 @@ mod types;
 mod unify;
 
 pub use compare::{equals, make_set, order};
-pub use convert::{ConversionError, PathStep, convert};
 pub(crate) use convert::count;
+pub use convert::{ConversionError, PathStep, convert};
 pub use json::{from_json, json_text, to_json};
 pub use kind::{Kind, Value};
 pub use marks::Marks;

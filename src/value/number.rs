@@ -4,12 +4,15 @@
 use std::num::NonZeroU64;
 
 use bigdecimal::num_bigint::BigInt;
-use bigdecimal::{BigDecimal, RoundingMode, Signed, ToPrimitive, Zero};
+use bigdecimal::{BigDecimal, One, RoundingMode, Signed, ToPrimitive, Zero};
 
 use super::Number;
 
 /// Significant digits that are kept: what 512 bits hold, the precision of HCL's numbers.
 const DIGITS: u64 = 155;
+/// Digits that are kept beyond those of a quotient that does not come out even, so that
+/// `1 / 3 * 3` is `1` again.
+const GUARD: u64 = 15;
 /// The largest power of ten, in either direction.
 const EXPONENT: i64 = 4096;
 /// The longest text that is read as a number.
@@ -51,7 +54,15 @@ pub fn parse_number(text: &str) -> Option<Number> {
 
 /// The number as HCL prints it: no exponent, no trailing zeros.
 pub fn format_number(number: &Number) -> String {
-    number.normalized().to_plain_string()
+    let number = number.normalized();
+    rounded(&number, DIGITS).unwrap_or(number).to_plain_string()
+}
+
+/// Rounded to `digits` when it has more.
+fn rounded(number: &Number, digits: u64) -> Option<Number> {
+    let keep = NonZeroU64::new(digits)?;
+    (number.digits() > digits)
+        .then(|| number.with_precision_round(keep, RoundingMode::HalfEven).normalized())
 }
 
 /// Rounds to the precision that is kept; `None` beyond 10^±4096.
@@ -62,12 +73,13 @@ pub(crate) fn bounded(number: Number) -> Option<Number> {
     if !number.is_zero() && magnitude.abs() > EXPONENT {
         return None;
     }
-    let keep = NonZeroU64::new(DIGITS)?;
-    Some(if digits > DIGITS {
-        number.with_precision_round(keep, RoundingMode::HalfEven).normalized()
-    } else {
-        number
-    })
+    if let Some(short) = rounded(&number, DIGITS)
+        && short.digits() + GUARD < DIGITS
+    {
+        // What the guard digits are for.
+        return Some(short);
+    }
+    Some(rounded(&number, DIGITS + GUARD).unwrap_or(number))
 }
 
 /// `a / b`, rounded to the precision that is kept. `None` when `b` is zero or the result is out
@@ -80,11 +92,18 @@ pub fn divide(a: &Number, b: &Number) -> Option<Number> {
     let (a, b) = (a.normalized(), b.normalized());
     let (numerator, numerator_scale) = a.as_bigint_and_exponent();
     let (denominator, denominator_scale) = b.as_bigint_and_exponent();
-    let shift = i64::try_from(DIGITS + 2 + b.digits()).ok()?.saturating_sub(i64::try_from(a.digits()).ok()?).max(0);
-    let shifted = numerator * bigdecimal::num_bigint::BigUint::from(10u8).pow(u32::try_from(shift).ok()?).to_bigint_exact();
+    let shift = i64::try_from(DIGITS + GUARD + 2 + b.digits())
+        .ok()?
+        .saturating_sub(i64::try_from(a.digits()).ok()?)
+        .max(0);
+    let shifted = numerator * BigInt::from(10).pow(u32::try_from(shift).ok()?);
     let quotient = &shifted / &denominator;
     // A sticky digit keeps the rounding right when the division does not come out even.
-    let sticky = if (&shifted % &denominator).is_zero() { BigInt::zero() } else { shifted.signum() * denominator.signum() };
+    let sticky = if (&shifted % &denominator).is_zero() {
+        BigInt::zero()
+    } else {
+        shifted.signum() * denominator.signum()
+    };
     let quotient = quotient * BigInt::from(10) + sticky;
     bounded(BigDecimal::new(quotient, numerator_scale - denominator_scale + shift + 1))
 }
@@ -130,7 +149,7 @@ pub(crate) fn power(base: &Number, exponent: i64) -> Option<Number> {
         if left == 0 {
             return Some(result);
         }
-        if square.is_zero() || square == Number::from(1) {
+        if square.is_zero() || square.is_one() {
             continue;
         }
         square = bounded(&square * &square)?;
@@ -157,16 +176,6 @@ pub(crate) fn from_radix(text: &str, base: u32) -> Option<Number> {
         return None;
     }
     bounded(BigDecimal::new(BigInt::parse_bytes(text.as_bytes(), base)?, 0))
-}
-
-trait ToBigInt {
-    fn to_bigint_exact(self) -> BigInt;
-}
-
-impl ToBigInt for bigdecimal::num_bigint::BigUint {
-    fn to_bigint_exact(self) -> BigInt {
-        BigInt::from(self)
-    }
 }
 
 #[cfg(test)]
@@ -196,7 +205,21 @@ mod tests {
 
     #[test]
     fn texts_that_are_no_numbers_and_bombs_are_refused() {
-        for text in ["", "-", "0x10", "1_000", " 1", "1.", "1e", "abc", "1e999999999", "1e-99999", "inf", "NaN", "1e9223372036854775808"] {
+        for text in [
+            "",
+            "-",
+            "0x10",
+            "1_000",
+            " 1",
+            "1.",
+            "1e",
+            "abc",
+            "1e999999999",
+            "1e-99999",
+            "inf",
+            "NaN",
+            "1e9223372036854775808",
+        ] {
             assert_eq!(parse_number(text), None, "{text}");
         }
         assert_eq!(parse_number(&"9".repeat(10_000)), None);

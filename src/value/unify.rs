@@ -67,8 +67,10 @@ fn unify_objects(types: &[Type]) -> Option<Type> {
     }
     let mut unified = BTreeMap::new();
     for name in first.keys() {
-        let column: Vec<Type> =
-            all.iter().filter_map(|one| one.get(name).map(|attribute| attribute.of.clone())).collect();
+        let column: Vec<Type> = all
+            .iter()
+            .filter_map(|one| one.get(name).map(|attribute| attribute.of.clone()))
+            .collect();
         unified.insert(name.clone(), Attribute::required(unify(&column)?));
     }
     Some(Type::Object(unified))

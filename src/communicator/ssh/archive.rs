@@ -69,6 +69,16 @@ fn own_error(error: io::Error) -> Result<(), CommunicatorError> {
     }
 }
 
+/// The mode of directories that are made because something lies in them: the command that receives
+/// an archive sets its umask accordingly. Directories with this mode that hold something are left
+/// out of the archive, so no tar can change the mode of one that exists on the far side.
+const IMPLIED_MODE: u32 = 0o755;
+
+fn holds_something(tree: &Tree, directory: &str) -> bool {
+    let inside = format!("{directory}/");
+    tree.entries.range(inside.clone()..).next().is_some_and(|(path, _)| path.starts_with(&inside))
+}
+
 fn bare(tree: &Tree, writer: &mut PieceWriter) -> io::Result<()> {
     if let Some(Entry::File { size, digest, content, .. }) = tree.single_file() {
         let mut reader = Checked::open(content, *size, *digest, writer.files.clone())?;
@@ -81,6 +91,11 @@ fn tar(tree: &Tree, writer: &mut PieceWriter) -> io::Result<()> {
     let files = writer.files.clone();
     let mut archive = ::tar::Builder::new(writer);
     for (path, entry) in tree.entries.iter().filter(|(path, _)| !path.is_empty()) {
+        if let Entry::Directory { mode: IMPLIED_MODE } = entry
+            && holds_something(tree, path)
+        {
+            continue;
+        }
         let mut header = ::tar::Header::new_gnu();
         header.set_uid(0);
         header.set_gid(0);

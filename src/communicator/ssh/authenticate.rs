@@ -9,8 +9,8 @@ use russh::keys::{HashAlg, PrivateKey, PrivateKeyWithHashAlg};
 use super::client::{Client, explain};
 use super::key;
 use super::options::{Authentication, SshOptions};
-use crate::template::schema::Secret;
 use crate::communicator::CommunicatorError;
+use crate::template::schema::Secret;
 
 /// Rounds of questions that a server may ask before we stop answering.
 const MAXIMUM_ROUNDS: usize = 10;

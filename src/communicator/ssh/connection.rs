@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use russh::client::{Config, Handle, Msg};
@@ -69,6 +69,34 @@ impl Failure {
     }
 }
 
+/// How far an attempt has come: when it is cut off, this is the stage to tell about.
+#[derive(Debug)]
+pub(super) struct Reached(Mutex<ConnectStage>);
+
+impl Reached {
+    /// Nothing is connected yet.
+    pub(super) fn nothing() -> Self {
+        Self(Mutex::new(ConnectStage::Tcp))
+    }
+
+    /// The stage that begins now.
+    pub(super) fn begins(&self, stage: ConnectStage) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = stage;
+    }
+
+    /// The failure of an attempt that took too long.
+    pub(super) fn too_long(&self, limit: Duration) -> Failure {
+        let stage = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let what = match stage {
+            ConnectStage::Banner => "it accepts the connection but says nothing",
+            ConnectStage::KeyExchange => "it is not complete",
+            ConnectStage::Authentication => "the log-in is not complete",
+            _ => "no answer",
+        };
+        Failure::new(stage, format!("{what} for {:.0} s", limit.as_secs_f64()))
+    }
+}
+
 /// A connection on which we are logged in.
 pub(super) struct Connection {
     handle: Handle<Client>,
@@ -115,6 +143,7 @@ pub(super) async fn establish<S>(
     credentials: &Credentials,
     name: String,
     peer: Option<SocketAddr>,
+    reached: &Reached,
 ) -> Result<Connection, Failure>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -130,31 +159,26 @@ where
     let stream = Watched { stream, knowledge: knowledge.clone() };
     let client = Client { knowledge: knowledge.clone(), expected };
 
+    reached.begins(ConnectStage::Banner);
     let shake = async {
         let handshake = russh::client::connect_stream(Arc::new(config(options)), stream, client);
         tokio::pin!(handshake);
         let shaken = match timeout(BANNER_LIMIT, &mut handshake).await {
             Ok(shaken) => shaken,
-            Err(_) if !knowledge.answered() => {
-                let limit = BANNER_LIMIT.as_secs();
-                return Err(Failure::new(
-                    ConnectStage::Banner,
-                    format!("it accepts the connection but says nothing for {limit} s"),
-                ));
+            Err(_) if !knowledge.answered() => return Err(reached.too_long(BANNER_LIMIT)),
+            Err(_) => {
+                reached.begins(ConnectStage::KeyExchange);
+                handshake.await
             }
-            Err(_) => handshake.await,
         };
         let mut handle = shaken.map_err(|error| handshake_failure(&error, &knowledge))?;
+        reached.begins(ConnectStage::Authentication);
         credentials.log_in(&mut handle).await.map_err(login_failure)?;
         Ok(handle)
     };
     let handle = match timeout(HANDSHAKE_LIMIT, shake).await {
         Ok(result) => result?,
-        Err(_) => {
-            let limit = HANDSHAKE_LIMIT.as_secs();
-            let text = format!("it was not complete after {limit} s");
-            return Err(Failure::new(ConnectStage::KeyExchange, text));
-        }
+        Err(_) => return Err(reached.too_long(HANDSHAKE_LIMIT)),
     };
     Ok(Connection {
         handle,

@@ -35,15 +35,22 @@ chmod -- "$3" "$d"
 /// exists (or nothing), mode of a directory that is made, and the mark.
 ///
 /// GNU tar would replace a link to a directory (such as `/lib`) by a directory, and change the
-/// modes of directories that exist; it has options against both. `-o` and `-m`: owner and time are
-/// those of the extraction. `-p`: modes are those of the archive.
+/// modes of directories that exist; it has options against both, the first since 1.27 (before, it
+/// did not). bsdtar has `-P` against the first. Neither it nor busybox has anything against the
+/// second; it helps that most directories are not in the archive, see
+/// [`archive`](super::archive). `-o` and `-m`: owner and time are those of the extraction. `-p`:
+/// modes are those of the archive.
 const TREE: &str = r#"
 if command -v tar >/dev/null 2>&1; then :; else echo "$4no-tar" >&2; exit 127; fi;
 if [ -d "$d" ]; then [ -z "$2" ] || d=${d%/}/$2; fi;
+umask 022;
 [ -d "$d" ] || { mkdir -p -- "$d" && chmod -- "$3" "$d"; } || exit 1;
 cd -- "$d" || exit 1;
 o="--no-overwrite-dir --keep-directory-symlink";
-tar $o --version >/dev/null 2>&1 || o=;
+if tar $o --version >/dev/null 2>&1; then :;
+elif tar --no-overwrite-dir --version >/dev/null 2>&1; then o=--no-overwrite-dir;
+else case $(tar --version 2>&1) in *bsdtar*) o=-P ;; *) o= ;; esac;
+fi;
 exec tar -x -m -o -p $o -f -
 "#;
 

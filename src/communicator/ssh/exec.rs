@@ -21,7 +21,7 @@ const STALL_LIMIT: Duration = Duration::from_secs(180);
 
 /// How long we wait for the end of the output once the command has ended and nothing more comes:
 /// a process that it left in the background may keep the output open for ever.
-const LINGER: Duration = Duration::from_secs(3);
+const LINGER: Duration = Duration::from_secs(2);
 
 /// What a command reads.
 pub(super) enum Input<'a> {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use russh::keys::ssh_key::LineEnding;
 use russh::keys::{Algorithm, EcdsaCurve, PrivateKey};
 
-use crate::template::schema::Secret;
 use crate::communicator::CommunicatorError;
+use crate::template::schema::Secret;
 
 /// Kinds of key that can be made (`temporary_key_pair_type`, `temporary_key_pair_bits`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::authenticate::Credentials;
-use super::connection::{Connection, Failure, establish};
+use super::connection::{Connection, Failure, Reached, establish};
 use super::options::{Address, SshOptions};
 use crate::communicator::{CommunicatorError, ConnectError, ConnectStage};
 use crate::event::{Emitter, Fact};
@@ -58,7 +58,8 @@ impl Waiting<'_> {
                 address = known;
             }
             story.attempts += 1;
-            let attempt = self.attempt(&address, start.elapsed());
+            let (reached, began) = (Reached::nothing(), Instant::now());
+            let attempt = self.attempt(&address, start.elapsed(), &reached);
             let failure = match tokio::time::timeout_at(deadline, attempt).await {
                 Ok(Ok(connection)) => {
                     let (attempts, address) = (story.attempts, connection.peer);
@@ -66,10 +67,14 @@ impl Waiting<'_> {
                     return Ok(connection);
                 }
                 Ok(Err(failure)) => failure,
-                Err(_) if story.furthest.is_some() => {
+                Err(_) => {
+                    // Cut off by the deadline: news only when it was further than all before.
+                    let cut = reached.too_long(began.elapsed());
+                    if story.furthest.as_ref().is_none_or(|known| known.stage < cut.stage) {
+                        story.note(cut, 0);
+                    }
                     return Err(story.end(&address, start.elapsed(), self.options));
                 }
-                Err(_) => Failure::new(ConnectStage::Tcp, "no answer"),
             };
             tracing::debug!(%address, ?failure, attempt = story.attempts, "not ready");
             let over = story.note(failure, self.options.handshake_attempts);
@@ -100,10 +105,16 @@ impl Waiting<'_> {
         }
     }
 
-    async fn attempt(&self, address: &Address, elapsed: Duration) -> Result<Connection, Failure> {
+    async fn attempt(
+        &self,
+        address: &Address,
+        elapsed: Duration,
+        reached: &Reached,
+    ) -> Result<Connection, Failure> {
         let (stream, peer) = dial(address, connect_limit(elapsed)).await?;
         prepare(&stream, self.options.silence_limit);
-        establish(stream, self.options, &self.credentials, address.to_string(), Some(peer)).await
+        let name = address.to_string();
+        establish(stream, self.options, &self.credentials, name, Some(peer), reached).await
     }
 }
 

@@ -285,6 +285,7 @@ async fn a_file_that_changed_since_the_plan_is_refused() {
 async fn the_same_for_all_steps_holds_here() {
     let folder = folder();
     let marker = folder.path().join("marker");
+    let remote = folder.path().display();
     let once = format!("test -e {0} && exit 0; touch {0}; echo first; exit 5", marker.display());
     let text = format!(
         r#"
@@ -302,6 +303,8 @@ async fn the_same_for_all_steps_holds_here() {
           timeout      = "100ms"
           pause_after  = "10ms"
           inline       = ["sleep 20"]
+          // It is killed before it could remove its script.
+          remote_folder = "{remote}"
         }}
         provisioner "shell" {{ inline = ["echo never"] }}
         "#
@@ -336,8 +339,12 @@ async fn the_same_for_all_steps_holds_here() {
 #[tokio::test]
 async fn cancelling_ends_a_step_and_all_that_follow() {
     let folder = folder();
-    let text = "provisioner \"shell\" {\n inline = [\"sleep 20\"]\n max_retries = 3\n continue_on_error = true\n}";
-    let plan = plan_steps(folder.path(), text).unwrap();
+    let text = format!(
+        "provisioner \"shell\" {{\n inline = [\"sleep 20\"]\n max_retries = 3\n \
+         continue_on_error = true\n remote_folder = \"{}\"\n}}",
+        folder.path().display()
+    );
+    let plan = plan_steps(folder.path(), &text).unwrap();
     let cancel = CancellationToken::new();
     let local = Local::default();
     let running = run_all(&plan, &local, &cancel);

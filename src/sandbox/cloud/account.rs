@@ -10,14 +10,17 @@ use tokio_util::task::TaskTracker;
 use super::image_store::ImageStore;
 use super::latency::Latency;
 use super::session::{Region, Session, Shelf};
-use super::{CloudError, InstanceState};
-use crate::sandbox::machine::Host;
+use super::{CloudError, Image, ImageState, InstanceState};
+use crate::sandbox::machine::{Host, MachineError};
 
 /// The sandbox's account.
 pub const ACCOUNT: &str = "123456789012";
 
 /// How long a terminated instance can be described.
 const TERMINATED_KEPT: SignedDuration = SignedDuration::from_mins(60);
+
+/// How long an image may be in the making in another process.
+const UNFINISHED_KEPT: SignedDuration = SignedDuration::from_hours(24);
 
 /// One account in all regions.
 #[derive(Clone)]
@@ -102,9 +105,34 @@ impl Cloud {
             }
         }
         for id in &shelf.removed {
-            store.remove(id).map_err(|error| failed(&error))?;
+            match store.remove(id) {
+                // Another process was faster, or the capture has not come to its record yet.
+                Ok(()) | Err(MachineError::NotFound { .. }) => {}
+                Err(error) => return Err(failed(&error)),
+            }
         }
         Ok(())
+    }
+
+    /// Removes records of images that were never finished because their sandbox died.
+    pub fn sweep(&self) -> Result<(), MachineError> {
+        let now = Timestamp::now();
+        for record in self.inner.store.images()? {
+            let id = record.id.clone();
+            let stale = Image::from_record(record).is_ok_and(|image| {
+                image.state != ImageState::Available
+                    && now.duration_since(image.created) > UNFINISHED_KEPT
+            });
+            if stale {
+                self.inner.store.remove(&id)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses new requests and ends what waits. Machines go away with their last handle.
+    pub fn abandon(&self) {
+        self.inner.closing.cancel();
     }
 
     /// Refuses new requests, terminates all instances and waits until their machines are gone.

@@ -1,5 +1,7 @@
 //! Where finished images are kept.
 
+use std::sync::Arc;
+
 use crate::sandbox::machine::{Base, MachineError};
 use crate::sandbox::store::{ImageRecord, Store};
 
@@ -13,6 +15,24 @@ pub trait ImageStore: Send + Sync {
     fn save(&self, record: &ImageRecord) -> Result<(), MachineError>;
     /// Removes a record.
     fn remove(&self, id: &str) -> Result<(), MachineError>;
+}
+
+impl<T: ImageStore + ?Sized> ImageStore for Arc<T> {
+    fn bases(&self) -> Result<Vec<Base>, MachineError> {
+        (**self).bases()
+    }
+
+    fn images(&self) -> Result<Vec<ImageRecord>, MachineError> {
+        (**self).images()
+    }
+
+    fn save(&self, record: &ImageRecord) -> Result<(), MachineError> {
+        (**self).save(record)
+    }
+
+    fn remove(&self, id: &str) -> Result<(), MachineError> {
+        (**self).remove(id)
+    }
 }
 
 impl ImageStore for Store {

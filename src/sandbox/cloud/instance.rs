@@ -1,4 +1,4 @@
-//! Instances: what they are, and the calls about them. Making one is in `launch`.
+//! Instances: what they are, and the calls that describe them. Making one is in `launch`.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::filter::{Field, Filter, Filterable, select};
 use super::id::Kind;
 use super::page::{Page, Paged};
-use super::session::{Effect, Session};
+use super::session::Session;
 use super::{ACCOUNT, CloudError, Tags, time_text};
 use crate::sandbox::machine::{Machine, RootFs};
 
@@ -205,6 +205,8 @@ pub struct Instance {
     pub tenancy: String,
     /// Detailed monitoring.
     pub monitoring: bool,
+    /// The request of a spot instance. It gets capacity like any other.
+    pub spot_request_id: Option<String>,
     /// Whether network traffic is checked.
     pub source_dest_check: bool,
     /// Refuses TerminateInstances.
@@ -245,7 +247,12 @@ impl Instance {
         self.ip().filter(|_| self.public_address)
     }
 
-    fn visible(&self, now: Timestamp) -> bool {
+    /// What the status checks say: there is nothing that could be impaired.
+    pub fn status(&self) -> &'static str {
+        if self.state == InstanceState::Running { "ok" } else { "not-applicable" }
+    }
+
+    pub(super) fn visible(&self, now: Timestamp) -> bool {
         self.visible_at <= now
     }
 }
@@ -271,11 +278,12 @@ impl Filterable for Instance {
         ("iam-instance-profile.arn", |i| i.profile.iter().map(|(arn, _)| arn.clone()).collect()),
         ("image-id", |i| vec![i.image_id.clone()]),
         ("instance-id", |i| vec![i.id.clone()]),
-        ("instance-lifecycle", |_| Vec::new()),
+        ("instance-lifecycle", |i| i.spot_request_id.iter().map(|_| "spot".to_owned()).collect()),
         ("instance-state-code", |i| vec![i.state.code().to_string()]),
         ("instance-state-name", |i| vec![i.state.name().to_owned()]),
         ("instance-type", |i| vec![i.instance_type.clone()]),
         ("instance.group-id", |i| i.group_ids.clone()),
+        ("instance-status.status", |i| vec![i.status().to_owned()]),
         ("ip-address", |i| i.public_ip().into_iter().collect()),
         ("key-name", |i| i.key_name.iter().cloned().collect()),
         ("launch-index", |i| vec![i.launch_index.to_string()]),
@@ -297,7 +305,9 @@ impl Filterable for Instance {
         ("root-device-type", |_| vec!["ebs".to_owned()]),
         ("source-dest-check", |i| vec![i.source_dest_check.to_string()]),
         ("state-reason-code", |i| i.state_reason.iter().map(|(code, _)| code.clone()).collect()),
+        ("spot-instance-request-id", |i| i.spot_request_id.iter().cloned().collect()),
         ("subnet-id", |i| vec![i.subnet_id.clone()]),
+        ("system-status.status", |i| vec![i.status().to_owned()]),
         ("tenancy", |i| vec![i.tenancy.clone()]),
         ("virtualization-type", |_| vec!["hvm".to_owned()]),
         ("vpc-id", |i| vec![i.vpc_id.clone()]),
@@ -306,83 +316,6 @@ impl Filterable for Instance {
     fn tags(&self) -> Option<&Tags> {
         Some(&self.tags)
     }
-}
-
-/// The network interface of an instance.
-struct NetworkInterface(Instance);
-
-impl Filterable for NetworkInterface {
-    const FIELDS: &'static [Field<Self>] = &[
-        ("addresses.private-ip-address", |n| n.0.ip().into_iter().collect()),
-        ("association.public-ip", |n| n.0.public_ip().into_iter().collect()),
-        ("attachment.instance-id", |n| vec![n.0.id.clone()]),
-        ("attachment.status", |_| vec!["attached".to_owned()]),
-        ("availability-zone", |n| vec![n.0.zone.clone()]),
-        ("description", |_| vec![String::new()]),
-        ("group-id", |n| n.0.group_ids.clone()),
-        ("network-interface-id", |n| vec![n.0.interface_id.clone()]),
-        ("owner-id", |_| vec![ACCOUNT.to_owned()]),
-        ("private-ip-address", |n| n.0.ip().into_iter().collect()),
-        ("requester-managed", |_| vec!["false".to_owned()]),
-        ("status", |_| vec!["in-use".to_owned()]),
-        ("subnet-id", |n| vec![n.0.subnet_id.clone()]),
-        ("vpc-id", |n| vec![n.0.vpc_id.clone()]),
-    ];
-
-    fn tags(&self) -> Option<&Tags> {
-        Some(&self.0.interface_tags)
-    }
-}
-
-/// An instance whose state a call changed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StateChange {
-    /// `i-…`
-    pub instance_id: String,
-    /// Before.
-    pub previous: InstanceState,
-    /// After.
-    pub current: InstanceState,
-}
-
-/// What StopInstances, StartInstances, RebootInstances and TerminateInstances ask for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Power {
-    /// To `stopped`.
-    Stop,
-    /// To `running`.
-    Start,
-    /// Down and up.
-    Reboot,
-    /// To `terminated`.
-    Terminate,
-}
-
-/// What ModifyInstanceAttribute changes.
-#[derive(Clone, Debug)]
-pub enum InstanceChange {
-    /// `instanceType`; stopped instances only.
-    InstanceType(String),
-    /// `instanceInitiatedShutdownBehavior`
-    ShutdownBehavior(ShutdownBehavior),
-    /// `userData`, in base64; stopped instances only.
-    UserData(String),
-    /// `disableApiTermination`
-    DisableApiTermination(bool),
-    /// `disableApiStop`
-    DisableApiStop(bool),
-    /// `enaSupport`; stopped instances only.
-    EnaSupport(bool),
-    /// `sriovNetSupport`; stopped instances only.
-    SriovNetSupport(String),
-    /// `ebsOptimized`; stopped instances only.
-    EbsOptimized(bool),
-    /// `sourceDestCheck`
-    SourceDestCheck(bool),
-    /// `groupSet`
-    Groups(Vec<String>),
-    /// `blockDeviceMapping`: device name and DeleteOnTermination.
-    DeleteOnTermination(Vec<(String, bool)>),
 }
 
 impl Session<'_> {
@@ -426,166 +359,6 @@ impl Session<'_> {
     pub fn groups_of(&self, instance: &Instance) -> Vec<(String, String)> {
         let name = |id: &String| self.region.groups.get(id).map(|group| group.name.clone());
         instance.group_ids.iter().map(|id| (id.clone(), name(id).unwrap_or_default())).collect()
-    }
-
-    /// Stops, starts, reboots or terminates; all of them or none.
-    pub fn power(&mut self, ids: &[String], power: Power) -> Result<Vec<StateChange>, CloudError> {
-        if ids.is_empty() {
-            return Err(CloudError::missing("InstanceId"));
-        }
-        ids.iter().map(|id| self.power_one(id, power)).collect()
-    }
-
-    fn power_one(&mut self, id: &str, power: Power) -> Result<StateChange, CloudError> {
-        use InstanceState::{Pending, Running, ShuttingDown, Stopped, Stopping, Terminated};
-        let now = self.now;
-        let instance = self.instance_mut(id)?;
-        let previous = instance.state;
-        let forbidden = match power {
-            Power::Stop if instance.disable_api_stop => Some(("stopped", "disableApiStop")),
-            Power::Terminate if instance.disable_api_termination => {
-                Some(("terminated", "disableApiTermination"))
-            }
-            _ => None,
-        };
-        if let Some((done, attribute)) = forbidden {
-            return Err(CloudError::new(
-                "OperationNotPermitted",
-                format!(
-                    "The instance '{id}' may not be {done}. Modify its '{attribute}' instance attribute and try again."
-                ),
-            ));
-        }
-        let wrong_state = |done: &str| {
-            Err(CloudError::new(
-                "IncorrectInstanceState",
-                format!("The instance '{id}' is not in a state from which it can be {done}."),
-            ))
-        };
-        let effect: Option<fn(String) -> Effect> = match (power, previous) {
-            (Power::Stop, Running) => {
-                instance.state = Stopping;
-                Some(Effect::Stop)
-            }
-            (Power::Stop, Stopping | Stopped) => None,
-            (Power::Stop, Pending | ShuttingDown | Terminated) => return wrong_state("stopped"),
-            (Power::Start, Stopped) => {
-                instance.state = Pending;
-                instance.launched = now;
-                instance.state_reason = None;
-                instance.transition_reason.clear();
-                Some(Effect::Start)
-            }
-            (Power::Start, Pending | Running) => None,
-            (Power::Start, Stopping | ShuttingDown | Terminated) => return wrong_state("started"),
-            (Power::Reboot, Running) => Some(Effect::Reboot),
-            (Power::Reboot, _) => return wrong_state("rebooted"),
-            (Power::Terminate, ShuttingDown | Terminated) => None,
-            (Power::Terminate, _) => {
-                instance.state = ShuttingDown;
-                Some(Effect::Terminate)
-            }
-        };
-        if matches!(instance.state, Stopping | ShuttingDown) && effect.is_some() {
-            instance.transition_reason =
-                format!("User initiated ({})", now.strftime("%Y-%m-%d %H:%M:%S GMT"));
-            instance.state_reason = Some((
-                "Client.UserInitiatedShutdown".to_owned(),
-                "Client.UserInitiatedShutdown: User initiated shutdown".to_owned(),
-            ));
-        }
-        let current = instance.state;
-        self.effects.extend(effect.map(|effect| effect(id.to_owned())));
-        Ok(StateChange { instance_id: id.to_owned(), previous, current })
-    }
-
-    /// ModifyInstanceAttribute.
-    pub fn modify_instance(&mut self, id: &str, change: InstanceChange) -> Result<(), CloudError> {
-        if let InstanceChange::Groups(ids) = &change {
-            for group in ids {
-                self.group(group)?;
-            }
-        }
-        if let InstanceChange::InstanceType(name) = &change {
-            super::instance_type::find(name)?;
-        }
-        let instance = self.instance_mut(id)?;
-        let needs_stop = matches!(
-            change,
-            InstanceChange::InstanceType(_)
-                | InstanceChange::UserData(_)
-                | InstanceChange::EnaSupport(_)
-                | InstanceChange::SriovNetSupport(_)
-                | InstanceChange::EbsOptimized(_)
-        );
-        if needs_stop && instance.state != InstanceState::Stopped {
-            return Err(CloudError::new(
-                "IncorrectInstanceState",
-                format!("The instance '{id}' is not in the 'stopped' state."),
-            ));
-        }
-        match change {
-            InstanceChange::InstanceType(name) => instance.instance_type = name,
-            InstanceChange::ShutdownBehavior(behavior) => instance.on_shutdown = behavior,
-            InstanceChange::UserData(data) => instance.user_data = Some(data),
-            InstanceChange::DisableApiTermination(on) => instance.disable_api_termination = on,
-            InstanceChange::DisableApiStop(on) => instance.disable_api_stop = on,
-            InstanceChange::EnaSupport(on) => instance.ena_support = on,
-            InstanceChange::SriovNetSupport(value) if value == "simple" => {
-                instance.sriov_net_support = Some(value);
-            }
-            InstanceChange::SriovNetSupport(value) => {
-                return Err(CloudError::invalid_value("SriovNetSupport", &value));
-            }
-            InstanceChange::EbsOptimized(on) => instance.ebs_optimized = on,
-            InstanceChange::SourceDestCheck(on) => instance.source_dest_check = on,
-            InstanceChange::Groups(ids) => instance.group_ids = ids,
-            InstanceChange::DeleteOnTermination(changes) => {
-                for (device, on) in changes {
-                    let known = instance.volumes.iter_mut().find(|v| v.device == device);
-                    let volume = known.ok_or_else(|| {
-                        CloudError::new(
-                            "InvalidInstanceAttributeValue",
-                            format!("No device is currently mapped at {device}"),
-                        )
-                    })?;
-                    volume.delete_on_termination = on;
-                }
-            }
-        }
-        let attached: Vec<(String, bool)> = instance
-            .volumes
-            .iter()
-            .map(|volume| (volume.volume_id.clone(), volume.delete_on_termination))
-            .collect();
-        for (volume_id, on) in attached {
-            let volume = self.region.volumes.get_mut(&volume_id);
-            if let Some(attachment) = volume.and_then(|volume| volume.attachment.as_mut()) {
-                attachment.delete_on_termination = on;
-            }
-        }
-        Ok(())
-    }
-
-    /// DescribeNetworkInterfaces: the instances that have them.
-    pub fn describe_interfaces(
-        &self,
-        ids: &[String],
-        filters: &[Filter],
-    ) -> Result<Vec<Instance>, CloudError> {
-        let live = || {
-            let instances = self.region.instances.values().filter(|i| i.visible(self.now));
-            instances.filter(|instance| !instance.state.is_terminated())
-        };
-        if let Some(id) = ids.iter().find(|id| !live().any(|i| i.interface_id == **id)) {
-            return Err(CloudError::new(
-                "InvalidNetworkInterfaceID.NotFound",
-                format!("The networkInterface ID '{id}' does not exist"),
-            ));
-        }
-        let chosen = live().filter(|i| ids.is_empty() || ids.contains(&i.interface_id));
-        let interfaces = select(chosen.cloned().map(NetworkInterface), filters)?;
-        Ok(interfaces.into_iter().map(|interface| interface.0).collect())
     }
 
     /// GetConsoleOutput.

@@ -59,6 +59,8 @@ pub struct RunInstances {
     pub ebs_optimized: bool,
     /// Detailed monitoring.
     pub monitoring: bool,
+    /// Whether it is a spot instance.
+    pub spot: bool,
     /// Refuses TerminateInstances.
     pub disable_api_termination: bool,
     /// Refuses StopInstances.
@@ -198,6 +200,7 @@ impl Session<'_> {
                 imds_support: image.imds_support.clone(),
                 tenancy: tenancy.clone(),
                 monitoring: request.monitoring,
+                spot_request_id: request.spot.then(|| id::fresh("sir")),
                 source_dest_check: true,
                 disable_api_termination: request.disable_api_termination,
                 disable_api_stop: request.disable_api_stop,

@@ -1,4 +1,4 @@
-//! What happens after a request: machines go up and down, images are captured.
+//! What happens after a request: machines go up and down. Images are in `capture`.
 //!
 //! One task an effect. A task does its work on the machine while it holds the
 //! instance's `operation` lock, and changes the state only when it still is
@@ -10,10 +10,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::account::Cloud;
-use super::image::ImageState;
 use super::instance::{Instance, InstanceState, MachineHandle, ShutdownBehavior};
 use super::session::{Effect, Region};
-use crate::sandbox::machine::{Ended, Machine, MachineError, MachineSpec, RootFs};
+use crate::sandbox::machine::{Ended, Machine, MachineError, MachineSpec};
 
 /// The tag that says where an instance's SSH server listens when it is not port 22.
 const PORT_TAG: &str = "bake:sandbox-ssh-port";
@@ -30,21 +29,22 @@ impl Cloud {
                 Effect::Reboot(id) => cloud.reboot(&region, &id).await,
                 Effect::Terminate(id) => cloud.terminate(&region, &id).await,
                 Effect::Capture { image_id, instance_id, reboot } => {
-                    match cloud.capture(&region, &instance_id, reboot).await {
-                        Ok(root) => cloud.complete_image(&region, &image_id, Some(root)).await,
-                        Err(error) => cloud.fail_image(&region, &image_id, &error.to_string()),
-                    }
+                    cloud.create(&region, &image_id, &instance_id, reboot).await;
                 }
-                Effect::Copy(image_id) => cloud.complete_image(&region, &image_id, None).await,
+                Effect::Copy(image_id) => cloud.complete(&region, &image_id, None).await,
             }
         });
     }
 
-    fn with_region<R>(&self, region: &str, act: impl FnOnce(&mut Region) -> R) -> Option<R> {
+    pub(super) fn with_region<R>(
+        &self,
+        region: &str,
+        act: impl FnOnce(&mut Region) -> R,
+    ) -> Option<R> {
         self.regions().get_mut(region).map(act)
     }
 
-    fn with_instance<R>(
+    pub(super) fn with_instance<R>(
         &self,
         region: &str,
         id: &str,
@@ -54,7 +54,7 @@ impl Cloud {
     }
 
     /// Waits for the operation lock of an instance; gives its state and machine then.
-    async fn lock(&self, region: &str, id: &str) -> Option<Locked> {
+    pub(super) async fn lock(&self, region: &str, id: &str) -> Option<Locked> {
         let operation = self.with_instance(region, id, |instance| instance.operation.clone())?;
         let guard = operation.lock_owned().await;
         self.with_instance(region, id, |instance| Locked {
@@ -65,7 +65,7 @@ impl Cloud {
     }
 
     /// Takes as long as the settings say, or until the sandbox closes.
-    async fn pause(&self, time: Duration) {
+    pub(super) async fn pause(&self, time: Duration) {
         if !time.is_zero() {
             tokio::select! {
                 () = tokio::time::sleep(time) => {}
@@ -75,7 +75,7 @@ impl Cloud {
     }
 
     /// Changes the state when it still is `from`.
-    fn advance(&self, region: &str, id: &str, from: InstanceState, to: InstanceState) {
+    pub(super) fn advance(&self, region: &str, id: &str, from: InstanceState, to: InstanceState) {
         self.with_instance(region, id, |instance| {
             if instance.state == from {
                 instance.state = to;
@@ -105,7 +105,7 @@ impl Cloud {
     }
 
     /// A machine runs: its address is known, and its end is watched for.
-    fn up(&self, region: &str, id: &str, machine: &Arc<dyn Machine>) {
+    pub(super) fn up(&self, region: &str, id: &str, machine: &Arc<dyn Machine>) {
         let address = machine.ssh_address();
         self.with_instance(region, id, |instance| {
             instance.machine = Some(MachineHandle(machine.clone()));
@@ -237,100 +237,19 @@ impl Cloud {
     }
 
     /// Something failed on this host: the instance says so.
-    fn broken(&self, region: &str, id: &str, what: &str, error: &MachineError) {
+    pub(super) fn broken(&self, region: &str, id: &str, what: &str, error: &MachineError) {
         tracing::warn!(instance = id, "{what} failed: {error}");
         self.with_instance(region, id, |instance| {
             let message = format!("Server.InternalError: {what} failed: {error}");
             instance.state_reason = Some(("Server.InternalError".to_owned(), message));
         });
     }
-
-    /// Copies what an instance's machine wrote; gives what an image of it starts from.
-    async fn capture(&self, region: &str, id: &str, reboot: bool) -> Result<RootFs, MachineError> {
-        let gone = || MachineError::Other(format!("the instance {id} has no machine any more"));
-        let locked = self.lock(region, id).await.ok_or_else(gone)?;
-        let machine = locked.machine.as_ref().ok_or_else(gone)?;
-        let restart = reboot && machine.is_running();
-        if restart {
-            machine.stop().await?;
-        }
-        let layer = machine.capture().await;
-        let state = self.with_instance(region, id, |instance| instance.state);
-        if restart && state == Some(InstanceState::Running) {
-            match machine.start().await {
-                Ok(()) => self.up(region, id, machine),
-                Err(error) => {
-                    self.broken(region, id, "start after the capture", &error);
-                    self.advance(region, id, InstanceState::Running, InstanceState::Stopped);
-                }
-            }
-        }
-        let layer = layer?;
-        let mut root = self.with_instance(region, id, |i| i.root.clone()).ok_or_else(gone)?;
-        root.layers.push(layer);
-        Ok(root)
-    }
-
-    /// Completes the snapshots of a pending image, then the image, and writes it to the store.
-    async fn complete_image(&self, region: &str, id: &str, root: Option<RootFs>) {
-        let captured = root.clone();
-        self.with_region(region, |region| {
-            if let Some(image) = region.images.get_mut(id) {
-                image.root = root.or(image.root.take());
-            }
-        });
-        self.pause(self.inner.latency.snapshot).await;
-        self.with_region(region, |region| {
-            let devices = region.images.get_mut(id).map(|image| image.block_devices.iter_mut());
-            for snapshot in devices.into_iter().flatten().filter_map(|d| d.snapshot.as_mut()) {
-                snapshot.completed = true;
-            }
-        });
-        self.pause(self.inner.latency.image).await;
-        let finished = self.with_region(region, |region| {
-            let Some(image) = region.images.get_mut(id) else { return Ok(false) };
-            image.state = ImageState::Available;
-            let record = image.to_record().map_err(|error| error.to_string())?;
-            let record = record.ok_or("nothing was captured")?;
-            self.inner.store.save(&record).map_err(|error| error.to_string())?;
-            region.images.remove(id);
-            Ok::<bool, String>(true)
-        });
-        match (finished, captured) {
-            (Some(Err(reason)), _) => self.fail_image(region, id, &reason),
-            (Some(Ok(false)), Some(root)) => self.drop_layers(id, root),
-            _ => {}
-        }
-    }
-
-    /// An image was deregistered while it was made: nothing names its layer any more. The
-    /// store removes layers with the last record, so there is one for a moment.
-    fn drop_layers(&self, id: &str, root: RootFs) {
-        let record = crate::sandbox::store::ImageRecord {
-            id: id.to_owned(),
-            root,
-            details: serde_json::Value::Null,
-        };
-        let store = &self.inner.store;
-        if let Err(error) = store.save(&record).and_then(|()| store.remove(id)) {
-            tracing::warn!(image = id, "its layer stays in the store: {error}");
-        }
-    }
-
-    fn fail_image(&self, region: &str, id: &str, reason: &str) {
-        tracing::warn!(image = id, "no image was made: {reason}");
-        self.with_region(region, |region| {
-            if let Some(image) = region.images.get_mut(id) {
-                image.state = ImageState::Failed(reason.to_owned());
-            }
-        });
-    }
 }
 
 /// An instance that nobody else operates on.
-struct Locked {
+pub(super) struct Locked {
     state: InstanceState,
-    machine: Option<Arc<dyn Machine>>,
+    pub(super) machine: Option<Arc<dyn Machine>>,
     _guard: tokio::sync::OwnedMutexGuard<()>,
 }
 

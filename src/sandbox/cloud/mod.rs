@@ -7,10 +7,11 @@
 //! [`Cloud`] is the shared handle. A request is a function over a [`Session`],
 //! which is a copy of its region: it either counts whole or not at all, and a
 //! dry run is the same call whose copy is thrown away. What a request sets
-//! going (machines, captures) happens after it, in `lifecycle`.
+//! going happens after it: machines in `lifecycle`, images in `capture`.
 
 mod account;
 mod block_device;
+mod capture;
 mod error;
 mod filter;
 mod id;
@@ -18,14 +19,18 @@ mod image;
 mod image_creation;
 mod image_store;
 mod instance;
+mod instance_change;
 mod instance_type;
 mod key_pair;
 mod latency;
 mod launch;
 mod lifecycle;
 mod network;
+mod network_interface;
 mod page;
 mod permission;
+mod power;
+mod public_image;
 mod security_group;
 mod session;
 mod snapshot;
@@ -40,13 +45,11 @@ pub use account::{ACCOUNT, Cloud};
 pub use block_device::{BlockDevice, MappingRequest};
 pub use error::CloudError;
 pub use filter::Filter;
-pub use image::{BASE_TAG, DescribeImages, Image, ImageChange, ImageState};
+pub use image::{DescribeImages, Image, ImageChange, ImageState};
 pub use image_creation::{CopyImage, CreateImage};
 pub use image_store::ImageStore;
-pub use instance::{
-    AttachedVolume, Instance, InstanceChange, InstanceState, MetadataOptions, Power,
-    ShutdownBehavior, StateChange,
-};
+pub use instance::{AttachedVolume, Instance, InstanceState, MetadataOptions, ShutdownBehavior};
+pub use instance_change::InstanceChange;
 pub use instance_type::{InstanceType, Offering};
 pub use key_pair::{Generated, KeyPair, KeyType, PublicMaterial, generate, parse_public_key};
 pub use latency::{Latency, LatencyError};
@@ -54,6 +57,8 @@ pub use launch::{Interface, RunInstances};
 pub use network::{RegionInfo, Subnet, Vpc, Zone};
 pub use page::{Page, Paged};
 pub use permission::{PermissionChange, Permissions};
+pub use power::{Power, StateChange};
+pub use public_image::BASE_TAG;
 pub use security_group::{
     DescribeSecurityGroups, GroupName, Peer, Ports, Rule, RuleRequest, SecurityGroup,
 };

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
+use super::image::ImageState;
 use super::image_store::ImageStore;
 use super::instance::Instance;
 use super::key_pair::KeyPair;
@@ -152,6 +153,8 @@ impl<'a> Session<'a> {
                 let images = records
                     .into_iter()
                     .filter_map(|record| match Image::from_record(record) {
+                        // Another one's, or unfinished for ever.
+                        Ok(image) if image.state != ImageState::Available => None,
                         Ok(image) => Some((image.id.clone(), image)),
                         Err(error) => {
                             tracing::warn!("an image record is left out: {error}");

@@ -2,7 +2,8 @@
 
 use super::call::Handler;
 use super::{
-    images, instances, key_pairs, network, security_groups, snapshots, sts, tags, volumes,
+    images, instance_attributes, instances, key_pairs, launch, network, security_groups, snapshots,
+    sts, tags, volumes,
 };
 
 /// Actions of EC2.
@@ -24,7 +25,7 @@ pub(super) const EC2: &[(&str, Handler)] = &[
     ("DescribeAvailabilityZones", network::describe_availability_zones),
     ("DescribeImageAttribute", images::describe_image_attribute),
     ("DescribeImages", images::describe_images),
-    ("DescribeInstanceAttribute", instances::describe_instance_attribute),
+    ("DescribeInstanceAttribute", instance_attributes::describe_instance_attribute),
     ("DescribeInstanceStatus", instances::describe_instance_status),
     ("DescribeInstanceTypeOfferings", network::describe_instance_type_offerings),
     ("DescribeInstanceTypes", network::describe_instance_types),
@@ -48,13 +49,13 @@ pub(super) const EC2: &[(&str, Handler)] = &[
     ("GetPasswordData", instances::get_password_data),
     ("ImportKeyPair", key_pairs::import_key_pair),
     ("ModifyImageAttribute", images::modify_image_attribute),
-    ("ModifyInstanceAttribute", instances::modify_instance_attribute),
+    ("ModifyInstanceAttribute", instance_attributes::modify_instance_attribute),
     ("ModifySnapshotAttribute", snapshots::modify_snapshot_attribute),
     ("RebootInstances", instances::reboot_instances),
     ("RegisterImage", images::register_image),
     ("RevokeSecurityGroupEgress", security_groups::revoke_egress),
     ("RevokeSecurityGroupIngress", security_groups::revoke_ingress),
-    ("RunInstances", instances::run_instances),
+    ("RunInstances", launch::run_instances),
     ("StartInstances", instances::start_instances),
     ("StopInstances", instances::stop_instances),
     ("TerminateInstances", instances::terminate_instances),

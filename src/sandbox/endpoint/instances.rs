@@ -7,18 +7,14 @@ use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 
 use super::call::{Answer, Call, done};
-use super::query::Params;
 use super::tags::tag_set;
 use super::xml::Fields;
-use crate::sandbox::cloud::{
-    ACCOUNT, CloudError, Instance, InstanceChange, InstanceState, Interface, MetadataOptions,
-    Power, RunInstances, Session, ShutdownBehavior, time_text,
-};
+use crate::sandbox::cloud::{ACCOUNT, Instance, InstanceState, Power, Session, time_text};
 
 /// Ids and names of security groups.
-type Groups = Vec<(String, String)>;
+pub(super) type Groups = Vec<(String, String)>;
 
-fn group_set(groups: &Groups) -> impl Iterator<Item = Fields> {
+pub(super) fn group_set(groups: &Groups) -> impl Iterator<Item = Fields> {
     groups.iter().map(|(id, name)| Fields::new().text("groupId", id).text("groupName", name))
 }
 
@@ -72,16 +68,20 @@ fn interface(instance: &Instance, groups: &Groups) -> Fields {
     fields.group("attachment", attachment).list("privateIpAddressesSet", [private])
 }
 
-fn instance(instance: &Instance, groups: &Groups) -> Fields {
-    let live = !matches!(instance.state, InstanceState::Terminated);
-    let devices = instance.volumes.iter().map(|volume| {
+/// The volumes of an instance.
+pub(super) fn block_devices(instance: &Instance) -> impl Iterator<Item = Fields> {
+    instance.volumes.iter().map(|volume| {
         let ebs = Fields::new()
             .text("volumeId", &volume.volume_id)
             .text("status", "attached")
             .text("attachTime", time_text(volume.attached))
             .text("deleteOnTermination", volume.delete_on_termination);
         Fields::new().text("deviceName", &volume.device).group("ebs", ebs)
-    });
+    })
+}
+
+fn instance(instance: &Instance, groups: &Groups) -> Fields {
+    let live = !matches!(instance.state, InstanceState::Terminated);
     let metadata = Fields::new()
         .text("state", "applied")
         .text("httpTokens", &instance.metadata.tokens)
@@ -129,11 +129,13 @@ fn instance(instance: &Instance, groups: &Groups) -> Fields {
         .text("architecture", &instance.architecture)
         .text("rootDeviceType", "ebs")
         .text("rootDeviceName", &instance.root_device)
-        .list("blockDeviceMapping", devices)
+        .list("blockDeviceMapping", block_devices(instance))
         .text("virtualizationType", "hvm")
         .text("clientToken", instance.client_token.as_deref().unwrap_or_default());
     fields = tag_set(fields, &instance.tags)
         .text("hypervisor", "xen")
+        .maybe("instanceLifecycle", instance.spot_request_id.as_ref().map(|_| "spot"))
+        .maybe("spotInstanceRequestId", instance.spot_request_id.as_ref())
         .text("ebsOptimized", instance.ebs_optimized)
         .text("enaSupport", instance.ena_support)
         .maybe("sriovNetSupport", instance.sriov_net_support.as_ref())
@@ -147,7 +149,7 @@ fn instance(instance: &Instance, groups: &Groups) -> Fields {
     fields
 }
 
-fn reservation(id: &str, instances: &[(Instance, Groups)]) -> Fields {
+pub(super) fn reservation(id: &str, instances: &[(Instance, Groups)]) -> Fields {
     Fields::new()
         .text("reservationId", id)
         .text("ownerId", ACCOUNT)
@@ -155,7 +157,10 @@ fn reservation(id: &str, instances: &[(Instance, Groups)]) -> Fields {
         .list("instancesSet", instances.iter().map(|(i, groups)| instance(i, groups)))
 }
 
-fn with_groups(session: &Session<'_>, instances: Vec<Instance>) -> Vec<(Instance, Groups)> {
+pub(super) fn with_groups(
+    session: &Session<'_>,
+    instances: Vec<Instance>,
+) -> Vec<(Instance, Groups)> {
     instances
         .into_iter()
         .map(|instance| {
@@ -163,82 +168,6 @@ fn with_groups(session: &Session<'_>, instances: Vec<Instance>) -> Vec<(Instance
             (instance, groups)
         })
         .collect()
-}
-
-fn metadata_options(params: &Params) -> Result<MetadataOptions, CloudError> {
-    let given = params.group("MetadataOptions");
-    let default = MetadataOptions::default();
-    Ok(MetadataOptions {
-        tokens: given.owned("HttpTokens").unwrap_or(default.tokens),
-        hop_limit: given.number("HttpPutResponseHopLimit")?.unwrap_or(default.hop_limit),
-        endpoint: given.owned("HttpEndpoint").unwrap_or(default.endpoint),
-        tags: given.owned("InstanceMetadataTags").unwrap_or(default.tags),
-    })
-}
-
-/// The first network interface: the one that the machine has.
-fn first_interface(params: &Params) -> Result<Option<Interface>, CloudError> {
-    let interfaces = params.list("NetworkInterface")?;
-    let Some(first) = interfaces.first() else { return Ok(None) };
-    if interfaces.len() > 1 {
-        return Err(CloudError::new(
-            "UnsupportedOperation",
-            "The sandbox's instances have one network interface.",
-        ));
-    }
-    if first.text("NetworkInterfaceId").is_some() {
-        return Err(CloudError::new(
-            "UnsupportedOperation",
-            "The sandbox has no network interfaces apart from its instances'.",
-        ));
-    }
-    Ok(Some(Interface {
-        subnet_id: first.owned("SubnetId"),
-        group_ids: first.texts("SecurityGroupId")?,
-        public_address: first.flag("AssociatePublicIpAddress")?,
-    }))
-}
-
-pub(super) fn run_instances(call: &Call<'_>) -> Answer {
-    let params = call.params;
-    if !params.group("LaunchTemplate").is_empty() {
-        return Err(CloudError::new(
-            "UnsupportedOperation",
-            "The sandbox has no launch templates.",
-        ));
-    }
-    let profile = params.group("IamInstanceProfile");
-    let behavior = params.text("InstanceInitiatedShutdownBehavior");
-    let request = RunInstances {
-        image_id: params.required("ImageId")?.to_owned(),
-        instance_type: params.required("InstanceType")?.to_owned(),
-        min_count: params.number("MinCount")?.ok_or_else(|| CloudError::missing("MinCount"))?,
-        max_count: params.number("MaxCount")?.ok_or_else(|| CloudError::missing("MaxCount"))?,
-        key_name: params.owned("KeyName"),
-        group_ids: params.texts("SecurityGroupId")?,
-        group_names: params.texts("SecurityGroup")?,
-        subnet_id: params.owned("SubnetId"),
-        interface: first_interface(params)?,
-        zone: params.group("Placement").owned("AvailabilityZone"),
-        tenancy: params.group("Placement").owned("Tenancy"),
-        user_data: params.owned("UserData"),
-        block_devices: params.block_devices()?,
-        metadata: metadata_options(params)?,
-        profile: profile.owned("Arn").or(profile.owned("Name")),
-        on_shutdown: behavior.map(ShutdownBehavior::parse).transpose()?.unwrap_or_default(),
-        ebs_optimized: params.is_set("EbsOptimized")?,
-        monitoring: params.group("Monitoring").is_set("Enabled")?,
-        disable_api_termination: params.is_set("DisableApiTermination")?,
-        disable_api_stop: params.is_set("DisableApiStop")?,
-        tags: params.tag_specifications()?,
-        token: call.client_token(),
-    };
-    let launched = call.request(|session| {
-        let launched = session.run_instances(&request)?;
-        Ok(with_groups(session, launched))
-    })?;
-    let id = launched.first().map(|(instance, _)| instance.reservation_id.clone());
-    Ok(reservation(&id.unwrap_or_default(), &launched))
 }
 
 pub(super) fn describe_instances(call: &Call<'_>) -> Answer {
@@ -263,7 +192,7 @@ pub(super) fn describe_instance_status(call: &Call<'_>) -> Answer {
     let found = call.request(|session| session.describe_instances(&ids, &filters, &page))?;
     let wanted = |i: &&Instance| all || i.state == InstanceState::Running;
     let statuses = found.items.iter().filter(wanted).map(|instance| {
-        let ok = if instance.state == InstanceState::Running { "ok" } else { "not-applicable" };
+        let ok = instance.status();
         let passed = if ok == "ok" { "passed" } else { "initializing" };
         let detail = || Fields::new().text("name", "reachability").text("status", passed);
         let summary = || Fields::new().text("status", ok).list("details", [detail()]);
@@ -321,119 +250,6 @@ pub(super) fn terminate_instances(call: &Call<'_>) -> Answer {
 pub(super) fn reboot_instances(call: &Call<'_>) -> Answer {
     power(call, Power::Reboot)?;
     done()
-}
-
-/// The one change of a ModifyInstanceAttribute call, in the form `Attribute` and `Value` or in
-/// the form `EnaSupport.Value`.
-fn change(params: &Params) -> Result<InstanceChange, CloudError> {
-    let named = params.text("Attribute").zip(params.any("Value"));
-    let value = |attribute: &str, parameter: &str| {
-        named
-            .filter(|(name, _)| *name == attribute)
-            .map(|(_, value)| value)
-            .or_else(|| params.attribute(parameter))
-            .map(str::to_owned)
-    };
-    let flag = |attribute: &str, parameter: &str| match value(attribute, parameter).as_deref() {
-        None => Ok(None),
-        Some("true") => Ok(Some(true)),
-        Some("false") => Ok(Some(false)),
-        Some(other) => Err(CloudError::invalid_value(parameter, other)),
-    };
-    let mut changes = Vec::new();
-    changes.extend(value("instanceType", "InstanceType").map(InstanceChange::InstanceType));
-    changes.extend(value("userData", "UserData").map(InstanceChange::UserData));
-    changes
-        .extend(value("sriovNetSupport", "SriovNetSupport").map(InstanceChange::SriovNetSupport));
-    changes.extend(flag("enaSupport", "EnaSupport")?.map(InstanceChange::EnaSupport));
-    changes.extend(flag("ebsOptimized", "EbsOptimized")?.map(InstanceChange::EbsOptimized));
-    changes
-        .extend(flag("sourceDestCheck", "SourceDestCheck")?.map(InstanceChange::SourceDestCheck));
-    changes.extend(flag("disableApiStop", "DisableApiStop")?.map(InstanceChange::DisableApiStop));
-    changes.extend(
-        flag("disableApiTermination", "DisableApiTermination")?
-            .map(InstanceChange::DisableApiTermination),
-    );
-    let behavior = value("instanceInitiatedShutdownBehavior", "InstanceInitiatedShutdownBehavior");
-    if let Some(behavior) = behavior {
-        changes.push(InstanceChange::ShutdownBehavior(ShutdownBehavior::parse(&behavior)?));
-    }
-    let groups = params.texts("GroupId")?;
-    if !groups.is_empty() {
-        changes.push(InstanceChange::Groups(groups));
-    }
-    let mut devices = Vec::new();
-    for mapping in params.block_devices()? {
-        devices.extend(mapping.delete_on_termination.map(|on| (mapping.device, on)));
-    }
-    if !devices.is_empty() {
-        changes.push(InstanceChange::DeleteOnTermination(devices));
-    }
-    let mut changes = changes.into_iter();
-    match (changes.next(), changes.next()) {
-        (Some(change), None) => Ok(change),
-        (None, _) => Err(CloudError::combination("No attributes specified.")),
-        (Some(_), Some(_)) => {
-            Err(CloudError::combination("Fields for multiple attribute types specified"))
-        }
-    }
-}
-
-pub(super) fn modify_instance_attribute(call: &Call<'_>) -> Answer {
-    let id = call.params.required("InstanceId")?;
-    let change = change(call.params)?;
-    call.request(|session| session.modify_instance(id, change))?;
-    done()
-}
-
-pub(super) fn describe_instance_attribute(call: &Call<'_>) -> Answer {
-    let id = call.params.required("InstanceId")?;
-    let attribute = call.params.required("Attribute")?;
-    let (i, groups) = call.request(|session| {
-        let instance = session.instance(id)?.clone();
-        let groups = session.groups_of(&instance);
-        Ok((instance, groups))
-    })?;
-    let fields = Fields::new().text("instanceId", &i.id);
-    let optional = |name, value: Option<&String>| match value {
-        Some(value) => Fields::new().attribute(name, value),
-        None => Fields::new().group(name, Fields::new()),
-    };
-    Ok(match attribute {
-        "instanceType" => fields.attribute("instanceType", &i.instance_type),
-        "userData" => fields.extend(optional("userData", i.user_data.as_ref())),
-        "instanceInitiatedShutdownBehavior" => {
-            fields.attribute("instanceInitiatedShutdownBehavior", i.on_shutdown.name())
-        }
-        "disableApiTermination" => {
-            fields.attribute("disableApiTermination", i.disable_api_termination)
-        }
-        "disableApiStop" => fields.attribute("disableApiStop", i.disable_api_stop),
-        "rootDeviceName" => fields.attribute("rootDeviceName", &i.root_device),
-        "sourceDestCheck" => fields.attribute("sourceDestCheck", i.source_dest_check),
-        "ebsOptimized" => fields.attribute("ebsOptimized", i.ebs_optimized),
-        "enaSupport" => fields.attribute("enaSupport", i.ena_support),
-        "sriovNetSupport" => {
-            fields.extend(optional("sriovNetSupport", i.sriov_net_support.as_ref()))
-        }
-        "kernel" => fields.extend(optional("kernel", None)),
-        "ramdisk" => fields.extend(optional("ramdisk", None)),
-        "groupSet" => fields.list("groupSet", group_set(&groups)),
-        "productCodes" => fields.group("productCodes", Fields::new()),
-        "enclaveOptions" => fields.group("enclaveOptions", Fields::new().text("enabled", false)),
-        "blockDeviceMapping" => {
-            let devices = i.volumes.iter().map(|volume| {
-                let ebs = Fields::new()
-                    .text("volumeId", &volume.volume_id)
-                    .text("status", "attached")
-                    .text("attachTime", time_text(volume.attached))
-                    .text("deleteOnTermination", volume.delete_on_termination);
-                Fields::new().text("deviceName", &volume.device).group("ebs", ebs)
-            });
-            fields.list("blockDeviceMapping", devices)
-        }
-        other => return Err(CloudError::invalid_value("Attribute", other)),
-    })
 }
 
 pub(super) fn get_console_output(call: &Call<'_>) -> Answer {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use futures::stream;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited, StreamBody};
 use hyper::body::{Bytes, Frame, Incoming};
-use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
@@ -36,6 +36,8 @@ const MAX_BUFFER: usize = 64 * 1024;
 /// A client that sends nothing for this long is let go.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(75);
 const BODY_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long a request may go on after the endpoint is asked to close.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 const EC2_NAMESPACE: &str = "http://ec2.amazonaws.com/doc/2016-11-15/";
 const STS_NAMESPACE: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
@@ -52,21 +54,28 @@ pub struct Endpoint {
 
 struct Shared {
     cloud: Cloud,
+    access_key: Option<String>,
     faults: Faults,
     calls: Mutex<BTreeMap<String, u64>>,
 }
 
 impl Endpoint {
-    /// Listens, and answers from `cloud` until [`Endpoint::close`].
+    /// Listens, and answers from `cloud` until [`Endpoint::close`]. With an access key, only
+    /// requests that name it (or what AssumeRole made of it) are answered.
     pub async fn start(
         bind: SocketAddr,
         cloud: Cloud,
+        access_key: Option<String>,
         faults: Vec<FaultRule>,
     ) -> io::Result<Endpoint> {
         let listener = TcpListener::bind(bind).await?;
         let address = listener.local_addr()?;
-        let shared =
-            Arc::new(Shared { cloud, faults: Faults::new(faults), calls: Mutex::default() });
+        let shared = Arc::new(Shared {
+            cloud,
+            access_key,
+            faults: Faults::new(faults),
+            calls: Mutex::default(),
+        });
         let endpoint = Endpoint {
             address,
             shared: shared.clone(),
@@ -104,9 +113,14 @@ impl Endpoint {
         self.shared.calls.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Accepts no more connections, and ends those that are idle.
+    pub fn shut(&self) {
+        self.closing.cancel();
+    }
+
     /// Answers what was asked, then closes all connections.
     pub async fn close(&self) {
-        self.closing.cancel();
+        self.shut();
         self.tasks.close();
         self.tasks.wait().await;
     }
@@ -131,7 +145,10 @@ async fn connection(stream: TcpStream, shared: Arc<Shared>, closing: Cancellatio
         served = connection.as_mut() => served,
         () = closing.cancelled() => {
             connection.as_mut().graceful_shutdown();
-            connection.await
+            match tokio::time::timeout(CLOSE_TIMEOUT, connection).await {
+                Ok(served) => served,
+                Err(_) => return,
+            }
         }
     };
     if let Err(error) = served {
@@ -211,7 +228,7 @@ async fn answer(shared: &Arc<Shared>, request: Request<Incoming>) -> Option<Resp
         None => {
             let shared = shared.clone();
             let id = request_id.clone();
-            let work = move || act(&shared.cloud, &asked, &headers, &params, &body, &id);
+            let work = move || act(&shared, &asked, &headers, &params, &body, &id);
             match tokio::task::spawn_blocking(work).await {
                 Ok(response) => response,
                 Err(_) => {
@@ -227,6 +244,7 @@ async fn answer(shared: &Arc<Shared>, request: Request<Incoming>) -> Option<Resp
 /// Reads the whole request, within limits.
 async fn read(request: Request<Incoming>) -> Result<(Params, HeaderMap, Bytes), CloudError> {
     let (head, body) = request.into_parts();
+    check_origin(&head.headers)?;
     if head.method != Method::POST && head.method != Method::GET {
         return Err(CloudError::new("InvalidRequest", "The request is neither POST nor GET"));
     }
@@ -250,15 +268,35 @@ async fn read(request: Request<Incoming>) -> Result<(Params, HeaderMap, Bytes), 
     Ok((params, head.headers, body))
 }
 
+/// Refuses web browsers: a page on the internet must not be able to launch instances here, be it
+/// by a form, an image or a host name that leads to this machine.
+fn check_origin(headers: &HeaderMap) -> Result<(), CloudError> {
+    let host = headers.get(HOST).and_then(|value| value.to_str().ok());
+    let local = host.is_none_or(|host| {
+        let address = host.parse::<SocketAddr>().is_ok() || host.parse::<IpAddr>().is_ok();
+        let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+        address || name == "localhost" || name.ends_with(".localhost")
+    });
+    let browser = ["origin", "sec-fetch-site", "sec-fetch-mode"];
+    if local && !browser.iter().any(|name| headers.contains_key(*name)) {
+        return Ok(());
+    }
+    Err(CloudError::new(
+        "UnauthorizedOperation",
+        "The sandbox answers to clients on this machine, and not to web browsers.",
+    ))
+}
+
 fn act(
-    cloud: &Cloud,
+    shared: &Shared,
     asked: &Asked,
     headers: &HeaderMap,
     params: &Params,
     body: &[u8],
     request_id: &str,
 ) -> Response<Body> {
-    let scope = scope(headers, params);
+    let cloud = &shared.cloud;
+    let scope = scope(headers, params, shared.access_key.as_deref());
     let handle = |handler: Option<Handler>, action: &str| {
         let Scope { access_key, region } = &scope.clone()?;
         let handler = handler.ok_or_else(|| {

@@ -17,7 +17,11 @@ pub(super) struct Scope {
 }
 
 /// Reads the scope from the header, or from the parameters of a presigned request.
-pub(super) fn scope(headers: &HeaderMap, params: &Params) -> Result<Scope, CloudError> {
+pub(super) fn scope(
+    headers: &HeaderMap,
+    params: &Params,
+    required: Option<&str>,
+) -> Result<Scope, CloudError> {
     let header = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
     let credential = header
         .and_then(|text| text.strip_prefix("AWS4-HMAC-SHA256 "))
@@ -31,6 +35,9 @@ pub(super) fn scope(headers: &HeaderMap, params: &Params) -> Result<Scope, Cloud
     };
     let mut parts = credential.ok_or_else(refused)?.split('/');
     let access_key = parts.next().ok_or_else(refused)?.to_owned();
+    if required.is_some_and(|required| body_of(required) != body_of(&access_key)) {
+        return Err(refused());
+    }
     let region = parts.nth(1).ok_or_else(refused)?.to_owned();
     if !is_region(&region) {
         return Err(CloudError::new(
@@ -39,6 +46,13 @@ pub(super) fn scope(headers: &HeaderMap, params: &Params) -> Result<Scope, Cloud
         ));
     }
     Ok(Scope { access_key, region })
+}
+
+/// An access key without its kind: the temporary key of a role (`ASIA`) has the rest of the key
+/// that it was asked for with (`AKIA`).
+pub(super) fn body_of(access_key: &str) -> &str {
+    let body = access_key.strip_prefix("AKIA").or_else(|| access_key.strip_prefix("ASIA"));
+    body.unwrap_or(access_key)
 }
 
 #[cfg(test)]
@@ -50,7 +64,7 @@ mod tests {
         if let Ok(value) = header.parse() {
             headers.insert(AUTHORIZATION, value);
         }
-        scope(&headers, &Params::default())
+        scope(&headers, &Params::default(), None)
     }
 
     #[test]

@@ -40,7 +40,7 @@ pub(super) fn assume_role(call: &Call<'_>) -> Answer {
         return Err(invalid(format!("Value '{seconds}' at 'durationSeconds' is invalid")));
     }
     let expires = Timestamp::now() + SignedDuration::from_secs(seconds);
-    let key = format!("ASIA{:016X}", rand::random::<u64>());
+    let key = format!("ASIA{}", super::signature::body_of(call.access_key));
     let secret = format!("sandbox{:032x}", rand::random::<u128>());
     let token = format!("sandbox{:032x}", rand::random::<u128>());
     let credentials = Fields::new()

@@ -15,12 +15,10 @@ use super::protocol::{
     EXIT_ASKED, EXIT_POWEROFF, EXIT_REBOOT, SAY_ERROR, SAY_MAP, SAY_MAPPED, SAY_READY, SAY_STOP,
     role,
 };
-use super::{Ended, MachineError};
+use super::{Ended, MachineError, id_map};
 
 /// Longer than any boot takes; a host that thrashes must not be waited for for ever.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Ids of the guest: itself on the host, so that files belong to whom they say.
-const ID_MAPS: [&str; 2] = ["0 0 4000000\n", "0 0 65536\n"];
 
 /// Processes that run.
 #[derive(Debug)]
@@ -85,7 +83,7 @@ impl Run {
             if line == SAY_READY {
                 return Ok(());
             } else if line == SAY_MAP {
-                map_ids(self.stage.id())?;
+                id_map::write(self.stage.id())?;
                 writeln!(self.lifeline, "{SAY_MAPPED}")
                     .tried(|| "answer the machine".to_owned())?;
             } else {
@@ -133,20 +131,4 @@ impl Stop {
     pub(super) fn kill(&self) {
         drop(self.0.shutdown(std::net::Shutdown::Both));
     }
-}
-
-fn map_ids(process: u32) -> Result<(), MachineError> {
-    for file in ["uid_map", "gid_map"] {
-        let path = format!("/proc/{process}/{file}");
-        let mut result = Ok(());
-        // In a container with fewer ids, a part will do.
-        for map in ID_MAPS {
-            result = std::fs::write(&path, map);
-            if result.is_ok() {
-                break;
-            }
-        }
-        result.tried(|| format!("write {path}"))?;
-    }
-    Ok(())
 }

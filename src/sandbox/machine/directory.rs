@@ -1,7 +1,9 @@
 //! Working directories of instances.
 
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
@@ -88,15 +90,38 @@ fn lock(directory: &Path) -> io::Result<Option<File>> {
     }
 }
 
-/// Removes directories whose process is gone.
+/// The start of names of directories that nobody needs any more.
+pub(in crate::sandbox) const STALE: &str = ".stale-";
+
+/// Removes directories whose process is gone. They vanish at once; their
+/// content, which may be large, goes in a thread, or at the next call.
 pub(super) fn remove_stale(instances: &Path) {
+    let mut stale = Vec::new();
     for entry in fs::read_dir(instances).into_iter().flatten().flatten() {
-        // A directory without its lock file may be one that is being made
-        // right now; the next host finds it if it is not.
         let path = entry.path();
-        if path.join("lock").exists() && matches!(lock(&path), Ok(Some(_))) {
-            drop(fs::remove_dir_all(&path));
+        let name = entry.file_name();
+        if name.as_bytes().starts_with(STALE.as_bytes()) {
+            stale.push(path);
+            continue;
         }
+        // Without its lock file it may be one that is being made right now.
+        let Ok(true) = path.join("lock").try_exists() else { continue };
+        let Ok(Some(_lock)) = lock(&path) else { continue };
+        let mut hidden = OsString::from(format!("{STALE}{}-", uuid::Uuid::new_v4().simple()));
+        hidden.push(name);
+        let hidden = instances.join(hidden);
+        if fs::rename(&path, &hidden).is_ok() {
+            stale.push(hidden);
+        }
+    }
+    if !stale.is_empty() {
+        let remove = move || {
+            for path in stale {
+                drop(fs::remove_dir_all(path));
+            }
+        };
+        // Without a thread they stay until the next call.
+        drop(std::thread::Builder::new().name("clean up".into()).spawn(remove));
     }
 }
 

@@ -13,7 +13,7 @@ use rustix::fs::{FileType, Mode, XattrFlags};
 
 use super::MachineError;
 use super::failure::Tried;
-use super::guest::first_boot::fresh_machine_id;
+use super::guest::first_boot::{INSTANCE, fresh_machine_id};
 
 /// An empty directory hides what the layers below have in it. The attribute is
 /// overlayfs's own, in the form for mounts without the host's privileges.
@@ -137,6 +137,13 @@ impl Mask<'_> {
             self.hide_the_owner(&tree)?;
         }
         self.name_the_instance(&tree)?;
+        tree.link("var/lib/cloud/instance", INSTANCE)
+            .tried_on("link", &layer.join("var/lib/cloud/instance"))?;
+        // For a real sudo, which would not pass it on; see SYSTEMD_OFFLINE in init.
+        let keep = b"Defaults env_keep += \"SYSTEMD_OFFLINE\"\n";
+        tree.directory("etc/sudoers.d", None)
+            .and_then(|_| tree.file("etc/sudoers.d/00-bake-sandbox", keep, Some(0o440)))
+            .tried_on("write", &layer.join("etc/sudoers.d"))?;
         power_commands(&tree)
     }
 
@@ -437,6 +444,15 @@ impl Tree<'_> {
         Ok(whiteout(&self.layer.join(path))?)
     }
 
+    /// Puts a link over whatever the base has.
+    fn link(&self, path: &str, target: &str) -> io::Result<()> {
+        let path = self.resolve(Path::new(path)).ok_or(io::ErrorKind::NotFound)?;
+        if let Some(parent) = path.parent() {
+            self.directory(parent, None)?;
+        }
+        std::os::unix::fs::symlink(target, self.layer.join(path))
+    }
+
     /// Puts a file over the base's, with its owner and mode unless told otherwise.
     fn file(&self, path: impl AsRef<Path>, content: &[u8], mode: Option<u32>) -> io::Result<()> {
         let path = self.resolve(path.as_ref()).ok_or(io::ErrorKind::NotFound)?;
@@ -564,6 +580,8 @@ mod tests {
         etc/shadow: "root:*:1:0:99999:7:::\ndaemon:!:1::::::\n"
         etc/ssh: "directory"
         etc/ssh/ssh_host_rsa_key: "gone"
+        etc/sudoers.d: "directory"
+        etc/sudoers.d/00-bake-sandbox: "Defaults env_keep += \"SYSTEMD_OFFLINE\"\n"
         home: "empty"
         proc: "empty"
         root: "empty"
@@ -573,6 +591,8 @@ mod tests {
         tmp: "empty"
         var: "directory"
         var/lib: "directory"
+        var/lib/cloud: "directory"
+        var/lib/cloud/instance: "gone"
         var/lib/docker: "empty"
         var/log: "empty"
         var/log/nginx: "directory"

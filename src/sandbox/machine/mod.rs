@@ -6,9 +6,10 @@
 
 mod address;
 mod boot;
-mod directory;
+pub(in crate::sandbox) mod directory;
 pub(in crate::sandbox) mod failure;
 mod guest;
+mod id_map;
 mod mask;
 mod protocol;
 mod reentry;

@@ -26,7 +26,8 @@ pub(super) const EXIT_POWEROFF: i32 = 90;
 /// Exit status of the stage when the guest wants to boot again.
 pub(super) const EXIT_REBOOT: i32 = 91;
 
-/// A line from the stage to bake: write the id maps of my process, please.
+/// A line from the stage to bake, and from init to the SSH server: write the id
+/// maps of my process, please.
 pub(super) const SAY_MAP: &str = "map";
 /// The answer to [`SAY_MAP`].
 pub(super) const SAY_MAPPED: &str = "mapped";

@@ -61,12 +61,36 @@ impl Shims {
     }
 }
 
+/// Templates wait for it before they do anything else.
+const CLOUD_INIT: &str = "#!/bin/sh
+# Stands in for cloud-init(1) where the base has none.
+finished=/run/cloud-init/instance/boot-finished
+case \"$1\" in
+  status)
+    case \" $* \" in
+      *' --wait '* | *' -w '*) while [ ! -e $finished ]; do sleep 0.05; done ;;
+    esac
+    if [ -e $finished ]; then echo 'status: done'; else echo 'status: running'; fi
+    ;;
+  clean) ;;
+  --version | -v) echo 'cloud-init (bake sandbox)' ;;
+  *)
+    echo \"cloud-init $1: not in the sandbox\" >&2
+    exit 1
+    ;;
+esac
+";
+
 fn fill(layer: &Path, program: &Path) -> Result<(), MachineError> {
     let bin = layer.join("usr/bin");
     fs::create_dir_all(&bin).tried_on("make", &bin)?;
     for path in [layer.to_owned(), layer.join("usr"), bin.clone()] {
         fs::set_permissions(&path, Permissions::from_mode(0o755)).tried_on("set mode of", &path)?;
     }
+    let cloud_init = bin.join("cloud-init");
+    fs::write(&cloud_init, CLOUD_INIT).tried_on("write", &cloud_init)?;
+    fs::set_permissions(&cloud_init, Permissions::from_mode(0o755))
+        .tried_on("set mode of", &cloud_init)?;
     let sudo = bin.join("sudo");
     fs::copy(program, &sudo).tried_on("write", &sudo)?;
     fs::set_permissions(&sudo, Permissions::from_mode(0o4755)).tried_on("set mode of", &sudo)

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use rustix::thread::CapabilitySet;
+
 use super::MachineError;
 
 /// Checks what can be checked without trying.
@@ -13,6 +15,14 @@ pub(super) fn check() -> Result<(), MachineError> {
         return unsupported(
             "making namespaces with the host's root as their base needs root",
             &format!("sudo {}", command_line()),
+        );
+    }
+    let has_right = rustix::thread::capabilities(None)
+        .is_ok_and(|sets| sets.effective.contains(CapabilitySet::SYS_ADMIN));
+    if !has_right {
+        return unsupported(
+            "root has no CAP_SYS_ADMIN here, as in a container",
+            "docker run --privileged … (or podman), with the sandbox store on a volume",
         );
     }
     let limit = std::fs::read_to_string("/proc/sys/user/max_user_namespaces").unwrap_or_default();

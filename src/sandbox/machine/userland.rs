@@ -110,7 +110,8 @@ impl UserlandHost {
         };
         let settings = write_settings(&directory, &boot)?;
         let console = open_console(&directory)?;
-        let run = Run::start(&self.program, &settings, listener, console)?;
+        let run = Run::start(&self.program, &settings, listener, console)
+            .map_err(|error| with_console(error, &directory))?;
         boot.guest.first_boot = false;
         boot.guest.user_data = None;
         write_settings(&directory, &boot)?;
@@ -177,6 +178,18 @@ fn write_settings(directory: &WorkingDirectory, boot: &Boot) -> Result<PathBuf, 
 fn open_console(directory: &WorkingDirectory) -> Result<File, MachineError> {
     let path = directory.join("console");
     File::options().append(true).create(true).open(&path).tried_on("open", &path)
+}
+
+/// What the processes inside said last, which goes away with the directory.
+fn with_console(error: MachineError, directory: &WorkingDirectory) -> MachineError {
+    let text = std::fs::read(directory.join("console")).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    match (error, text.trim_end().rsplit('\n').next()) {
+        (MachineError::Other(what), Some(last)) if !last.is_empty() => {
+            MachineError::Other(format!("{what} (its console ends with: {last})"))
+        }
+        (error, _) => error,
+    }
 }
 
 #[derive(Clone, Copy, Debug)]

@@ -1,10 +1,12 @@
 //! Bases.
 
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::Store;
 use super::os_release::OsRelease;
+use crate::sandbox::machine::directory::STALE;
 use crate::sandbox::machine::failure::Tried;
 use crate::sandbox::machine::{Base, MachineError};
 
@@ -114,6 +116,9 @@ impl Store {
     pub(super) fn is_in_use(&self, path: &Path) -> Result<bool, MachineError> {
         let instances = self.instances();
         for instance in fs::read_dir(&instances).tried_on("list", &instances)?.flatten() {
+            if instance.file_name().as_bytes().starts_with(STALE.as_bytes()) {
+                continue;
+            }
             let links = ["layer", "captured"]
                 .into_iter()
                 .flat_map(|part| fs::read_dir(instance.path().join(part)).into_iter().flatten())

@@ -5,9 +5,9 @@ use std::cell::Cell;
 /// Expressions that one evaluation may look at.
 const STEPS: u64 = 20_000_000;
 /// Values that one evaluation may make.
-const VALUES: u64 = 2_000_000;
+const VALUES: u64 = 1_000_000;
 /// Bytes of text that one evaluation may make.
-const TEXT: u64 = 256 << 20;
+const TEXT: u64 = 128 << 20;
 /// How deeply expressions may nest.
 const DEPTH: u32 = 400;
 

@@ -28,24 +28,31 @@ impl Evaluator<'_> {
             return Err(unknown_function(name).into());
         };
         match function.body {
-            Body::Missing(why) => {
-                Err(Diagnostic::error("unsupported-function", format!("`{}` is not supported yet", name.text))
-                    .at(&name.span, "not supported")
-                    .note(why)
-                    .into())
-            }
+            Body::Missing(why) => Err(Diagnostic::error(
+                "unsupported-function",
+                format!("`{}` is not supported yet", name.text),
+            )
+            .at(&name.span, "not supported")
+            .note(why)
+            .into()),
             Body::Lazy => self.lazy_call(function, arguments, expand, whole),
             Body::Plain(body) => {
                 if function.name == "env" && !self.scope.allows_env() {
-                    return Err(Diagnostic::error("env-not-allowed", "`env` can only be called in the default of a variable")
-                        .at(&name.span, "not allowed here")
-                        .help("declare a variable with `default = env(\"NAME\")` and use it here")
-                        .into());
+                    return Err(Diagnostic::error(
+                        "env-not-allowed",
+                        "`env` can only be called in the default of a variable",
+                    )
+                    .at(&name.span, "not allowed here")
+                    .help("declare a variable with `default = env(\"NAME\")` and use it here")
+                    .into());
                 }
                 if function.name == "templatefile" && !self.scope.allows_templatefile() {
-                    return Err(Diagnostic::error("templatefile-not-allowed", "a template file cannot call `templatefile`")
-                        .at(&name.span, "not allowed here")
-                        .into());
+                    return Err(Diagnostic::error(
+                        "templatefile-not-allowed",
+                        "a template file cannot call `templatefile`",
+                    )
+                    .at(&name.span, "not allowed here")
+                    .into());
                 }
                 let Some(arguments) = self.arguments(arguments, expand)? else {
                     return Ok(Value::unknown(function.returns.to_type()));
@@ -90,8 +97,11 @@ impl Evaluator<'_> {
             Kind::Unknown(Type::Any | Type::List(_) | Type::Set(_) | Type::Tuple(_)) => Ok(None),
             kind => {
                 let what = Value::new(kind).type_of().a_noun();
-                let report = Diagnostic::error("type-mismatch", format!("only a list can be spread with `...`, but this is {what}"))
-                    .at(&last.expression.span, "not a list");
+                let report = Diagnostic::error(
+                    "type-mismatch",
+                    format!("only a list can be spread with `...`, but this is {what}"),
+                )
+                .at(&last.expression.span, "not a list");
                 Err(with_values(report, &[last.expression], self.scope).into())
             }
         }
@@ -113,11 +123,15 @@ impl Evaluator<'_> {
             (0, None) => "no arguments".to_owned(),
             (least, None) => count(least, "argument"),
         };
-        let missing = function.parameters.get(given).map(|one| format!("`{}` is missing", one.name));
-        Err(Diagnostic::error("wrong-arguments", format!("`{}` takes {wanted}, not {given}", name.text))
-            .at(&whole.span, missing.unwrap_or_default())
-            .note(format!("{}: {}", function.signature(), function.doc))
-            .into())
+        let missing =
+            function.parameters.get(given).map(|one| format!("`{}` is missing", one.name));
+        Err(Diagnostic::error(
+            "wrong-arguments",
+            format!("`{}` takes {wanted}, not {given}", name.text),
+        )
+        .at(&whole.span, missing.unwrap_or_default())
+        .note(format!("{}: {}", function.signature(), function.doc))
+        .into())
     }
 
     fn plain_call(
@@ -137,7 +151,9 @@ impl Evaluator<'_> {
                 continue;
             };
             sensitive.push(argument.value.all_marks().sensitive);
-            let Some(value) = found.take(self.argument(function, parameter, argument)) else { continue };
+            let Some(value) = found.take(self.argument(function, parameter, argument)) else {
+                continue;
+            };
             known &= match parameter.known {
                 Known::All => value.is_known(),
                 Known::Shape => !matches!(value.kind, Kind::Unknown(_)),
@@ -164,7 +180,8 @@ impl Evaluator<'_> {
             return Ok(Value::unknown(function.returns.to_type()).marked(marks));
         }
         let call = Call { arguments: &values, sensitive: &sensitive, scope: self.scope };
-        let value = body(&call).map_err(|failure| self.failed(function, failure, &arguments, whole))?;
+        let value =
+            body(&call).map_err(|failure| self.failed(function, failure, &arguments, whole))?;
         self.within(&whole.span, self.budget.values(size(&value)))?;
         if let Some(text) = value.as_str() {
             self.within(&whole.span, self.budget.text(text.len()))?;
@@ -204,9 +221,12 @@ impl Evaluator<'_> {
     ) -> Diagnostics {
         let blamed = failure.argument.and_then(|at| arguments.get(at)).map(|one| one.expression);
         let span = blamed.map_or(&whole.span, |expression| &expression.span);
-        let report = Diagnostic::error("function-failed", format!("`{}`: {}", function.name, failure.message))
-            .at(span, "")
-            .maybe_help(failure.help);
+        let report = Diagnostic::error(
+            "function-failed",
+            format!("`{}`: {}", function.name, failure.message),
+        )
+        .at(span, "")
+        .maybe_help(failure.help);
         let involved: Vec<&Expression> = match blamed {
             Some(expression) => vec![expression],
             None => arguments.iter().map(|argument| argument.expression).collect(),
@@ -257,12 +277,15 @@ impl Evaluator<'_> {
         for expression in arguments {
             if self.depends_on_unknown(expression) {
                 // Whether it succeeds can only be said once it is known.
-                let marks = self.evaluate(expression).map_or(Marks::NONE, |value| value.all_marks());
+                let marks =
+                    self.evaluate(expression).map_or(Marks::NONE, |value| value.all_marks());
                 return Ok(Value::unknown(Type::Any).marked(marks));
             }
             match self.evaluate(expression) {
                 Ok(value) => return Ok(value),
-                Err(found) => reasons.extend(found.into_iter().next().map(|report| (expression, report))),
+                Err(found) => {
+                    reasons.extend(found.into_iter().next().map(|report| (expression, report)));
+                }
             }
         }
         let mut report = Diagnostic::error("try-failed", "no argument of `try` succeeded")

@@ -32,7 +32,13 @@ fn write(expression: &Expression, text: &mut String) {
         ExpressionKind::Object(items) => {
             let mut written: Vec<(String, String)> = Vec::with_capacity(items.len());
             for item in items {
-                let key = canonical(&item.key);
+                let key = match item.key.kind {
+                    ExpressionKind::Literal(_) | ExpressionKind::Template(_) => {
+                        canonical(&item.key)
+                    }
+                    // A bare name would be that name, not what it stands for.
+                    _ => format!("({})", canonical(&item.key)),
+                };
                 let value = canonical(&item.value);
                 // Of equal keys the last one counts.
                 written.retain(|(other, _)| *other != key);

@@ -39,7 +39,12 @@ impl Evaluator<'_> {
             self.result_type(&other, &taken, conditional, whole)?
         };
         let value = convert(&taken, &of).map_err(|error| {
-            conversion(&error, "the result does not convert to the type of both sides", expression, self.scope)
+            conversion(
+                &error,
+                "the result does not convert to the type of both sides",
+                expression,
+                self.scope,
+            )
         })?;
         Ok(value.marked(marks))
     }

@@ -54,7 +54,11 @@ impl Evaluator<'_> {
     }
 
     /// A result of the budget as an error at `span`.
-    pub(super) fn within<T>(&self, span: &Span, result: Result<T, Exceeded>) -> Result<T, Diagnostics> {
+    pub(super) fn within<T>(
+        &self,
+        span: &Span,
+        result: Result<T, Exceeded>,
+    ) -> Result<T, Diagnostics> {
         result.map_err(|what| exceeded(what, span))
     }
 

@@ -30,16 +30,19 @@ impl Evaluator<'_> {
             | Kind::Number(_)
             | Kind::String(_) => {
                 let what = described(&collection);
-                let report = Diagnostic::error("not-iterable", format!("cannot iterate over {what}"))
-                    .at(&expression.span, format!("this is {what}"))
-                    .help("`for` takes a list, a set, a map or an object");
+                let report =
+                    Diagnostic::error("not-iterable", format!("cannot iterate over {what}"))
+                        .at(&expression.span, format!("this is {what}"))
+                        .help("`for` takes a list, a set, a map or an object");
                 return Err(with_values(report, &[expression], self.scope).into());
             }
             Kind::Unknown(_) => return Ok((Iteration::Unknown, marks)),
             Kind::List(_, all) | Kind::Tuple(all) => all
                 .into_iter()
                 .enumerate()
-                .map(|(at, element)| (Value::number(u64::try_from(at).unwrap_or(u64::MAX)), element))
+                .map(|(at, element)| {
+                    (Value::number(u64::try_from(at).unwrap_or(u64::MAX)), element)
+                })
                 .collect(),
             Kind::Set(_, all) => all.into_iter().map(|one| (one.clone(), one)).collect(),
             Kind::Map(_, all) | Kind::Object(all) => {
@@ -124,10 +127,7 @@ impl Evaluator<'_> {
             Value::object(object.into_iter().map(|(key, all)| (key, Value::tuple(all))).collect())
         } else {
             Value::object(
-                object
-                    .into_iter()
-                    .filter_map(|(key, mut all)| Some((key, all.pop()?)))
-                    .collect(),
+                object.into_iter().filter_map(|(key, mut all)| Some((key, all.pop()?))).collect(),
             )
         };
         found.into_result(value.marked(marks))

@@ -1,12 +1,12 @@
 //! Operators.
 
+use bigdecimal::Zero;
+
 use super::evaluator::{Evaluator, Outcome};
 use super::failure::with_values;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::template::syntax::{BinaryOperator, Expression, UnaryOperator};
-use crate::value::{
-    Kind, Marks, Number, Type, Value, bounded, divide, equals, remainder,
-};
+use crate::value::{Kind, Marks, Number, Type, Value, bounded, divide, equals, remainder};
 
 impl Evaluator<'_> {
     pub(super) fn unary(
@@ -113,7 +113,7 @@ impl Evaluator<'_> {
             BinaryOperator::Add => bounded(a + b),
             BinaryOperator::Subtract => bounded(a - b),
             BinaryOperator::Multiply => bounded(a * b),
-            BinaryOperator::Divide | BinaryOperator::Remainder if *b == Number::from(0) => {
+            BinaryOperator::Divide | BinaryOperator::Remainder if b.is_zero() => {
                 let report = Diagnostic::error("division-by-zero", "division by zero")
                     .at(&whole.span, "")
                     .also(&right.span, "this is zero");

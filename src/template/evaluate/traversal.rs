@@ -13,6 +13,8 @@ struct Path<'a> {
     base: &'a Expression,
     /// Steps that were taken.
     taken: &'a [Step],
+    /// Whether something on the way is sensitive.
+    hidden: bool,
 }
 
 impl Path<'_> {
@@ -28,8 +30,26 @@ impl Path<'_> {
     }
 
     fn text(&self) -> String {
-        let last = self.taken.last().map(step_span);
-        last.map_or_else(|| self.base.span.clone(), |last| self.base.span.to(last)).text().to_owned()
+        let Some(last) = self.taken.last() else { return self.base.span.text().to_owned() };
+        let mut span = self.base.span.to(step_span(last));
+        if let Step::Index(index) = last {
+            // The span of an index is without its brackets.
+            let end = index.span.range().end;
+            let rest = span.source().text().get(end..).unwrap_or_default();
+            let blanks = rest.len() - rest.trim_start().len();
+            if rest.trim_start().starts_with(']') {
+                span = Span::new(span.source(), span.range().start..end + blanks + 1);
+            }
+        }
+        span.text().to_owned()
+    }
+
+    /// The value that was reached, as a note.
+    fn note(&self, report: Diagnostic, value: &Value) -> Diagnostic {
+        if self.hidden || value.is_null() || matches!(value.kind, Kind::Unknown(_)) {
+            return report;
+        }
+        report.note(format!("`{}` is {}", self.text(), value.excerpt(120)))
     }
 }
 
@@ -78,7 +98,7 @@ impl Evaluator<'_> {
             },
             _ => Cow::Owned(self.evaluate(base)?),
         };
-        let mut path = Path { base, taken: &[] };
+        let mut path = Path { base, taken: &[], hidden: false };
         let mut marks = Marks::NONE;
         let value = self.walk(start, steps, 0, &mut path, &mut marks)?;
         if let Cow::Borrowed(value) = &value {
@@ -100,6 +120,7 @@ impl Evaluator<'_> {
         while let Some(step) = steps.get(at) {
             path.taken = steps.get(..at).unwrap_or_default();
             *marks |= value.marks;
+            path.hidden |= marks.sensitive;
             at += 1;
             value = match step {
                 Step::Attribute(name) => self.attribute(value, name, path)?,
@@ -155,20 +176,20 @@ impl Evaluator<'_> {
         let found = match &value.kind {
             Kind::Object(all) | Kind::Map(_, all) => match all.get(&name.text) {
                 Some(_) => true,
-                None => return Err(self.no_attribute(&value, name, path).into()),
+                None => return Err(no_attribute(&value, name, path).into()),
             },
             Kind::Unknown(Type::Object(all)) => match all.get(&name.text) {
                 Some(attribute) => {
                     return Ok(Cow::Owned(Value::unknown(attribute.of.clone())));
                 }
-                None => return Err(self.no_attribute(&value, name, path).into()),
+                None => return Err(no_attribute(&value, name, path).into()),
             },
             Kind::Unknown(Type::Map(of)) => return Ok(Cow::Owned(Value::unknown((**of).clone()))),
             Kind::Unknown(Type::Any) => return Ok(Cow::Owned(Value::unknown(Type::Any))),
             _ => false,
         };
         if !found {
-            return Err(self.no_attributes(&value, name, path).into());
+            return Err(no_attributes(&value, name, path).into());
         }
         let missing = || Value::unknown(Type::Any);
         Ok(match value {
@@ -180,65 +201,6 @@ impl Evaluator<'_> {
             }
             _ => Cow::Owned(missing()),
         })
-    }
-
-    /// The object or map has no such attribute.
-    fn no_attribute(&self, value: &Value, name: &Name, path: &Path<'_>) -> Diagnostic {
-        let names: Vec<&str> = match &value.kind {
-            Kind::Object(all) | Kind::Map(_, all) => all.keys().map(String::as_str).collect(),
-            Kind::Unknown(Type::Object(all)) => all.keys().map(String::as_str).collect(),
-            _ => Vec::new(),
-        };
-        let near = did_you_mean(&name.text, names.iter().copied());
-        let (code, summary, help) = match path.names().as_deref() {
-            Some(["var"]) => (
-                "unknown-variable",
-                format!("unknown variable `{}`", name.text),
-                Some(format!("declare it with `variable \"{}\" {{}}`", name.text)),
-            ),
-            Some(["local"]) => (
-                "unknown-local",
-                format!("unknown local `{}`", name.text),
-                Some(format!("declare it in a `locals` block: `{} = …`", name.text)),
-            ),
-            Some(["data", rest @ ..]) if rest.len() < 2 => {
-                let way = [rest, &[name.text.as_str()]].concat().join(".");
-                ("unknown-data-source", format!("unknown data source `{way}`"), None)
-            }
-            _ => {
-                let what = match value.kind {
-                    Kind::Map(..) => "key",
-                    _ => "attribute",
-                };
-                let summary = format!("`{}` has no {what} `{}`", path.text(), name.text);
-                ("unknown-attribute", summary, None)
-            }
-        };
-        let label = if matches!(code, "unknown-attribute") { "not there" } else { "not declared" };
-        let mut report = Diagnostic::error(code, summary).at(&name.span, label);
-        if near.is_none() && !names.is_empty() && !value.marks.sensitive {
-            report = report.note(format!("there is {}", listed(&names)));
-        }
-        report.maybe_help(near.or(help))
-    }
-
-    /// The value is nothing that has attributes.
-    fn no_attributes(&self, value: &Value, name: &Name, path: &Path<'_>) -> Diagnostic {
-        let what = described(value);
-        let report = Diagnostic::error(
-            "unknown-attribute",
-            format!("{what} has no attribute `{}`", name.text),
-        )
-        .at(&name.span, "not there")
-        .also(&path.base.span, format!("`{}` is {what}", path.text()));
-        let report = match value.kind {
-            Kind::List(..) | Kind::Tuple(_) | Kind::Set(..) => report.help(format!(
-                "take one element with `[0]`, or the attribute of each with `[*].{}`",
-                name.text
-            )),
-            _ => report,
-        };
-        with_values(report, &[path.base], self.scope)
     }
 
     fn index<'v>(
@@ -257,26 +219,28 @@ impl Evaluator<'_> {
         }
         let by_position = match &value.kind {
             Kind::List(..) | Kind::Tuple(_) | Kind::Unknown(Type::List(_) | Type::Tuple(_)) => true,
-            Kind::Map(..) | Kind::Object(_) | Kind::Unknown(Type::Map(_) | Type::Object(_)) => false,
+            Kind::Map(..) | Kind::Object(_) | Kind::Unknown(Type::Map(_) | Type::Object(_)) => {
+                false
+            }
             Kind::Unknown(Type::Any) => return Ok(Cow::Owned(Value::unknown(Type::Any))),
             _ => {
                 let what = described(&value);
-                let report = Diagnostic::error("not-indexable", format!("{what} has no elements to index"))
-                    .at(&index.span, "")
-                    .also(&path.base.span, format!("`{}` is {what}", path.text()));
+                let report =
+                    Diagnostic::error("not-indexable", format!("{what} has no elements to index"))
+                        .at(&index.span, "")
+                        .also(&path.base.span, format!("`{}` is {what}", path.text()));
                 let report = match value.kind {
                     Kind::Set(..) | Kind::Unknown(Type::Set(_)) => {
                         report.help("elements of a set have no order: convert it with `tolist`")
                     }
                     _ => report,
                 };
-                return Err(with_values(report, &[path.base], self.scope).into());
+                return Err(path.note(report, &value).into());
             }
         };
         let of = if by_position { Type::Number } else { Type::String };
-        let key = convert(&key, &of).map_err(|error| {
-            conversion(&error, "this index does not fit", index, self.scope)
-        })?;
+        let key = convert(&key, &of)
+            .map_err(|error| conversion(&error, "this index does not fit", index, self.scope))?;
         let element = match (&value.kind, &key.kind) {
             (Kind::List(of, _) | Kind::Map(of, _), Kind::Unknown(_)) => {
                 return Ok(Cow::Owned(Value::unknown(of.clone())));
@@ -308,10 +272,8 @@ impl Evaluator<'_> {
             return Err(self.no_element(&value, &key, index, path).into());
         }
         match value {
-            Cow::Borrowed(value) => Ok(element_of(value, &key).map_or_else(
-                || Cow::Owned(Value::unknown(Type::Any)),
-                Cow::Borrowed,
-            )),
+            Cow::Borrowed(value) => Ok(element_of(value, &key)
+                .map_or_else(|| Cow::Owned(Value::unknown(Type::Any)), Cow::Borrowed)),
             Cow::Owned(_) => Ok(Cow::Owned(element.cloned().unwrap_or_else(Value::null))),
         }
     }
@@ -337,13 +299,74 @@ impl Evaluator<'_> {
             Kind::Map(_, all) | Kind::Object(all) => (
                 format!("`{text}` has no element {shown}"),
                 "not there".into(),
-                key.as_str().and_then(|name| did_you_mean(name, all.keys().map(String::as_str))),
+                key.as_str()
+                    .filter(|_| !path.hidden)
+                    .and_then(|name| did_you_mean(name, all.keys().map(String::as_str))),
             ),
             _ => (format!("`{text}` has no element {shown}"), "not there".into(), None),
         };
-        let report = Diagnostic::error("unknown-element", summary).at(&index.span, label).maybe_help(help);
-        with_values(report, &[path.base, index], self.scope)
+        let report =
+            Diagnostic::error("unknown-element", summary).at(&index.span, label).maybe_help(help);
+        with_values(path.note(report, value), &[index], self.scope)
     }
+}
+
+/// The object or map has no such attribute.
+fn no_attribute(value: &Value, name: &Name, path: &Path<'_>) -> Diagnostic {
+    let names: Vec<&str> = match &value.kind {
+        Kind::Object(all) | Kind::Map(_, all) => all.keys().map(String::as_str).collect(),
+        Kind::Unknown(Type::Object(all)) => all.keys().map(String::as_str).collect(),
+        _ => Vec::new(),
+    };
+    let names = if path.hidden { Vec::new() } else { names };
+    let near = did_you_mean(&name.text, names.iter().copied());
+    let (code, summary, help) = match path.names().as_deref() {
+        Some(["var"]) => (
+            "unknown-variable",
+            format!("unknown variable `{}`", name.text),
+            Some(format!("declare it with `variable \"{}\" {{}}`", name.text)),
+        ),
+        Some(["local"]) => (
+            "unknown-local",
+            format!("unknown local `{}`", name.text),
+            Some(format!("declare it in a `locals` block: `{} = …`", name.text)),
+        ),
+        Some(["data", rest @ ..]) if rest.len() < 2 => {
+            let way = [rest, &[name.text.as_str()]].concat().join(".");
+            ("unknown-data-source", format!("unknown data source `{way}`"), None)
+        }
+        _ => {
+            let what = match value.kind {
+                Kind::Map(..) => "key",
+                _ => "attribute",
+            };
+            let summary = format!("`{}` has no {what} `{}`", path.text(), name.text);
+            ("unknown-attribute", summary, None)
+        }
+    };
+    let label = if matches!(code, "unknown-attribute") { "not there" } else { "not declared" };
+    let mut report = Diagnostic::error(code, summary).at(&name.span, label);
+    if near.is_none() && !names.is_empty() {
+        report = report.note(format!("there is {}", listed(&names)));
+    }
+    report.maybe_help(near.or(help))
+}
+
+/// The value is nothing that has attributes.
+fn no_attributes(value: &Value, name: &Name, path: &Path<'_>) -> Diagnostic {
+    let what = described(value);
+    let report =
+        Diagnostic::error("unknown-attribute", format!("{what} has no attribute `{}`", name.text))
+            .at(&name.span, "not there")
+            .also(&path.base.span, format!("`{}` is {what}", path.text()));
+    let report = match value.kind {
+        Kind::List(..) | Kind::Tuple(_) | Kind::Set(..) => report.help(format!(
+            "take one element with `[0]`, or the attribute of each with `[*].{}`",
+            name.text
+        )),
+        _ => report,
+    };
+    path.note(report, value)
 }
 
 fn element_of<'v>(value: &'v Value, key: &Value) -> Option<&'v Value> {

@@ -12,10 +12,10 @@ const CONSTRUCTORS: [&str; 5] = ["list", "map", "object", "set", "tuple"];
 /// The type that `expression` spells: `list(string)`, `object({ a = optional(number, 1) })`. A
 /// quoted type is an error with a hint; [`parse_quoted_type`] is for JSON, where it is quoted.
 pub fn parse_type(expression: &Expression) -> Result<Type, Diagnostics> {
-    parse(expression).map_err(Into::into)
+    parse(expression).map_err(|report| (*report).into())
 }
 
-fn parse(expression: &Expression) -> Result<Type, Diagnostic> {
+fn parse(expression: &Expression) -> Result<Type, Box<Diagnostic>> {
     match &expression.kind {
         ExpressionKind::Parenthesis(inner) => parse(inner),
         ExpressionKind::Variable(name) => match name.text.as_str() {
@@ -23,26 +23,36 @@ fn parse(expression: &Expression) -> Result<Type, Diagnostic> {
             "bool" => Ok(Type::Bool),
             "number" => Ok(Type::Number),
             "string" => Ok(Type::String),
-            "list" | "set" | "map" => Err(invalid(
+            "list" | "set" | "map" => Err(hinted(
                 &expression.span,
                 format!("`{}` needs the type of its elements", name.text),
-            )
-            .help(format!("write `{}(string)`, or `{}(any)`", name.text, name.text))),
-            "object" => Err(invalid(&expression.span, "`object` needs its attributes")
-                .help("write `object({ name = string })`")),
-            "tuple" => Err(invalid(&expression.span, "`tuple` needs the types of its elements")
-                .help("write `tuple([string, number])`")),
+                format!("write `{}(string)`, or `{}(any)`", name.text, name.text),
+            )),
+            "object" => Err(hinted(
+                &expression.span,
+                "`object` needs its attributes",
+                "write `object({ name = string })`",
+            )),
+            "tuple" => Err(hinted(
+                &expression.span,
+                "`tuple` needs the types of its elements",
+                "write `tuple([string, number])`",
+            )),
             other => Err(unknown(other, &expression.span)),
         },
         ExpressionKind::Call { name, arguments, expand: false } => {
             call(&name.text, &name.span, arguments, expression)
         }
-        ExpressionKind::Literal(Value { kind: Kind::String(text), .. }) => {
-            Err(invalid(&expression.span, "a type is written without quotes")
-                .help(format!("write `{text}`")))
-        }
-        _ => Err(invalid(&expression.span, "this is not a type")
-            .help("types are `string`, `number`, `bool`, `any`, `list(…)`, `set(…)`, `map(…)`, `object({ … })` and `tuple([ … ])`")),
+        ExpressionKind::Literal(Value { kind: Kind::String(text), .. }) => Err(hinted(
+            &expression.span,
+            "a type is written without quotes",
+            format!("write `{text}`"),
+        )),
+        _ => Err(hinted(
+            &expression.span,
+            "this is not a type",
+            "types are `string`, `number`, `bool`, `any`, `list(…)`, `set(…)`, `map(…)`, `object({ … })` and `tuple([ … ])`",
+        )),
     }
 }
 
@@ -51,14 +61,20 @@ fn call(
     name_span: &Span,
     arguments: &[Expression],
     whole: &Expression,
-) -> Result<Type, Diagnostic> {
+) -> Result<Type, Box<Diagnostic>> {
     if PRIMITIVES.contains(&name) {
-        return Err(invalid(&whole.span, format!("`{name}` takes no argument"))
-            .help(format!("write `{name}`")));
+        return Err(hinted(
+            &whole.span,
+            format!("`{name}` takes no argument"),
+            format!("write `{name}`"),
+        ));
     }
     if name == "optional" {
-        return Err(invalid(&whole.span, "`optional` stands only for an attribute of an object type")
-            .help("write `object({ name = optional(string) })`"));
+        return Err(hinted(
+            &whole.span,
+            "`optional` stands only for an attribute of an object type",
+            "write `object({ name = optional(string) })`",
+        ));
     }
     if !CONSTRUCTORS.contains(&name) {
         return Err(unknown(name, name_span));
@@ -73,12 +89,16 @@ fn call(
         ("tuple", ExpressionKind::Tuple(elements)) => {
             Ok(Type::Tuple(elements.iter().map(parse).collect::<Result<_, _>>()?))
         }
-        ("tuple", _) => Err(invalid(&argument.span, "`tuple` takes a list of types")
-            .help("write `tuple([string, number])`")),
+        ("tuple", _) => Err(hinted(
+            &argument.span,
+            "`tuple` takes a list of types",
+            "write `tuple([string, number])`",
+        )),
         (_, ExpressionKind::Object(items)) => {
             let mut attributes = BTreeMap::new();
             for item in items {
-                let ExpressionKind::Literal(Value { kind: Kind::String(name), .. }) = &item.key.kind
+                let ExpressionKind::Literal(Value { kind: Kind::String(name), .. }) =
+                    &item.key.kind
                 else {
                     return Err(invalid(&item.key.span, "a name of an attribute is a plain word"));
                 };
@@ -86,12 +106,15 @@ fn call(
             }
             Ok(Type::Object(attributes))
         }
-        _ => Err(invalid(&argument.span, "`object` takes a map of names to types")
-            .help("write `object({ name = string })`")),
+        _ => Err(hinted(
+            &argument.span,
+            "`object` takes a map of names to types",
+            "write `object({ name = string })`",
+        )),
     }
 }
 
-fn attribute(expression: &Expression) -> Result<Attribute, Diagnostic> {
+fn attribute(expression: &Expression) -> Result<Attribute, Box<Diagnostic>> {
     let ExpressionKind::Call { name, arguments, expand: false } = &expression.kind else {
         return Ok(Attribute::required(parse(expression)?));
     };
@@ -109,15 +132,18 @@ fn attribute(expression: &Expression) -> Result<Attribute, Diagnostic> {
             (of, (!value.is_null()).then_some(value))
         }
         _ => {
-            return Err(invalid(&expression.span, "`optional` takes a type, and a default if any")
-                .help("write `optional(string)` or `optional(string, \"default\")`"));
+            return Err(hinted(
+                &expression.span,
+                "`optional` takes a type, and a default if any",
+                "write `optional(string)` or `optional(string, \"default\")`",
+            ));
         }
     };
     Ok(Attribute { of, optional: true, default })
 }
 
 /// A value without references and calls.
-fn constant(expression: &Expression) -> Result<Value, Diagnostic> {
+fn constant(expression: &Expression) -> Result<Value, Box<Diagnostic>> {
     let not_constant =
         || invalid(&expression.span, "the default of an optional attribute is a constant");
     match &expression.kind {
@@ -139,29 +165,33 @@ fn constant(expression: &Expression) -> Result<Value, Diagnostic> {
     }
 }
 
-fn unknown(name: &str, span: &Span) -> Diagnostic {
+fn unknown(name: &str, span: &Span) -> Box<Diagnostic> {
     let near = did_you_mean(name, PRIMITIVES.into_iter().chain(CONSTRUCTORS));
-    Diagnostic::error("unknown-type", format!("unknown type `{name}`"))
-        .at(span, "not a type")
-        .help(near.unwrap_or_else(|| {
+    let help = near.unwrap_or_else(|| {
             "types are `string`, `number`, `bool`, `any`, `list(…)`, `set(…)`, `map(…)`, `object({ … })` and `tuple([ … ])`".into()
-        }))
+        });
+    let report = Diagnostic::error("unknown-type", format!("unknown type `{name}`"));
+    Box::new(report.at(span, "not a type").help(help))
 }
 
-fn invalid(span: &Span, summary: impl Into<String>) -> Diagnostic {
-    Diagnostic::error("invalid-type", summary).at(span, "not a type")
+fn invalid(span: &Span, summary: impl Into<String>) -> Box<Diagnostic> {
+    Box::new(Diagnostic::error("invalid-type", summary).at(span, "not a type"))
+}
+
+fn hinted(span: &Span, summary: impl Into<String>, help: impl Into<String>) -> Box<Diagnostic> {
+    Box::new(Diagnostic::error("invalid-type", summary).at(span, "not a type").help(help))
 }
 
 /// The type that a string literal of a JSON template spells: `"list(string)"`.
 pub fn parse_quoted_type(expression: &Expression) -> Result<Type, Diagnostics> {
     let ExpressionKind::Literal(Value { kind: Kind::String(text), .. }) = &expression.kind else {
-        return Err(invalid(&expression.span, "a type is a string in JSON").into());
+        return Err((*invalid(&expression.span, "a type is a string in JSON")).into());
     };
     let range = expression.span.range();
     // Types need no escapes, so the string stands in the source as it is, between quotes.
     let inner = range.start + 1..range.end.saturating_sub(1);
     if expression.span.source().text().get(inner.clone()) != Some(&**text) {
-        return Err(invalid(&expression.span, "this is not a type").into());
+        return Err((*invalid(&expression.span, "this is not a type")).into());
     }
     parse_type(&parse_expression(expression.span.source(), Some(inner))?)
 }

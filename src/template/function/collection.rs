@@ -6,11 +6,14 @@ use super::declaration::{
     Call, Failure, Function, Of, Outcome, any, bools, list, number, string, strings,
 };
 use crate::value::{
-    Kind, Marks, Number, Type, Value, bounded, convert, count, equals, make_set, order, unify,
+    Kind, Marks, Number, Type, Value, bounded, convert, count, divide, equals, floor, make_set,
+    order, to_integer, unify,
 };
 
 /// The most elements that one call makes.
 const LIMIT: usize = 1_000_000;
+/// The same, as numbers count.
+const LIMIT_NUMBER: i64 = 1_000_000;
 
 pub(super) const FUNCTIONS: &[Function] = &[
     Function::new("alltrue", &[bools("list")], Of::Bool, "whether all elements are true", |call| {
@@ -36,16 +39,25 @@ pub(super) const FUNCTIONS: &[Function] = &[
     )
     .variadic(any("values").nullable().shape())
     .inside(),
-    Function::new("coalescelist", &[], Of::Any, "the first argument that is not empty", coalescelist)
-        .variadic(any("lists").nullable().shape())
-        .inside(),
+    Function::new(
+        "coalescelist",
+        &[],
+        Of::Any,
+        "the first argument that is not empty",
+        coalescelist,
+    )
+    .variadic(any("lists").nullable().shape())
+    .inside(),
     Function::new(
         "compact",
         &[strings("list")],
         Of::List(&Of::String),
         "a list of strings without null and empty ones",
         |call| {
-            let kept = call.elements(0)?.iter().filter(|one| one.as_str().is_some_and(|text| !text.is_empty()));
+            let kept = call
+                .elements(0)?
+                .iter()
+                .filter(|one| one.as_str().is_some_and(|text| !text.is_empty()));
             Ok(Value::new(Kind::List(Type::String, kept.cloned().collect())))
         },
     ),
@@ -59,7 +71,13 @@ pub(super) const FUNCTIONS: &[Function] = &[
         "whether a list or set holds a value",
         contains,
     ),
-    Function::new("distinct", &[list("list")], Of::Any, "a list without what is there twice", distinct),
+    Function::new(
+        "distinct",
+        &[list("list")],
+        Of::Any,
+        "a list without what is there twice",
+        distinct,
+    ),
     Function::new(
         "element",
         &[any("list").shape(), number("index")],
@@ -68,8 +86,14 @@ pub(super) const FUNCTIONS: &[Function] = &[
         element,
     )
     .inside(),
-    Function::new("flatten", &[any("list").shape()], Of::Any, "a list with the elements of the lists in it", flatten)
-        .inside(),
+    Function::new(
+        "flatten",
+        &[any("list").shape()],
+        Of::Any,
+        "a list with the elements of the lists in it",
+        flatten,
+    )
+    .inside(),
     Function::new(
         "index",
         &[any("list"), any("value")],
@@ -77,7 +101,14 @@ pub(super) const FUNCTIONS: &[Function] = &[
         "the position of a value in a list",
         index,
     ),
-    Function::new("keys", &[any("map").shape()], Of::List(&Of::String), "the keys of a map in order", keys).inside(),
+    Function::new(
+        "keys",
+        &[any("map").shape()],
+        Of::List(&Of::String),
+        "the keys of a map in order",
+        keys,
+    )
+    .inside(),
     Function::new(
         "length",
         &[any("value").shape()],
@@ -121,8 +152,14 @@ pub(super) const FUNCTIONS: &[Function] = &[
         range,
     )
     .variadic(number("bounds")),
-    Function::new("reverse", &[any("list").shape()], Of::Any, "a list from its end to its beginning", reverse)
-        .inside(),
+    Function::new(
+        "reverse",
+        &[any("list").shape()],
+        Of::Any,
+        "a list from its end to its beginning",
+        reverse,
+    )
+    .inside(),
     Function::new(
         "setintersection",
         &[any("first")],
@@ -145,10 +182,12 @@ pub(super) const FUNCTIONS: &[Function] = &[
         &[any("set"), any("other")],
         Of::Set(&Of::Any),
         "what is in the first set only",
-        |call| sets(call, |sets, one| {
-            sets.first().is_some_and(|set| set.contains(one))
-                && sets.get(1).is_none_or(|set| !set.contains(one))
-        }),
+        |call| {
+            sets(call, |sets, one| {
+                sets.first().is_some_and(|set| set.contains(one))
+                    && sets.get(1).is_none_or(|set| !set.contains(one))
+            })
+        },
     ),
     Function::new(
         "setunion",
@@ -166,7 +205,13 @@ pub(super) const FUNCTIONS: &[Function] = &[
         slice,
     )
     .inside(),
-    Function::new("sort", &[strings("list")], Of::List(&Of::String), "a list of strings in order", sort),
+    Function::new(
+        "sort",
+        &[strings("list")],
+        Of::List(&Of::String),
+        "a list of strings in order",
+        sort,
+    ),
     Function::new(
         "transpose",
         &[any("map")],
@@ -174,8 +219,14 @@ pub(super) const FUNCTIONS: &[Function] = &[
         "turns a map of lists of strings around",
         transpose,
     ),
-    Function::new("values", &[any("map").shape()], Of::Any, "the values of a map by the order of keys", values)
-        .inside(),
+    Function::new(
+        "values",
+        &[any("map").shape()],
+        Of::Any,
+        "the values of a map by the order of keys",
+        values,
+    )
+    .inside(),
     Function::new(
         "zipmap",
         &[strings("keys"), any("values").shape()],
@@ -302,7 +353,12 @@ fn flatten(call: &Call<'_>) -> Outcome {
     let mut flat = Vec::new();
     gather(call.elements(0)?, Marks::NONE, &mut flat)?;
     // An unknown element may be a list, so not even the length is known then.
-    let open = |one: &Value| matches!(&one.kind, Kind::Unknown(Type::Any | Type::List(_) | Type::Set(_) | Type::Tuple(_)));
+    let open = |one: &Value| {
+        matches!(
+            &one.kind,
+            Kind::Unknown(Type::Any | Type::List(_) | Type::Set(_) | Type::Tuple(_))
+        )
+    };
     if flat.iter().any(open) {
         let marks = flat.iter().fold(Marks::NONE, |marks, one| marks | one.all_marks());
         return Ok(Value::unknown(Type::Any).marked(marks));
@@ -357,8 +413,12 @@ fn length(call: &Call<'_>) -> Outcome {
         Some(Kind::List(_, all) | Kind::Set(_, all) | Kind::Tuple(all)) => all.len(),
         Some(Kind::Map(_, all) | Kind::Object(all)) => all.len(),
         other => {
-            let what = other.map_or_else(String::new, |kind| Value::new(kind.clone()).type_of().a_noun());
-            return Err(Failure::of(0, format!("a list, a map or a string is required, but this is {what}")));
+            let what =
+                other.map_or_else(String::new, |kind| Value::new(kind.clone()).type_of().a_noun());
+            return Err(Failure::of(
+                0,
+                format!("a list, a map or a string is required, but this is {what}"),
+            ));
         }
     };
     Ok(Value::number(u64::try_from(length).unwrap_or(u64::MAX)))
@@ -375,9 +435,9 @@ fn lookup(call: &Call<'_>) -> Outcome {
     }
     match call.get(2) {
         Some(default) => match call.get(0).map(|value| &value.kind) {
-            Some(Kind::Map(of, _)) => {
-                convert(default, of).map_err(|error| Failure::of(2, format!("the default does not fit the map: {error}")))
-            }
+            Some(Kind::Map(of, _)) => convert(default, of).map_err(|error| {
+                Failure::of(2, format!("the default does not fit the map: {error}"))
+            }),
             _ => Ok(default.clone()),
         },
         None => Err(Failure::of(1, format!("the map has no key {}", call.shown(1)))
@@ -388,11 +448,10 @@ fn lookup(call: &Call<'_>) -> Outcome {
 fn matchkeys(call: &Call<'_>) -> Outcome {
     let (values, keys, wanted) = (call.elements(0)?, call.elements(1)?, call.elements(2)?);
     if values.len() != keys.len() {
-        return Err(Failure::of(1, format!(
-            "there are {}, but {}",
-            count(values.len(), "value"),
-            count(keys.len(), "key")
-        )));
+        return Err(Failure::of(
+            1,
+            format!("there are {}, but {}", count(values.len(), "value"), count(keys.len(), "key")),
+        ));
     }
     let kept = values
         .iter()
@@ -439,7 +498,10 @@ fn one(call: &Call<'_>) -> Outcome {
     match call.elements(0)? {
         [] => Ok(Value::null()),
         [only] => Ok(only.clone()),
-        all => Err(Failure::of(0, format!("a list of at most one element is required, but this has {}", all.len()))),
+        all => Err(Failure::of(
+            0,
+            format!("a list of at most one element is required, but this has {}", all.len()),
+        )),
     }
 }
 
@@ -449,7 +511,11 @@ fn range(call: &Call<'_>) -> Outcome {
         1 => (zero.clone(), call.number(0), None),
         2 => (call.number(0), call.number(1), None),
         3 => (call.number(0), call.number(1), Some(call.number(2))),
-        given => return Err(Failure::new(format!("one, two or three numbers are required, not {given}"))),
+        given => {
+            return Err(Failure::new(format!(
+                "one, two or three numbers are required, not {given}"
+            )));
+        }
     };
     let step = step.unwrap_or_else(|| Number::from(if limit < start { -1 } else { 1 }));
     if step == zero {
@@ -459,12 +525,13 @@ fn range(call: &Call<'_>) -> Outcome {
     if up != (limit > start) && limit != start {
         return Err(Failure::of(2, "the step leads away from the limit"));
     }
+    let steps = divide(&(&limit - &start), &step).ok_or_else(too_many)?;
+    if to_integer(&floor(&steps)).is_none_or(|steps| steps > LIMIT_NUMBER) {
+        return Err(too_many());
+    }
     let mut numbers = Vec::new();
     let mut at = start;
     while if up { at < limit } else { at > limit } {
-        if numbers.len() == LIMIT {
-            return Err(too_many());
-        }
         numbers.push(Value::number(at.clone()));
         at = bounded(at + &step).ok_or_else(too_many)?;
     }
@@ -541,7 +608,9 @@ fn setproduct(call: &Call<'_>) -> Outcome {
 fn slice(call: &Call<'_>) -> Outcome {
     let elements = call.elements(0)?;
     if let Some(Kind::Set(..)) = call.get(0).map(|value| &value.kind) {
-        return Err(Failure::of(0, "elements of a set have no order").help("convert it with `tolist`"));
+        return Err(
+            Failure::of(0, "elements of a set have no order").help("convert it with `tolist`")
+        );
     }
     let (from, to) = (call.size(1)?, call.size(2)?);
     if from > to {
@@ -549,7 +618,13 @@ fn slice(call: &Call<'_>) -> Outcome {
     }
     match elements.get(from..to) {
         Some(part) => Ok(like(call, 0, part.to_vec())),
-        None => Err(Failure::of(2, format!("the end {to} lies beyond the {} of the list", count(elements.len(), "element")))),
+        None => Err(Failure::of(
+            2,
+            format!(
+                "the end {to} lies beyond the {} of the list",
+                count(elements.len(), "element")
+            ),
+        )),
     }
 }
 
@@ -572,7 +647,9 @@ fn transpose(call: &Call<'_>) -> Outcome {
             let Kind::List(_, names) = list.kind else { continue };
             for name in names {
                 match name.as_str() {
-                    Some(name) => turned.entry(name.to_owned()).or_default().push(Value::string(&key)),
+                    Some(name) => {
+                        turned.entry(name.to_owned()).or_default().push(Value::string(&key));
+                    }
                     None => return Err(Failure::of(0, "an element of a list is null")),
                 }
             }
@@ -588,11 +665,10 @@ fn transpose(call: &Call<'_>) -> Outcome {
 fn zipmap(call: &Call<'_>) -> Outcome {
     let (keys, values) = (call.elements(0)?, call.elements(1)?);
     if keys.len() != values.len() {
-        return Err(Failure::of(1, format!(
-            "there are {}, but {}",
-            count(keys.len(), "key"),
-            count(values.len(), "value")
-        )));
+        return Err(Failure::of(
+            1,
+            format!("there are {}, but {}", count(keys.len(), "key"), count(values.len(), "value")),
+        ));
     }
     let mut zipped = BTreeMap::new();
     let mut marks = Marks::NONE;

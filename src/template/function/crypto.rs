@@ -10,31 +10,63 @@ use super::filesystem::read;
 use crate::value::{Marks, Value};
 
 pub(super) const FUNCTIONS: &[Function] = &[
-    Function::new("base64sha256", &[string("text")], Of::String, "the SHA-256 digest in base64", |call| {
-        Ok(base64(sha2::Sha256::digest(call.text(0))))
-    }),
-    Function::new("base64sha512", &[string("text")], Of::String, "the SHA-512 digest in base64", |call| {
-        Ok(base64(sha2::Sha512::digest(call.text(0))))
-    }),
-    Function::missing("bcrypt", "a salted hash for passwords", "hash the password before the build"),
-    Function::new("filebase64sha256", &[string("path")], Of::String, "the SHA-256 digest of a file in base64", |call| {
-        Ok(base64(sha2::Sha256::digest(read(call, 0)?)))
-    }),
-    Function::new("filebase64sha512", &[string("path")], Of::String, "the SHA-512 digest of a file in base64", |call| {
-        Ok(base64(sha2::Sha512::digest(read(call, 0)?)))
-    }),
+    Function::new(
+        "base64sha256",
+        &[string("text")],
+        Of::String,
+        "the SHA-256 digest in base64",
+        |call| Ok(base64(sha2::Sha256::digest(call.text(0)))),
+    ),
+    Function::new(
+        "base64sha512",
+        &[string("text")],
+        Of::String,
+        "the SHA-512 digest in base64",
+        |call| Ok(base64(sha2::Sha512::digest(call.text(0)))),
+    ),
+    Function::missing(
+        "bcrypt",
+        "a salted hash for passwords",
+        "hash the password before the build",
+    ),
+    Function::new(
+        "filebase64sha256",
+        &[string("path")],
+        Of::String,
+        "the SHA-256 digest of a file in base64",
+        |call| Ok(base64(sha2::Sha256::digest(read(call, 0)?))),
+    ),
+    Function::new(
+        "filebase64sha512",
+        &[string("path")],
+        Of::String,
+        "the SHA-512 digest of a file in base64",
+        |call| Ok(base64(sha2::Sha512::digest(read(call, 0)?))),
+    ),
     Function::new("filemd5", &[string("path")], Of::String, "the MD5 digest of a file", |call| {
         Ok(hex(md5::Md5::digest(read(call, 0)?)))
     }),
-    Function::new("filesha1", &[string("path")], Of::String, "the SHA-1 digest of a file", |call| {
-        Ok(hex(sha1::Sha1::digest(read(call, 0)?)))
-    }),
-    Function::new("filesha256", &[string("path")], Of::String, "the SHA-256 digest of a file", |call| {
-        Ok(hex(sha2::Sha256::digest(read(call, 0)?)))
-    }),
-    Function::new("filesha512", &[string("path")], Of::String, "the SHA-512 digest of a file", |call| {
-        Ok(hex(sha2::Sha512::digest(read(call, 0)?)))
-    }),
+    Function::new(
+        "filesha1",
+        &[string("path")],
+        Of::String,
+        "the SHA-1 digest of a file",
+        |call| Ok(hex(sha1::Sha1::digest(read(call, 0)?))),
+    ),
+    Function::new(
+        "filesha256",
+        &[string("path")],
+        Of::String,
+        "the SHA-256 digest of a file",
+        |call| Ok(hex(sha2::Sha256::digest(read(call, 0)?))),
+    ),
+    Function::new(
+        "filesha512",
+        &[string("path")],
+        Of::String,
+        "the SHA-512 digest of a file",
+        |call| Ok(hex(sha2::Sha512::digest(read(call, 0)?))),
+    ),
     Function::new("md5", &[string("text")], Of::String, "the MD5 digest", |call| {
         Ok(hex(md5::Md5::digest(call.text(0))))
     }),

@@ -12,18 +12,38 @@ use crate::template::json::{self, Duplicates, Node, ParseOptions};
 use crate::value::{Value, json_text, parse_number};
 
 pub(super) const FUNCTIONS: &[Function] = &[
-    Function::new("base64decode", &[string("text")], Of::String, "the text that base64 encodes", |call| {
-        match String::from_utf8(decoded(call)?) {
+    Function::new(
+        "base64decode",
+        &[string("text")],
+        Of::String,
+        "the text that base64 encodes",
+        |call| match String::from_utf8(decoded(call)?) {
             Ok(text) => Ok(Value::string(text)),
             Err(_) => Err(Failure::of(0, "what is encoded is not UTF-8 text")),
-        }
-    }),
+        },
+    ),
     Function::new("base64encode", &[string("text")], Of::String, "a text in base64", |call| {
         Ok(Value::string(STANDARD.encode(call.text(0))))
     }),
-    Function::new("base64gzip", &[string("text")], Of::String, "a text, compressed with gzip, in base64", base64gzip),
-    Function::missing("csvdecode", "the rows of comma-separated text", "write the rows as a list, or as JSON for `jsondecode`"),
-    Function::new("jsondecode", &[string("text")], Of::Any, "the value that JSON text spells", jsondecode),
+    Function::new(
+        "base64gzip",
+        &[string("text")],
+        Of::String,
+        "a text, compressed with gzip, in base64",
+        base64gzip,
+    ),
+    Function::missing(
+        "csvdecode",
+        "the rows of comma-separated text",
+        "write the rows as a list, or as JSON for `jsondecode`",
+    ),
+    Function::new(
+        "jsondecode",
+        &[string("text")],
+        Of::Any,
+        "the value that JSON text spells",
+        jsondecode,
+    ),
     Function::new(
         "jsonencode",
         &[any("value").nullable()],
@@ -48,11 +68,23 @@ pub(super) const FUNCTIONS: &[Function] = &[
         "a text in a character encoding, in base64",
         textencodebase64,
     ),
-    Function::new("urlencode", &[string("text")], Of::String, "a text as part of a URL's query", |call| {
-        Ok(Value::string(urlencode(call.text(0))))
-    }),
-    Function::missing("yamldecode", "the value that YAML text spells", "write the value as JSON for `jsondecode`"),
-    Function::missing("yamlencode", "a value as YAML text", "`jsonencode` gives text that is YAML too"),
+    Function::new(
+        "urlencode",
+        &[string("text")],
+        Of::String,
+        "a text as part of a URL's query",
+        |call| Ok(Value::string(urlencode(call.text(0)))),
+    ),
+    Function::missing(
+        "yamldecode",
+        "the value that YAML text spells",
+        "write the value as JSON for `jsondecode`",
+    ),
+    Function::missing(
+        "yamlencode",
+        "a value as YAML text",
+        "`jsonencode` gives text that is YAML too",
+    ),
 ];
 
 fn decoded(call: &Call<'_>) -> Result<Vec<u8>, Failure> {
@@ -72,18 +104,28 @@ fn base64gzip(call: &Call<'_>) -> Outcome {
         .map_err(|error| Failure::new(error.to_string()))
 }
 
+/// The longest JSON text that is decoded: a value takes many times the room of its text.
+const JSON: usize = 8 << 20;
+
 fn jsondecode(call: &Call<'_>) -> Outcome {
+    if call.text(0).len() > JSON {
+        return Err(Failure::of(0, "the text is longer than 8 MiB"));
+    }
     let source = Source::new("jsondecode", call.text(0));
-    let node = json::parse(&source, ParseOptions { duplicates: Duplicates::Keep }).map_err(|found| {
-        let reason = found.iter().next().map(|one| {
-            let place = one.primary.as_ref().map_or_else(String::new, |label| {
-                let at = label.span.position();
-                format!(" at line {}, column {}", at.line, at.column)
+    let node =
+        json::parse(&source, ParseOptions { duplicates: Duplicates::Keep }).map_err(|found| {
+            let reason = found.iter().next().map(|one| {
+                let place = one.primary.as_ref().map_or_else(String::new, |label| {
+                    let at = label.span.position();
+                    format!(" at line {}, column {}", at.line, at.column)
+                });
+                format!("{}{place}", one.summary)
             });
-            format!("{}{place}", one.summary)
-        });
-        Failure::of(0, format!("this is not JSON{}", call.detail(0, reason.unwrap_or_default())))
-    })?;
+            Failure::of(
+                0,
+                format!("this is not JSON{}", call.detail(0, reason.unwrap_or_default())),
+            )
+        })?;
     value(&node)
 }
 
@@ -141,7 +183,8 @@ fn encoding(call: &Call<'_>) -> Result<Encoding, Failure> {
 
 fn textencodebase64(call: &Call<'_>) -> Outcome {
     let text = call.text(0);
-    let foreign = || Failure::of(0, format!("a character of this text is not in {}", call.shown(1)));
+    let foreign =
+        || Failure::of(0, format!("a character of this text is not in {}", call.shown(1)));
     let single = |largest: u32| -> Result<Vec<u8>, Failure> {
         text.chars()
             .map(|c| u8::try_from(u32::from(c)).ok().filter(|_| u32::from(c) <= largest))
@@ -171,14 +214,17 @@ fn textdecodebase64(call: &Call<'_>) -> Outcome {
             if bytes.len() % 2 != 0 {
                 return Err(wrong());
             }
-            let units = |big: bool| -> Vec<u16> {
-                bytes
-                    .as_chunks::<2>()
-                    .0
-                    .iter()
-                    .map(|pair| if big { u16::from_be_bytes(*pair) } else { u16::from_le_bytes(*pair) })
-                    .collect()
-            };
+            let units =
+                |big: bool| -> Vec<u16> {
+                    bytes
+                        .as_chunks::<2>()
+                        .0
+                        .iter()
+                        .map(|pair| {
+                            if big { u16::from_be_bytes(*pair) } else { u16::from_le_bytes(*pair) }
+                        })
+                        .collect()
+                };
             let mut all = units(big);
             if mark {
                 match all.first() {

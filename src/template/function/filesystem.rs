@@ -26,15 +26,23 @@ const FILES: usize = 500_000;
 const DEPTH: usize = 64;
 
 pub(super) const FUNCTIONS: &[Function] = &[
-    Function::new("abspath", &[string("path")], Of::String, "a path as an absolute one, from the working directory", |call| {
-        Ok(Value::string(shown(&clean(&call.context().cwd.join(call.text(0))))))
-    }),
+    Function::new(
+        "abspath",
+        &[string("path")],
+        Of::String,
+        "a path as an absolute one, from the working directory",
+        |call| Ok(Value::string(shown(&clean(&call.context().cwd.join(call.text(0)))))),
+    ),
     Function::new("basename", &[string("path")], Of::String, "the last part of a path", |call| {
         Ok(Value::string(basename(call.text(0))))
     }),
-    Function::new("dirname", &[string("path")], Of::String, "a path without its last part", |call| {
-        Ok(Value::string(dirname(call.text(0))))
-    }),
+    Function::new(
+        "dirname",
+        &[string("path")],
+        Of::String,
+        "a path without its last part",
+        |call| Ok(Value::string(dirname(call.text(0)))),
+    ),
     Function::new(
         "env",
         &[string("name")],
@@ -51,7 +59,13 @@ pub(super) const FUNCTIONS: &[Function] = &[
         let path = if !from_root.exists() && from_cwd.exists() { from_cwd } else { from_root };
         Ok(Value::string(STANDARD.encode(read_path(call, 0, &path)?)))
     }),
-    Function::new("fileexists", &[string("path")], Of::Bool, "whether a regular file exists", fileexists),
+    Function::new(
+        "fileexists",
+        &[string("path")],
+        Of::Bool,
+        "whether a regular file exists",
+        fileexists,
+    ),
     Function::new(
         "fileset",
         &[string("directory"), string("pattern")],
@@ -59,9 +73,13 @@ pub(super) const FUNCTIONS: &[Function] = &[
         "the files in a directory that match a pattern with `*`, `**`, `?`, `[…]` and `{…}`",
         fileset,
     ),
-    Function::new("pathexpand", &[string("path")], Of::String, "a path with `~` replaced by the home directory", |call| {
-        expanded(call, 0).map(|path| Value::string(shown(&path)))
-    }),
+    Function::new(
+        "pathexpand",
+        &[string("path")],
+        Of::String,
+        "a path with `~` replaced by the home directory",
+        |call| expanded(call, 0).map(|path| Value::string(shown(&path))),
+    ),
     Function::new(
         "templatefile",
         &[string("path"), any("variables")],
@@ -99,7 +117,13 @@ pub(super) fn read(call: &Call<'_>, at: usize) -> Result<Vec<u8>, Failure> {
 }
 
 fn read_path(call: &Call<'_>, at: usize, path: &Path) -> Result<Vec<u8>, Failure> {
-    let name = || if call.is_sensitive(at) { "(sensitive path)".into() } else { format!("`{}`", path.display()) };
+    let name = || {
+        if call.is_sensitive(at) {
+            "(sensitive path)".into()
+        } else {
+            format!("`{}`", path.display())
+        }
+    };
     let failed = |error: std::io::Error| match error.kind() {
         ErrorKind::NotFound => Failure::of(at, format!("no such file: {}", name()))
             .help("paths start from the directory of the template"),
@@ -114,7 +138,9 @@ fn read_path(call: &Call<'_>, at: usize, path: &Path) -> Result<Vec<u8>, Failure
         return Err(Failure::of(at, format!("{} is not a regular file", name())));
     }
     let mut bytes = Vec::new();
-    File::open(path).and_then(|file| file.take(SIZE + 1).read_to_end(&mut bytes)).map_err(failed)?;
+    File::open(path)
+        .and_then(|file| file.take(SIZE + 1).read_to_end(&mut bytes))
+        .map_err(failed)?;
     if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > SIZE {
         return Err(Failure::of(at, format!("{} is larger than 64 MiB", name())));
     }
@@ -183,7 +209,8 @@ fn walk(
         return Err(format!("`{}` lies more than {DEPTH} directories deep", directory.display()));
     }
     for entry in entries {
-        let entry = entry.map_err(|error| format!("cannot read `{}`: {error}", directory.display()))?;
+        let entry =
+            entry.map_err(|error| format!("cannot read `{}`: {error}", directory.display()))?;
         *seen += 1;
         if *seen > FILES {
             return Err(format!("there are more than {FILES} files"));
@@ -194,7 +221,9 @@ fn walk(
         let is_link = entry.file_type().is_ok_and(|kind| kind.is_symlink());
         match root.join(&inside).metadata() {
             Ok(metadata) if metadata.is_file() => visit(inside),
-            Ok(metadata) if metadata.is_dir() && !is_link => walk(root, inside, depth + 1, seen, visit)?,
+            Ok(metadata) if metadata.is_dir() && !is_link => {
+                walk(root, inside, depth + 1, seen, visit)?;
+            }
             _ => {}
         }
         inside.pop();
@@ -211,7 +240,11 @@ fn templatefile(call: &Call<'_>) -> Outcome {
     let mut scope = call.scope.for_template_file();
     for (name, value) in variables {
         if !is_identifier(name) {
-            let name = if call.is_sensitive(1) { "a sensitive key".into() } else { Value::string(name).to_string() };
+            let name = if call.is_sensitive(1) {
+                "a sensitive key".into()
+            } else {
+                Value::string(name).to_string()
+            };
             return Err(Failure::of(1, format!("{name} cannot be the name of a variable"))
                 .help("a name has letters, digits, `_` and `-`"));
         }

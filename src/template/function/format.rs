@@ -12,7 +12,9 @@ pub(super) const FUNCTIONS: &[Function] = &[
         &[string("format")],
         Of::String,
         "a text with values put in at verbs such as `%s`, `%d`, `%05.2f`, `%q`, `%v`",
-        |call| text(call, call.text(0), call.arguments.get(1..).unwrap_or_default()).map(Value::string),
+        |call| {
+            text(call, call.text(0), call.arguments.get(1..).unwrap_or_default()).map(Value::string)
+        },
     )
     .variadic(any("values").nullable()),
     Function::new(
@@ -59,11 +61,14 @@ fn text(call: &Call<'_>, format: &str, values: &[Value]) -> Result<String, Failu
         let (mut verb, letter, after) = parse(after, next)?;
         let spec = begin.get(..begin.len() - after.len()).unwrap_or_default();
         let Some(value) = values.get(verb.argument) else {
-            return Err(Failure::of(0, format!(
-                "`{spec}` needs argument {}, but there are only {}",
-                verb.argument + 1,
-                values.len()
-            )));
+            return Err(Failure::of(
+                0,
+                format!(
+                    "`{spec}` needs argument {}, but there are only {}",
+                    verb.argument + 1,
+                    values.len()
+                ),
+            ));
         };
         next = verb.argument + 1;
         used = used.max(next);
@@ -78,7 +83,10 @@ fn text(call: &Call<'_>, format: &str, values: &[Value]) -> Result<String, Failu
     }
     text.push_str(rest);
     if used < values.len() {
-        return Err(Failure::of(used + 1, format!("there are more values than the {used} that the format uses")));
+        return Err(Failure::of(
+            used + 1,
+            format!("there are more values than the {used} that the format uses"),
+        ));
     }
     Ok(text)
 }
@@ -113,12 +121,18 @@ fn parse(text: &str, next: usize) -> Result<(Verb, char, &str), Failure> {
                 verb.argument = index;
                 rest = after;
             }
-            _ => return Err(Failure::of(0, "`[` is followed by the number of an argument, from 1, and `]`")),
+            _ => {
+                return Err(Failure::of(
+                    0,
+                    "`[` is followed by the number of an argument, from 1, and `]`",
+                ));
+            }
         }
     }
     match rest.chars().next() {
         Some(letter) => Ok((verb, letter, rest.get(letter.len_utf8()..).unwrap_or_default())),
-        None => Err(Failure::of(0, "a verb is missing after `%` at the end").help("write `%%` for a plain `%`")),
+        None => Err(Failure::of(0, "a verb is missing after `%` at the end")
+            .help("write `%%` for a plain `%`")),
     }
 }
 
@@ -158,10 +172,13 @@ fn formatted(
     match letter {
         'v' => match &value.kind {
             Kind::String(text) if !verb.sharp => Ok(padded(verb, text)),
-            Kind::Number(number) if !verb.sharp => Ok(signed(verb, &general(verb, number, 'e'), number)),
+            Kind::Number(number) if !verb.sharp => {
+                Ok(signed(verb, &general(verb, number, 'e'), number))
+            }
             Kind::Bool(value) if !verb.sharp => Ok(padded(verb, &value.to_string())),
             _ => {
-                let json = json_text(value).ok_or_else(|| Failure::of(at, "this is not known yet"))?;
+                let json =
+                    json_text(value).ok_or_else(|| Failure::of(at, "this is not known yet"))?;
                 Ok(padded(verb, &json))
             }
         },
@@ -214,9 +231,8 @@ fn numeric(
                 'x' => (16, "0x"),
                 _ => (16, "0X"),
             };
-            let digits = to_radix(&magnitude, base).ok_or_else(|| {
-                Failure::of(at, format!("`{spec}` takes a whole number"))
-            })?;
+            let digits = to_radix(&magnitude, base)
+                .ok_or_else(|| Failure::of(at, format!("`{spec}` takes a whole number")))?;
             let digits = if letter == 'X' { digits.to_uppercase() } else { digits };
             if verb.sharp { format!("{prefix}{digits}") } else { digits }
         }
@@ -324,11 +340,14 @@ fn formatlist(call: &Call<'_>) -> Outcome {
                 None => length = Some((at, elements.len())),
                 Some((_, other)) if other == elements.len() => {}
                 Some((first, other)) => {
-                    return Err(Failure::of(at + 1, format!(
-                        "this list has {} elements, but value {} has {other}",
-                        elements.len(),
-                        first + 1
-                    )));
+                    return Err(Failure::of(
+                        at + 1,
+                        format!(
+                            "this list has {} elements, but value {} has {other}",
+                            elements.len(),
+                            first + 1
+                        ),
+                    ));
                 }
             }
         }

@@ -20,14 +20,20 @@ pub(super) const FUNCTIONS: &[Function] = &[
         "the address of a host in a prefix; negative numbers count from its end",
         cidrhost,
     ),
-    Function::new("cidrnetmask", &[string("prefix")], Of::String, "the netmask of an IPv4 prefix", |call| {
-        let prefix = Prefix::parse(call, 0)?;
-        if !prefix.four {
-            return Err(Failure::of(0, "an IPv6 prefix has no netmask"));
-        }
-        let mask = Prefix { bits: prefix.mask(), ..prefix };
-        Ok(Value::string(mask.address().to_string()))
-    }),
+    Function::new(
+        "cidrnetmask",
+        &[string("prefix")],
+        Of::String,
+        "the netmask of an IPv4 prefix",
+        |call| {
+            let prefix = Prefix::parse(call, 0)?;
+            if !prefix.four {
+                return Err(Failure::of(0, "an IPv6 prefix has no netmask"));
+            }
+            let mask = Prefix { bits: prefix.mask(), ..prefix };
+            Ok(Value::string(mask.address().to_string()))
+        },
+    ),
     Function::new(
         "cidrsubnet",
         &[string("prefix"), number("bits"), number("subnet")],
@@ -130,9 +136,8 @@ fn cidrhost(call: &Call<'_>) -> Outcome {
     let prefix = Prefix::parse(call, 0)?;
     let number = call.integer(1)?;
     let hosts = 1u128.checked_shl(prefix.free());
-    let beyond = || {
-        Failure::of(1, format!("a prefix of length {} has no host {number}", prefix.length))
-    };
+    let beyond =
+        || Failure::of(1, format!("a prefix of length {} has no host {number}", prefix.length));
     let distance = u128::from(number.unsigned_abs());
     let host = if number < 0 {
         match hosts {
@@ -149,9 +154,16 @@ fn cidrhost(call: &Call<'_>) -> Outcome {
 }
 
 fn longer(prefix: Prefix, bits: usize, at: usize) -> Result<u32, Failure> {
-    u32::try_from(bits).ok().filter(|bits| *bits <= prefix.free()).map(|bits| prefix.length + bits).ok_or_else(
-        || Failure::of(at, format!("a prefix of length {} cannot be longer by {bits} bits", prefix.length)),
-    )
+    u32::try_from(bits)
+        .ok()
+        .filter(|bits| *bits <= prefix.free())
+        .map(|bits| prefix.length + bits)
+        .ok_or_else(|| {
+            Failure::of(
+                at,
+                format!("a prefix of length {} cannot be longer by {bits} bits", prefix.length),
+            )
+        })
 }
 
 fn cidrsubnet(call: &Call<'_>) -> Outcome {
@@ -172,7 +184,8 @@ fn cidrsubnet(call: &Call<'_>) -> Outcome {
 
 fn cidrsubnets(call: &Call<'_>) -> Outcome {
     let prefix = Prefix::parse(call, 0)?;
-    let last = prefix.bits | !prefix.mask() & if prefix.four { u128::from(u32::MAX) } else { u128::MAX };
+    let last =
+        prefix.bits | !prefix.mask() & if prefix.four { u128::from(u32::MAX) } else { u128::MAX };
     let mut next = Some(prefix.bits);
     let mut subnets = Vec::new();
     for at in 1..call.arguments.len() {

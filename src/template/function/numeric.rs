@@ -13,9 +13,13 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function::new("ceil", &[number("number")], Of::Number, "the next whole number above", |call| {
         Ok(Value::number(ceiling(&call.number(0))))
     }),
-    Function::new("floor", &[number("number")], Of::Number, "the next whole number below", |call| {
-        Ok(Value::number(floor(&call.number(0))))
-    }),
+    Function::new(
+        "floor",
+        &[number("number")],
+        Of::Number,
+        "the next whole number below",
+        |call| Ok(Value::number(floor(&call.number(0)))),
+    ),
     Function::new(
         "log",
         &[number("number"), number("base")],
@@ -93,7 +97,8 @@ fn extreme(call: &Call<'_>, better: impl Fn(&Number, &Number) -> bool) -> Outcom
 
 fn parseint(call: &Call<'_>) -> Outcome {
     let base = call.integer(1)?;
-    let wrong = || Failure::of(0, format!("{} is not a whole number in base {base}", call.shown(0)));
+    let wrong =
+        || Failure::of(0, format!("{} is not a whole number in base {base}", call.shown(0)));
     let number = match u32::try_from(base) {
         Ok(small @ 2..=36) => from_radix(call.text(0), small),
         Ok(large @ 37..=62) => from_large_base(call.text(0), large),

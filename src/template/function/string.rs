@@ -30,7 +30,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     )
     .variadic(strings("lists")),
     Function::new("lower", &[string("text")], Of::String, "makes all letters lower case", |call| {
-        Ok(Value::string(call.text(0).to_lowercase()))
+        Ok(Value::string(call.text(0).chars().filter_map(lower).collect::<String>()))
     }),
     Function::new("upper", &[string("text")], Of::String, "makes all letters upper case", |call| {
         Ok(Value::string(call.text(0).chars().flat_map(upper).collect::<String>()))
@@ -131,9 +131,13 @@ pub(super) const FUNCTIONS: &[Function] = &[
             Ok(Value::string(text.strip_suffix(call.text(1)).unwrap_or(text)))
         },
     ),
-    Function::new("trimspace", &[string("text")], Of::String, "removes blanks from both ends", |call| {
-        Ok(Value::string(call.text(0).trim()))
-    }),
+    Function::new(
+        "trimspace",
+        &[string("text")],
+        Of::String,
+        "removes blanks from both ends",
+        |call| Ok(Value::string(call.text(0).trim())),
+    ),
 ];
 
 fn chomp(call: &Call<'_>) -> Outcome {
@@ -147,6 +151,11 @@ fn upper(c: char) -> impl Iterator<Item = char> {
     std::iter::once(single.unwrap_or(c))
 }
 
+/// Lower case letter by letter, as in Go: no `ς` at the end of a word, no dot left over from `İ`.
+fn lower(c: char) -> Option<char> {
+    c.to_lowercase().next()
+}
+
 fn title(call: &Call<'_>) -> Outcome {
     let mut result = String::new();
     let mut begins = true;
@@ -157,11 +166,8 @@ fn title(call: &Call<'_>) -> Outcome {
             result.push(c);
         }
         // As in Go: ASCII but letters, digits and underscores separates words, else only blanks do.
-        begins = if c.is_ascii() {
-            !(c.is_ascii_alphanumeric() || c == '_')
-        } else {
-            c.is_whitespace()
-        };
+        begins =
+            if c.is_ascii() { !(c.is_ascii_alphanumeric() || c == '_') } else { c.is_whitespace() };
     }
     Ok(Value::string(result))
 }
@@ -174,6 +180,13 @@ fn indent(call: &Call<'_>) -> Outcome {
     }
     let padding = format!("\n{}", " ".repeat(spaces));
     Ok(Value::string(call.text(1).replace('\n', &padding)))
+}
+
+/// The most parts that one call cuts a text into.
+const PARTS: usize = 1_000_000;
+
+fn too_many_parts() -> Failure {
+    Failure::of(1, format!("the text has more than {PARTS} parts"))
 }
 
 /// The longest text that one call makes.
@@ -211,6 +224,9 @@ fn replace(call: &Call<'_>) -> Outcome {
 
 fn split(call: &Call<'_>) -> Outcome {
     let (separator, text) = (call.text(0), call.text(1));
+    if text.len() > PARTS && text.matches(separator).count() > PARTS {
+        return Err(too_many_parts());
+    }
     let parts: Vec<Value> = if separator.is_empty() {
         text.chars().map(|c| Value::string(c.to_string())).collect()
     } else {
@@ -239,7 +255,8 @@ fn compiled(call: &Call<'_>, at: usize) -> Result<regex::Regex, Failure> {
     regex::RegexBuilder::new(call.text(at)).size_limit(1 << 20).build().map_err(|error| {
         let text = error.to_string();
         // The last line says what is wrong; those before draw the pattern.
-        let detail = text.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
+        let detail =
+            text.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
         Failure::of(at, format!("invalid regular expression{}", call.detail(at, detail)))
     })
 }
@@ -261,7 +278,11 @@ fn captured(pattern: &regex::Regex, captures: &regex::Captures<'_>) -> Result<Va
         return Err(Failure::of(0, "groups have to be all named or all without name"));
     }
     Ok(Value::object(
-        names.iter().flatten().map(|name| ((*name).to_owned(), text(captures.name(name)))).collect(),
+        names
+            .iter()
+            .flatten()
+            .map(|name| ((*name).to_owned(), text(captures.name(name))))
+            .collect(),
     ))
 }
 
@@ -278,6 +299,9 @@ fn regex_all(call: &Call<'_>) -> Outcome {
     let pattern = compiled(call, 0)?;
     let mut matches = Vec::new();
     for captures in pattern.captures_iter(call.text(1)) {
+        if matches.len() == PARTS {
+            return Err(too_many_parts());
+        }
         matches.push(captured(&pattern, &captures)?);
     }
     let of = matches.first().map_or(Type::String, Value::type_of);
@@ -292,4 +316,3 @@ fn regex_replace(call: &Call<'_>) -> Outcome {
     }
     Ok(Value::string(replaced))
 }
-

@@ -79,7 +79,9 @@ pub(super) const FUNCTIONS: &[Function] = &[
         |call| {
             let at = |at| -> Result<Timestamp, Failure> {
                 let (time, offset) = moment(call, at, false)?;
-                offset.to_timestamp(time).map_err(|_| Failure::of(at, "this moment is out of range"))
+                offset
+                    .to_timestamp(time)
+                    .map_err(|_| Failure::of(at, "this moment is out of range"))
             };
             Ok(Value::number(match at(0)?.cmp(&at(1)?) {
                 std::cmp::Ordering::Less => -1,
@@ -107,8 +109,18 @@ pub(super) const FUNCTIONS: &[Function] = &[
 ];
 
 const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September",
-    "October", "November", "December",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
 ];
 
 fn month_name(time: DateTime) -> &'static str {
@@ -246,7 +258,8 @@ fn parse_duration(text: &str) -> Option<SignedDuration> {
         if whole.is_empty() && fraction.is_empty() || fraction.contains('.') {
             return None;
         }
-        let unit_length = after.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(after.len());
+        let unit_length =
+            after.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(after.len());
         let (unit, after) = after.split_at(unit_length);
         let nanoseconds: i128 = match unit {
             "h" => 3_600_000_000_000,
@@ -277,8 +290,9 @@ fn formatdate(call: &Call<'_>) -> Outcome {
     let mut rest = format;
     while let Some(first) = rest.chars().next() {
         if first == '\'' {
-            let (literal, after) = quoted(rest)
-                .ok_or_else(|| Failure::of(0, "a text in quotes never ends").help("close it with `'`"))?;
+            let (literal, after) = quoted(rest).ok_or_else(|| {
+                Failure::of(0, "a text in quotes never ends").help("close it with `'`")
+            })?;
             text.push_str(&literal);
             rest = after;
             continue;

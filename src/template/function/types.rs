@@ -46,9 +46,13 @@ pub(super) const FUNCTIONS: &[Function] = &[
         |call| converted(call, &Type::Map(Box::new(Type::Any))),
     )
     .inside(),
-    Function::new("tonumber", &[any("value").nullable()], Of::Number, "converts to number", |call| {
-        converted(call, &Type::Number)
-    }),
+    Function::new(
+        "tonumber",
+        &[any("value").nullable()],
+        Of::Number,
+        "converts to number",
+        |call| converted(call, &Type::Number),
+    ),
     Function::new(
         "toset",
         &[any("value").nullable().shape()],
@@ -57,9 +61,13 @@ pub(super) const FUNCTIONS: &[Function] = &[
         |call| converted(call, &Type::Set(Box::new(Type::Any))),
     )
     .inside(),
-    Function::new("tostring", &[any("value").nullable()], Of::String, "converts to string", |call| {
-        converted(call, &Type::String)
-    }),
+    Function::new(
+        "tostring",
+        &[any("value").nullable()],
+        Of::String,
+        "converts to string",
+        |call| converted(call, &Type::String),
+    ),
     Function::new(
         "type",
         &[any("value").nullable().unknown()],
@@ -95,7 +103,9 @@ fn remarked(call: &Call<'_>, sensitive: bool) -> Value {
 fn unmark(value: &mut Value) {
     value.marks.sensitive = false;
     match &mut value.kind {
-        Kind::List(_, all) | Kind::Set(_, all) | Kind::Tuple(all) => all.iter_mut().for_each(unmark),
+        Kind::List(_, all) | Kind::Set(_, all) | Kind::Tuple(all) => {
+            all.iter_mut().for_each(unmark);
+        }
         Kind::Map(_, all) | Kind::Object(all) => all.values_mut().for_each(unmark),
         _ => {}
     }

@@ -38,20 +38,19 @@ macro_rules! options {
         impl $name {
             /// What these options are.
             pub fn schema() -> $crate::template::schema::Schema {
-                #[allow(unused_mut, reason = "a declaration may have no options")]
-                let mut options = ::std::vec::Vec::new();
-                $(
+                let options: ::std::vec::Vec<::std::vec::Vec<_>> = ::std::vec![$(
                     $crate::options!(
-                        @schema $role options $field ($type) [$($default)?] [$($field_doc),*]
-                    );
-                )*
+                        @schema $role $field ($type) [$($default)?] [$($field_doc),*]
+                    )
+                ),*];
                 $crate::template::schema::Schema {
                     doc: [$($doc),*].concat().trim().to_owned(),
-                    options,
+                    options: options.into_iter().flatten().collect(),
                 }
             }
 
             /// Reads these options out of a body; `None` when the decoder has found errors.
+            #[allow(unused_variables, reason = "a declaration may have no options")]
             pub fn decode_options(
                 raw: &$crate::template::schema::RawOptions<'_>,
                 decoder: &mut $crate::template::schema::Decoder<'_>,
@@ -90,17 +89,17 @@ macro_rules! options {
         }
     };
 
-    (@schema flat $options:ident $field:ident ($type:ty) [] [$($doc:expr),*]) => {
-        $options.extend(<$type>::schema().options);
+    (@schema flat $field:ident ($type:ty) [] [$($doc:expr),*]) => {
+        <$type>::schema().options
     };
-    (@schema $role:ident $options:ident $field:ident ($type:ty) [$($default:expr)?] [$($doc:expr),*]) => {
-        $options.push($crate::template::schema::OptionSpec {
+    (@schema $role:ident $field:ident ($type:ty) [$($default:expr)?] [$($doc:expr),*]) => {
+        ::std::vec![$crate::template::schema::OptionSpec {
             name: stringify!($field).trim_start_matches("r#"),
             doc: [$($doc),*].concat().trim().to_owned(),
             hashed: $crate::options!(@hashed $role),
             required: $crate::options!(@absent ($type) [$($default)?]).is_none(),
             shape: <$type as $crate::template::schema::OptionType>::shape(),
-        });
+        }]
     };
 
     (@decode flat $raw:ident $decoder:ident $field:ident ($type:ty) []) => {

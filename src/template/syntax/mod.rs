@@ -6,6 +6,7 @@
 mod body;
 mod expression;
 mod hcl;
+mod hcl_json;
 
 pub use body::{Attribute, Block, Body, Dialect, Name};
 pub use expression::{
@@ -13,3 +14,4 @@ pub use expression::{
     Step, TemplatePart, UnaryOperator,
 };
 pub use hcl::{parse_decoded_template, parse_expression, parse_hcl, parse_template};
+pub use hcl_json::{body_from_json, parse_hcl_json};

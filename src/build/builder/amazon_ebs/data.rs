@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::aws::Instance;
-use crate::build::{LocalKey, ResolvedSource};
+use crate::build::ResolvedSource;
+use crate::communicator::ssh::KeyPair;
 use crate::template::schema::BuildData;
 use crate::value::{Marks, Value};
 
@@ -38,7 +39,7 @@ pub(super) fn add_instance(
     data: &mut BuildData,
     instance: &Instance,
     reached: Option<&Reached<'_>>,
-    key: Option<&LocalKey>,
+    key: Option<&KeyPair>,
 ) {
     data.extend([text("ID", &instance.id)]);
     data.extend([text("ConnType", reached.map_or("none", |one| one.kind))]);
@@ -47,8 +48,8 @@ pub(super) fn add_instance(
         data.insert("Port".to_owned(), Value::number(u32::from(reached.port)));
     }
     if let Some(key) = key {
-        data.extend([text("SSHPublicKey", key.public())]);
-        let private = Value::string(key.private().as_str()).marked(Marks::SENSITIVE);
+        data.extend([text("SSHPublicKey", &key.public)]);
+        let private = Value::string(key.private.reveal()).marked(Marks::SENSITIVE);
         data.insert("SSHPrivateKey".to_owned(), private);
     }
 }

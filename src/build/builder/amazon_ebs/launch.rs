@@ -6,7 +6,8 @@ use super::settings::{Communication, KeySettings};
 use super::{tags, user_data};
 use crate::aws::retry::persist;
 use crate::aws::{Ingress, Instance, NetworkInterface, RunInstance};
-use crate::build::{BuildError, LocalKey, ResolvedSource};
+use crate::build::{BuildError, ResolvedSource};
+use crate::communicator::ssh::KeyPair;
 use crate::event::{Fact, ResourceKind};
 
 /// Why the temporary group exists, for people who find it in the console.
@@ -15,7 +16,7 @@ const GROUP_DESCRIPTION: &str = "Temporary group of a bake build";
 /// A running, or soon running, instance.
 pub(super) struct Launched {
     pub(super) instance: Instance,
-    pub(super) key: Option<LocalKey>,
+    pub(super) key: Option<KeyPair>,
 }
 
 impl Run<'_> {
@@ -24,7 +25,7 @@ impl Run<'_> {
         &self,
         source: &ResolvedSource,
         network: &Network,
-        key: Option<LocalKey>,
+        key: Option<KeyPair>,
     ) -> Result<Launched, BuildError> {
         // Not `try_join`: that would drop the other call half way, and with it the id of what it
         // has just made.
@@ -36,7 +37,7 @@ impl Run<'_> {
         Ok(Launched { instance, key })
     }
 
-    async fn key_pair(&self, key: Option<&LocalKey>) -> Result<Option<String>, BuildError> {
+    async fn key_pair(&self, key: Option<&KeyPair>) -> Result<Option<String>, BuildError> {
         let Communication::Ssh { key: settings, .. } = &self.build.communication else {
             return Ok(None);
         };
@@ -53,7 +54,7 @@ impl Run<'_> {
                 ResourceKind::KeyPair,
                 &name,
                 "",
-                self.client.import_key_pair(&name, key.public(), &self.run_tags()),
+                self.client.import_key_pair(&name, &key.public, &self.run_tags()),
                 |_| name.clone(),
             )
             .await;

@@ -56,7 +56,7 @@ impl Run<'_> {
             host: host.clone(),
             port: *port,
             login: login.clone(),
-            private_key: launched.key.as_ref().map(|key| key.private().clone()),
+            private_key: launched.key.as_ref().map(|key| key.private.clone()),
             events: events.clone(),
             cancel: self.context.cancel.stop().clone(),
         };

@@ -4,7 +4,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::OnceLock;
 
 use futures::FutureExt as _;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::data;
@@ -12,12 +12,15 @@ use super::launch::Launched;
 use super::network::{self, Network};
 use super::settings::{AmazonEbs, Communication, KeySettings, Late, LateTexts};
 use super::{BUILDER_ID, source, tags};
+use crate::aws::time::seconds;
 use crate::aws::{CallerIdentity, Client, Filter, Image, ImageQuery, Tags};
+use crate::build::key::make_key;
 use crate::build::step::step;
 use crate::build::{
-    BuildContext, BuildError, BuildOutcome, ImageIdentity, LocalKey, OnError, ProvisionRequest,
+    BuildContext, BuildError, BuildOutcome, ImageIdentity, OnError, ProvisionRequest,
     ResolvedSource, Resources, Teardown,
 };
+use crate::communicator::ssh::KeyPair;
 use crate::event::{Artifact, Fact, ResourceKind, Step};
 use crate::template::schema::BuildData;
 
@@ -37,7 +40,7 @@ pub async fn run(build: &AmazonEbs, late: &Late, context: &BuildContext) -> Buil
     let told = match &result {
         Ok(artifact) => Fact::BuildFinished { artifact: artifact.clone(), elapsed },
         Err(error) => Fact::BuildFailed {
-            error: error.report(),
+            error: build.places.show(error),
             hints: error.hints(),
             elapsed,
             cancelled: error.is_cancelled(),
@@ -153,7 +156,7 @@ enum Prepared {
     /// Nothing to do.
     Reused(Artifact),
     /// Everything needed for a launch.
-    Ready { source: Box<ResolvedSource>, network: Network, key: Option<LocalKey>, data: BuildData },
+    Ready { source: Box<ResolvedSource>, network: Network, key: Option<KeyPair>, data: BuildData },
 }
 
 impl Run<'_> {
@@ -231,10 +234,10 @@ impl Run<'_> {
         Ok(Prepared::Ready { source: Box::new(source), network, key, data })
     }
 
-    async fn local_key(&self) -> Result<Option<LocalKey>, BuildError> {
+    async fn local_key(&self) -> Result<Option<KeyPair>, BuildError> {
         match &self.build.communication {
             Communication::Ssh { key: KeySettings::Temporary { kind, .. }, .. } => {
-                LocalKey::generate(*kind, self.temporary_name()).await.map(Some)
+                make_key(*kind, self.temporary_name()).await.map(Some)
             }
             _ => Ok(None),
         }
@@ -320,7 +323,8 @@ impl Run<'_> {
             () = self.context.cancel.hurry().cancelled() => Err(BuildError::Cancelled),
         };
         if let Some(communicator) = communicator {
-            communicator.disconnect().await;
+            // A courtesy to the far side, which may not answer any more.
+            drop(timeout(seconds(5), communicator.disconnect()).await);
         }
         result?;
         self.check_cancelled()

@@ -7,7 +7,8 @@ use crate::aws::wait::Polling;
 use crate::aws::{
     Access, BlockDevice, Credits, Filter, ImagePermission, MetadataOptions, Placement, Tags,
 };
-use crate::build::{BuildError, KeyKind, SshLogin};
+use crate::build::{BuildError, Places, SshLogin};
+use crate::communicator::ssh::KeyType;
 use crate::template::schema::BuildData;
 
 /// A build.
@@ -31,6 +32,8 @@ pub struct AmazonEbs {
     pub image: ImageSettings,
     /// How often to look, and how long.
     pub waits: WaitSettings,
+    /// Where the template says it.
+    pub places: Places,
 }
 
 /// What to launch from; all conditions together.
@@ -163,7 +166,7 @@ pub enum KeySettings {
     /// A temporary one.
     Temporary {
         /// Its kind.
-        kind: KeyKind,
+        kind: KeyType,
         /// Its name; `packer_` and the run's id when `None`.
         name: Option<String>,
     },

@@ -109,6 +109,14 @@ async fn a_closed_port_is_told_from_a_silent_one() {
     serving.abort();
     assert!(error.stage >= ConnectStage::Banner, "{error:?}");
 
+    // Somebody says nothing at all.
+    let silent = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let short = SshOptions { timeout: Duration::from_millis(900), ..options() };
+    let error = refused(short, port).await;
+    insta::assert_snapshot!(plain(&error), @"no SSH server answers at HOST: it accepts the connection but says nothing for 1 s (ATTEMPTS)");
+    drop(silent);
+
     // Somebody hangs up at once.
     let mute = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let port = mute.local_addr().unwrap().port();

@@ -8,8 +8,8 @@ use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
 use super::super::{Address, Authentication, KeyPair, KeyType, Ssh, SshOptions, connect};
-use crate::template::schema::Secret;
 use crate::event;
+use crate::template::schema::Secret;
 
 /// A server that dies with the value.
 pub(crate) struct Sshd {

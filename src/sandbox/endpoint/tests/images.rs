@@ -267,7 +267,8 @@ async fn a_copy_in_another_region_is_an_image_of_its_own() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_image_deregistered_while_it_is_made_leaves_nothing() {
     let latency = "image=100ms".parse().expect("a latency");
-    let world = World::with(Options { latency, ..Options::default() }).await;
+    let store = Arc::new(MemoryStore::default());
+    let world = World::over(Options { latency, ..Options::default() }, store.clone()).await;
     let instance = world.launch().await;
     let made = world.ec2.create_image().instance_id(&instance).name("web").no_reboot(true);
     let image = good(made.send().await).image_id.expect("an image id");
@@ -276,6 +277,7 @@ async fn an_image_deregistered_while_it_is_made_leaves_nothing() {
     let found = world.ec2.describe_images().image_ids(&image).send().await;
     assert_eq!(code(found), "InvalidAMIID.NotFound");
     world.end().await;
+    assert!(held(&store.records).is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -289,4 +291,52 @@ async fn images_page() {
     }
     assert_eq!(seen.len(), all);
     world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_image_outlives_its_sandbox() {
+    let store = Arc::new(MemoryStore::default());
+    let first = World::over(Options::default(), store.clone()).await;
+    let instance = first.launch().await;
+    let image = first.image(&instance, "web").await;
+    let second = World::over(Options::default(), store.clone()).await;
+    first.end().await;
+    let found = good(second.ec2.describe_images().owners("self").send().await);
+    let [found] = found.images() else { panic!("one image") };
+    assert_eq!(found.image_id(), Some(image.as_str()));
+    good(second.ec2.create_tags().resources(&image).tags(tag("a", "b")).send().await);
+    let run = second.ec2.run_instances().image_id(&image).instance_type(instance_type());
+    good(run.min_count(1).max_count(1).send().await);
+    eventually(|| async { !held(&second.host.specs).is_empty() }).await;
+    let root = held(&second.host.specs)[0].root.clone();
+    assert_eq!(root.layers, [format!("sha256:{:064x}", 0)]);
+    let third = World::over(Options::default(), store.clone()).await;
+    let tagged = third.ec2.describe_images().filters(filter("tag:a", &["b"])).send().await;
+    assert_eq!(good(tagged).images().len(), 1);
+    good(third.ec2.deregister_image().image_id(&image).send().await);
+    let gone = second.ec2.describe_images().image_ids(&image).send().await;
+    assert_eq!(code(gone), "InvalidAMIID.NotFound");
+    assert!(held(&store.records).is_empty());
+    second.end().await;
+    third.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_unfinished_image_is_nobody_elses() {
+    let latency = "image=60s".parse().expect("a latency");
+    let store = Arc::new(MemoryStore::default());
+    let first = World::over(Options { latency, ..Options::default() }, store.clone()).await;
+    let instance = first.launch().await;
+    let made = first.ec2.create_image().instance_id(&instance).name("web").no_reboot(true);
+    let image = good(made.send().await).image_id.expect("an image id");
+    eventually(|| async { !held(&store.records).is_empty() }).await;
+    let second = World::over(Options::default(), store.clone()).await;
+    let mine = good(second.ec2.describe_images().owners("self").send().await);
+    assert!(mine.images().is_empty());
+    let listed = good(first.ec2.describe_images().owners("self").send().await);
+    assert_eq!(listed.images().len(), 1);
+    good(first.ec2.deregister_image().image_id(&image).send().await);
+    assert!(held(&store.records).is_empty());
+    first.end().await;
+    second.end().await;
 }

@@ -356,3 +356,23 @@ async fn instances_page_and_filter() {
     assert_eq!(code(both), "InvalidParameterCombination");
     world.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_spot_instance_cannot_be_stopped() {
+    use aws_sdk_ec2::types::{InstanceMarketOptionsRequest, MarketType};
+    let world = World::new().await;
+    let image = world.debian().await;
+    let spot = InstanceMarketOptionsRequest::builder().market_type(MarketType::Spot).build();
+    let run = world.ec2.run_instances().image_id(image).instance_type(instance_type());
+    let run = run.min_count(1).max_count(1).instance_market_options(spot);
+    let answer = good(run.send().await);
+    let id = answer.instances().first().and_then(|i| i.instance_id()).expect("an id");
+    world.reach(id, InstanceStateName::Running).await;
+    let lifecycle = world.instance(id).await.instance_lifecycle;
+    assert_eq!(lifecycle.map(|l| l.as_str().to_owned()).as_deref(), Some("spot"));
+    assert_eq!(
+        code(world.ec2.stop_instances().instance_ids(id).send().await),
+        "UnsupportedOperation"
+    );
+    world.end().await;
+}

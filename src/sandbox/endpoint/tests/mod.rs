@@ -34,8 +34,12 @@ impl World {
     }
 
     async fn with(options: Options) -> Self {
+        Self::over(options, Arc::default()).await
+    }
+
+    async fn over(options: Options, store: Arc<MemoryStore>) -> Self {
         let host = Arc::new(FakeHost::default());
-        let sandbox = Sandbox::start(options, host.clone(), MemoryStore::default()).await;
+        let sandbox = Sandbox::start(options, host.clone(), store).await;
         let sandbox = sandbox.unwrap_or_else(|error| panic!("{error}"));
         let ec2 = client(&sandbox, "us-east-1");
         Self { sandbox, host, ec2 }

@@ -13,9 +13,9 @@ async fn exchange(world: &World, request: &[u8]) -> String {
     let address = url.trim_start_matches("http://");
     let mut stream = TcpStream::connect(address).await.expect("a connection");
     // The endpoint may refuse before it has read all.
-    let _ = stream.write_all(request).await;
+    drop(stream.write_all(request).await);
     let mut answer = Vec::new();
-    let _ = stream.read_to_end(&mut answer).await;
+    drop(stream.read_to_end(&mut answer).await);
     let text = String::from_utf8_lossy(&answer).into_owned();
     let id = regex::Regex::new("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}").expect("a pattern");
     let date = regex::Regex::new("(?m)^date: .*\r\n").expect("a pattern");
@@ -25,7 +25,7 @@ async fn exchange(world: &World, request: &[u8]) -> String {
 async fn post(world: &World, headers: &str, body: &str) -> String {
     let length = body.len();
     let request = format!(
-        "POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{headers}Content-Length: {length}\r\n\r\n{body}"
+        "POST / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}Content-Length: {length}\r\n\r\n{body}"
     );
     exchange(world, request.as_bytes()).await
 }
@@ -97,7 +97,7 @@ async fn answers_look_like_those_of_ec2() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn get_with_a_presigned_query_works() {
     let world = World::new().await;
-    let request = "GET /?Action=DescribeRegions&Version=2016-11-15&RegionName.1=eu-west-1&X-Amz-Credential=AKID%2F20250101%2Feu-west-1%2Fec2%2Faws4_request HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    let request = "GET /?Action=DescribeRegions&Version=2016-11-15&RegionName.1=eu-west-1&X-Amz-Credential=AKID%2F20250101%2Feu-west-1%2Fec2%2Faws4_request HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
     let answer = exchange(&world, request.as_bytes()).await;
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     assert!(answer.contains("<regionName>eu-west-1</regionName>"), "{answer}");
@@ -113,14 +113,41 @@ async fn input_is_bounded() {
     let header = format!("X-Long: {}\r\n", "a".repeat(300_000));
     let answer = post(&world, &header, "").await;
     assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 431"), "{answer}");
-    for junk in
-        [&b"\x16\x03\x01\x02\x00"[..], b"BREW / HTTP/1.1\r\nConnection: close\r\n\r\n", b"\r\n\r\n"]
-    {
-        let mut junk = junk.to_vec();
-        junk.extend(b"\r\n\r\n");
-        exchange(&world, &junk).await;
+    let address = world.sandbox.endpoint_url().replace("http://", "");
+    let junk = ["\x16\x03\x01\x02\x00", "BREW / HTTP/1.1\r\n\r\n", "POST / HTTP/1.1\r\nCont"];
+    for junk in junk {
+        let mut stream = TcpStream::connect(&address).await.expect("a connection");
+        drop(stream.write_all(junk.as_bytes()).await);
     }
     let answer = post(&world, SIGNED, "Action=DescribeVpcs").await;
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn web_pages_are_refused() {
+    let world = World::new().await;
+    let body = "Action=DescribeVpcs";
+    for header in ["Origin: https://example.com\r\n", "Sec-Fetch-Site: cross-site\r\n"] {
+        let answer = post(&world, &format!("{SIGNED}{header}"), body).await;
+        assert!(answer.starts_with("HTTP/1.1 403"), "{answer}");
+    }
+    let rebound =
+        format!("GET /?{body} HTTP/1.1\r\nHost: example.com\r\nConnection: close\r\n{SIGNED}\r\n");
+    let answer = exchange(&world, rebound.as_bytes()).await;
+    assert!(answer.starts_with("HTTP/1.1 403"), "{answer}");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_access_key_can_be_required() {
+    let access_key = Some("AKIAMINE".to_owned());
+    let world = World::with(Options { access_key, ..Options::default() }).await;
+    let body = "Action=DescribeVpcs";
+    assert!(post(&world, SIGNED, body).await.starts_with("HTTP/1.1 401"));
+    for key in ["AKIAMINE", "ASIAMINE"] {
+        let signed = SIGNED.replace("AKIDEXAMPLE", key);
+        assert!(post(&world, &signed, body).await.starts_with("HTTP/1.1 200"));
+    }
     world.end().await;
 }

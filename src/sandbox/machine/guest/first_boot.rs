@@ -3,14 +3,17 @@
 use std::fs;
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use super::account;
 use crate::sandbox::machine::protocol::Guest;
 
-/// Where the user data script is kept while it runs, as cloud-init keeps it.
-const USER_DATA: &str = "/var/lib/cloud/instance/scripts";
+/// cloud-init's directory of the instance; the link to it that everybody uses
+/// is `/var/lib/cloud/instance`. Below `/run`, so that no image has it.
+pub(in crate::sandbox::machine) const INSTANCE: &str = "/run/cloud-init/instance";
+/// What a script may wait for; `cloud-init status --wait` does too.
+const FINISHED: &str = "boot-finished";
 
 /// Makes the default users with their keys, and a machine id. Errors are told
 /// on the console; a boot goes on without, as cloud-init's does.
@@ -45,6 +48,19 @@ pub(in crate::sandbox::machine) fn fresh_machine_id() -> String {
     format!("{}\n", uuid::Uuid::new_v4().simple())
 }
 
+/// Leaves cloud-init's sign that user data has been dealt with.
+pub(super) fn finish() -> io::Result<()> {
+    fs::create_dir_all(INSTANCE)?;
+    fs::write(Path::new(INSTANCE).join(FINISHED), "")?;
+    let link = Path::new("/var/lib/cloud/instance");
+    // An image may have been cleaned of it.
+    if link.symlink_metadata().is_err() {
+        fs::create_dir_all("/var/lib/cloud")?;
+        std::os::unix::fs::symlink(INSTANCE, link)?;
+    }
+    Ok(())
+}
+
 /// What is to be done with user data.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum UserData {
@@ -76,7 +92,7 @@ pub(super) fn classify(bytes: Vec<u8>) -> UserData {
 
 /// Starts the script as root; its output goes to the console.
 pub(super) fn start_script(script: &[u8], console: &fs::File) -> io::Result<Child> {
-    let directory = PathBuf::from(USER_DATA);
+    let directory = Path::new(INSTANCE).join("scripts");
     fs::create_dir_all(&directory)?;
     let path = directory.join("part-001");
     fs::write(&path, script)?;

@@ -15,11 +15,12 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::first_boot::{self, UserData};
 use super::lifeline::{Lifeline, inherited};
-use super::mounts;
+use super::{mounts, namespace};
 use crate::sandbox::machine::MachineError;
 use crate::sandbox::machine::failure::Tried;
 use crate::sandbox::machine::protocol::{
-    Boot, EXIT_ASKED, EXIT_POWEROFF, EXIT_REBOOT, Guest, SAY_LOADED, SAY_READY, SAY_STOP, role,
+    Boot, EXIT_ASKED, EXIT_POWEROFF, EXIT_REBOOT, Guest, SAY_LOADED, SAY_MAP, SAY_MAPPED,
+    SAY_READY, SAY_STOP, role,
 };
 
 /// How long processes may take to end after SIGTERM before they are killed.
@@ -65,6 +66,7 @@ fn boot(settings: &Path) -> Result<Booted, MachineError> {
     let mut loaded = [0; SAY_LOADED.len() + 1];
     (&sshd).read_exact(&mut loaded).tried(|| "start the SSH server".to_owned())?;
     mounts::enter(&root)?;
+    seal(&sshd).tried(|| "lock the mounts".to_owned())?;
     rustix::system::sethostname(boot.hostname.as_bytes())
         .tried(|| format!("set the host name `{}`", boot.hostname))?;
     drop(writeln!(console, "bake: booting {}", boot.hostname));
@@ -72,6 +74,14 @@ fn boot(settings: &Path) -> Result<Booted, MachineError> {
         first_boot::set_up(&boot.guest, &mut console);
     }
     Ok(Booted { guest: boot.guest, console, sshd })
+}
+
+/// Goes with the SSH server where the mounts are locked.
+fn seal(mut sshd: &StdUnixStream) -> io::Result<()> {
+    namespace::enter_inner()?;
+    writeln!(sshd, "{SAY_MAP}")?;
+    let mut mapped = [0; SAY_MAPPED.len() + 1];
+    sshd.read_exact(&mut mapped)
 }
 
 /// Starts the server with the listening socket (this process's standard
@@ -105,15 +115,26 @@ async fn serve(mut booted: Booted, lifeline: Lifeline) -> io::Result<i32> {
     to_sshd.write_all(&serde_json::to_vec(&booted.guest)?).await?;
     to_sshd.write_all(b"\n").await?;
 
+    let mut user_data = None;
     loop {
         tokio::select! {
-            _ = children.recv() => reap(),
+            _ = children.recv() => {
+                let ended = reap();
+                if user_data.is_some_and(|script| ended.contains(&script)) {
+                    finish(&mut booted.console);
+                }
+            }
             line = from_sshd.next_line() => match line {
                 Ok(Some(line)) => {
                     let ready = line == SAY_READY;
                     to_bake.write_all(format!("{line}\n").as_bytes()).await?;
-                    if ready && booted.guest.first_boot {
-                        start_user_data(&booted.guest, &mut booted.console);
+                    if ready {
+                        if booted.guest.first_boot {
+                            user_data = start_user_data(&booted.guest, &mut booted.console);
+                        }
+                        if user_data.is_none() {
+                            finish(&mut booted.console);
+                        }
                     }
                 }
                 // A machine that cannot be reached is of no use.
@@ -145,8 +166,16 @@ async fn serve(mut booted: Booted, lifeline: Lifeline) -> io::Result<i32> {
 }
 
 /// Collects every child that ended, ours and adopted ones.
-fn reap() {
-    while let Ok(Some(_)) = rustix::process::wait(WaitOptions::NOHANG) {}
+fn reap() -> Vec<Pid> {
+    std::iter::from_fn(|| rustix::process::wait(WaitOptions::NOHANG).ok().flatten())
+        .map(|(process, _)| process)
+        .collect()
+}
+
+fn finish(console: &mut File) {
+    if let Err(error) = first_boot::finish() {
+        drop(writeln!(console, "bake: cannot tell that the boot has finished: {error}"));
+    }
 }
 
 /// SIGTERM to all, then waits until none is left, the grace is over or bake is
@@ -177,23 +206,31 @@ async fn end_all(
     }
 }
 
-fn start_user_data(guest: &Guest, console: &mut File) {
-    let Some(encoded) = &guest.user_data else { return };
+/// Runs user data if it is a script; returns its process.
+fn start_user_data(guest: &Guest, console: &mut File) -> Option<Pid> {
+    let encoded = guest.user_data.as_ref()?;
     let bytes = match base64::engine::general_purpose::STANDARD.decode(encoded) {
         Ok(bytes) => bytes,
         Err(error) => {
             drop(writeln!(console, "bake: user data is not base64: {error}"));
-            return;
+            return None;
         }
     };
     match first_boot::classify(bytes) {
-        UserData::None => {}
+        UserData::None => None,
         UserData::Unsupported(what) => {
             drop(writeln!(console, "bake: user data is {what}; the sandbox does not run it"));
+            None
         }
         UserData::Script(script) => match first_boot::start_script(&script, console) {
-            Ok(child) => drop(writeln!(console, "bake: user data runs as process {}", child.id())),
-            Err(error) => drop(writeln!(console, "bake: cannot run user data: {error}")),
+            Ok(child) => {
+                drop(writeln!(console, "bake: user data runs as process {}", child.id()));
+                Pid::from_raw(child.id().cast_signed())
+            }
+            Err(error) => {
+                drop(writeln!(console, "bake: cannot run user data: {error}"));
+                None
+            }
         },
     }
 }

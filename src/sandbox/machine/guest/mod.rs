@@ -5,5 +5,6 @@ pub(super) mod first_boot;
 pub(super) mod init;
 pub(super) mod lifeline;
 pub(super) mod mounts;
+pub(super) mod namespace;
 pub(super) mod stage;
 pub(super) mod sudo;

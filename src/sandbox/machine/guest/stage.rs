@@ -2,7 +2,6 @@
 //!
 //! It stays as the parent of that process and passes on how it ended.
 
-use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, ExitStatus};
@@ -12,6 +11,7 @@ use rustix::process::Signal;
 use rustix::thread::UnshareFlags;
 
 use super::lifeline::Lifeline;
+use super::namespace::unshare;
 use crate::sandbox::machine::failure::Tried;
 use crate::sandbox::machine::protocol::{
     Boot, EXIT_ASKED, EXIT_POWEROFF, EXIT_REBOOT, SAY_MAP, SAY_MAPPED, role,
@@ -24,14 +24,10 @@ pub(in crate::sandbox::machine) fn main(settings: &Path) -> i32 {
     match run(settings, &mut lifeline) {
         Ok(status) => exit_code(status),
         Err(error) => {
-            lifeline.say_error(&protocol_text(&error));
+            lifeline.say_error(&error);
             1
         }
     }
-}
-
-fn protocol_text(error: &MachineError) -> String {
-    error.to_string()
 }
 
 fn run(settings: &Path, lifeline: &mut Lifeline) -> Result<ExitStatus, MachineError> {
@@ -95,9 +91,4 @@ fn exit_code(status: ExitStatus) -> i32 {
         (_, Some(signal)) if signal == Signal::INT.as_raw() => protocol::EXIT_POWEROFF,
         _ => 1,
     }
-}
-
-#[expect(deprecated, reason = "unsafe only with UnshareFlags::FILES, which is not used here")]
-fn unshare(flags: UnshareFlags) -> io::Result<()> {
-    Ok(rustix::thread::unshare(flags)?)
 }

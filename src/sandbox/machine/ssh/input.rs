@@ -34,6 +34,8 @@ struct State {
     spill_read: u64,
     spill_written: u64,
     ended: bool,
+    /// Nobody reads any more; what still comes is of no use.
+    closed: bool,
 }
 
 impl Input {
@@ -44,6 +46,9 @@ impl Input {
     /// When the spill file cannot be written.
     pub(super) fn push(&self, bytes: &[u8]) -> io::Result<()> {
         let mut state = self.lock();
+        if state.closed {
+            return Ok(());
+        }
         let on_disk = state.spill_written > state.spill_read;
         if !on_disk && state.in_memory < MEMORY {
             state.in_memory += bytes.len();
@@ -66,6 +71,11 @@ impl Input {
     pub(super) fn end(&self) {
         self.lock().ended = true;
         self.changed.notify_one();
+    }
+
+    /// The reader is gone: forgets what it has not read, and what still comes.
+    pub(super) fn close(&self) {
+        *self.lock() = State { closed: true, ended: true, ..State::default() };
     }
 
     /// Takes the next bytes, `None` after the last. For one reader.
@@ -129,10 +139,14 @@ mod tests {
         assert!(input.lock().spill_written > 0, "the test must reach the disk");
         assert!(input.lock().in_memory <= MEMORY + 40_000);
         input.end();
+        assert!(input.lock().spill.is_some());
         while let Some(bytes) = input.next().await.unwrap() {
             received.extend(bytes);
         }
         assert!(sent == received);
         assert_eq!(input.lock().spill_written, 0);
+        input.close();
+        input.push(b"late").unwrap();
+        assert!(input.lock().spill.is_none() && input.lock().memory.is_empty());
     }
 }

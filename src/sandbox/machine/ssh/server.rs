@@ -26,9 +26,12 @@ use super::process::{self, Peers, Program};
 use super::pty::{PtyRequest, window_size};
 use super::session::Session;
 use super::sftp::{self, FileSession};
-use crate::sandbox::machine::guest::account;
 use crate::sandbox::machine::guest::lifeline::inherited;
-use crate::sandbox::machine::protocol::{Guest, SAY_ERROR, SAY_LOADED, SAY_READY};
+use crate::sandbox::machine::guest::{account, namespace};
+use crate::sandbox::machine::id_map;
+use crate::sandbox::machine::protocol::{
+    Guest, SAY_ERROR, SAY_LOADED, SAY_MAP, SAY_MAPPED, SAY_READY,
+};
 
 /// What a client may send before it has to wait, and the same as OpenSSH's server grants.
 const WINDOW: u32 = 2 << 20;
@@ -54,10 +57,16 @@ fn run() -> io::Result<()> {
     drop(null);
 
     writeln!(control, "{SAY_LOADED}")?;
-    // Init sends the settings when this process's root has become the machine's.
-    let mut line = String::new();
-    BufReader::new(&control).read_line(&mut line)?;
-    let result = prepare(&line, listener);
+    let mut lines = BufReader::new(control.try_clone()?).lines();
+    let mut hear = || lines.next().unwrap_or_else(|| Err(io::ErrorKind::UnexpectedEof.into()));
+    // This process's root has become the machine's, and init has gone ahead.
+    if hear()? != SAY_MAP {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
+    id_map::write(1).map_err(io::Error::other)?;
+    namespace::follow_init()?;
+    writeln!(control, "{SAY_MAPPED}")?;
+    let result = prepare(&hear()?, listener);
     match result {
         Ok((server, config, listener)) => {
             tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {

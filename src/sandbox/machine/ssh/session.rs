@@ -143,6 +143,7 @@ async fn feed(input: Arc<Input>, mut writer: impl AsyncWrite + Unpin) {
             break; // the program does not read any more
         }
     }
+    input.close();
 }
 
 /// Copies what the program writes to the client, no faster than its window opens.

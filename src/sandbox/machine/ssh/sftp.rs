@@ -79,6 +79,7 @@ pub(super) fn start(
         });
         drop(ended);
     });
+    let read = Arc::clone(&input);
     tokio::spawn(async move {
         let status = match spawned {
             Ok(_thread) => {
@@ -88,6 +89,7 @@ pub(super) fn start(
             }
             Err(_) => 1,
         };
+        read.close();
         let _: Result<_, _> = connection.eof(id).await;
         let _: Result<_, _> = connection.exit_status_request(id, status).await;
         let _: Result<_, _> = connection.close(id).await;

@@ -12,7 +12,7 @@ use crate::diagnostic::{Diagnostic, Diagnostics, Source};
 use crate::template::syntax::{Body, Dialect, Expression};
 
 /// How often a text is parsed again without the spot that failed.
-const ATTEMPTS: usize = 50;
+const ATTEMPTS: usize = 200;
 /// The longest text that is parsed.
 const LENGTH: usize = 16 << 20;
 
@@ -61,11 +61,17 @@ pub fn parse_hcl(source: &Arc<Source>) -> (Body, Diagnostics) {
                     .get(blanked..at)
                     .is_some_and(|between| between.trim().is_empty() && blanked > 0);
                 // A brace on the line after an error most likely belongs to it.
-                if !(follows && text.get(at..).is_some_and(|rest| rest.trim_start().starts_with('{'))) {
+                if !(follows
+                    && text.get(at..).is_some_and(|rest| rest.trim_start().starts_with('{')))
+                {
                     scanned.errors.push((at, explain(&error, text, &place)));
                 }
                 match scanned.item_at(at) {
-                    Some(item) if scanned.masked.get(item.clone()).is_some_and(|bytes| bytes.iter().any(|b| !b.is_ascii_whitespace())) => {
+                    Some(item)
+                        if scanned.masked.get(item.clone()).is_some_and(|bytes| {
+                            bytes.iter().any(|b| !b.is_ascii_whitespace())
+                        }) =>
+                    {
                         scanned.blank(&item);
                         blanked = item.end;
                     }
@@ -74,7 +80,19 @@ pub fn parse_hcl(source: &Arc<Source>) -> (Body, Diagnostics) {
             }
         }
     }
-    (empty(), scanned.into_diagnostics())
+    (empty(), given_up(scanned, &place))
+}
+
+/// What was found before the parser gave up; never nothing.
+fn given_up(scanned: Scan, place: &Place) -> Diagnostics {
+    let mut found = scanned.into_diagnostics();
+    if found.is_empty() {
+        let report = Diagnostic::error("syntax", "the same names are repeated too often")
+            .at(&place.span(0..0), "in this text")
+            .note(format!("at most {ATTEMPTS} repeated keys of objects are accepted"));
+        found.push(report);
+    }
+    found
 }
 
 /// Parses one expression: all of `source`, or the part `range` of it. Line ends count nowhere.
@@ -120,7 +138,7 @@ pub fn parse_expression(
             }
         }
     }
-    Err(scanned.into_diagnostics())
+    Err(given_up(scanned, &place))
 }
 
 /// Parses all of `source` as a string template: a file that `templatefile` reads. Backslashes
@@ -163,7 +181,7 @@ fn template(text: &str, place: &Place) -> Result<Expression, Diagnostics> {
             }
         }
     }
-    Err(scanned.into_diagnostics())
+    Err(given_up(scanned, place))
 }
 
 fn too_long(text: &str, place: &Place) -> Option<Diagnostic> {
@@ -233,7 +251,10 @@ fn spelled(mut number: usize, length: usize) -> Vec<u8> {
 fn explain(error: &Error, text: &str, place: &Place) -> Diagnostic {
     let offset = text.floor_char_boundary(error.location().offset().min(text.len()));
     let message = error.message();
-    if message.contains("nesting depth") || message.contains("nested levels") || message.contains("operator") && message.contains("at most") {
+    if message.contains("nesting depth")
+        || message.contains("nested levels")
+        || message.contains("operator") && message.contains("at most")
+    {
         return Diagnostic::error("too-deep", "this is nested too deeply")
             .at(&place.span(offset..offset + 1), "here")
             .note("expressions, templates and blocks nest at most 64 levels, and operators at most 128")
@@ -260,7 +281,9 @@ fn explain(error: &Error, text: &str, place: &Place) -> Diagnostic {
     let wants = |what: &str| expected.is_some_and(|expected| expected.contains(what));
     let label = |text: &str| message.starts_with(&format!("invalid {text};"));
 
-    let (summary, help): (String, Option<String>) = if label("expression") || label("structure") && line.ends_with('=') {
+    let (summary, help): (String, Option<String>) = if label("expression")
+        || label("structure") && line.ends_with('=')
+    {
         match token {
             "\n" | "\r\n" | "" if line.ends_with('=') => (
                 "a value is missing after `=`".into(),
@@ -270,14 +293,21 @@ fn explain(error: &Error, text: &str, place: &Place) -> Diagnostic {
                 format!("expected an expression, found {found}"),
                 Some("`${ … }` belongs inside a string; write the expression by itself".into()),
             ),
-            "=" if previous == Some('=') => (format!("expected an expression, found {found}"), None),
+            "=" if previous == Some('=') => {
+                (format!("expected an expression, found {found}"), None)
+            }
             _ => (format!("expected an expression, found {found}"), None),
         }
     } else if label("structure") {
         let help = match token {
             ":" => Some("set a value with `=`".to_owned()),
-            "." => Some("names in a body have no dots; a map is set with `name = { … }`".to_owned()),
-            "\n" | "\r\n" | "" => Some("a name is followed by `= value`, or by the `{` of a block on the same line".to_owned()),
+            "." => {
+                Some("names in a body have no dots; a map is set with `name = { … }`".to_owned())
+            }
+            "\n" | "\r\n" | "" => Some(
+                "a name is followed by `= value`, or by the `{` of a block on the same line"
+                    .to_owned(),
+            ),
             "[" => Some("write `= [ … ]`".to_owned()),
             _ => None,
         };
@@ -303,14 +333,16 @@ fn explain(error: &Error, text: &str, place: &Place) -> Diagnostic {
         } else {
             None
         };
-        let after = if line.contains('=') { "the end of the line" } else { "an argument or a block" };
+        let after =
+            if line.contains('=') { "the end of the line" } else { "an argument or a block" };
         (format!("expected {after}, found {found}"), help.map(str::to_owned))
     } else if wants("`{`") && token == "=" {
         (format!("expected `{{`, found {found}"), Some("a block has no `=`: remove it".into()))
     } else if label("object value assignment") {
         (format!("expected `=` or `:` after the key, found {found}"), None)
     } else if wants("`]`") {
-        let help = (token != "=" && token != "]").then(|| "elements of a list are separated by commas".to_owned());
+        let help = (token != "=" && token != "]")
+            .then(|| "elements of a list are separated by commas".to_owned());
         (format!("expected `,` or `]`, found {found}"), help)
     } else if wants("`)`") {
         (format!("expected `,` or `)`, found {found}"), None)
@@ -341,7 +373,9 @@ fn explain(error: &Error, text: &str, place: &Place) -> Diagnostic {
         }
     };
     let end = at + if token == "\n" || token == "\r\n" { 0 } else { token.len() };
-    Diagnostic::error("syntax", summary).at(&place.span(at..end), "not expected here").maybe_help(help)
+    Diagnostic::error("syntax", summary)
+        .at(&place.span(at..end), "not expected here")
+        .maybe_help(help)
 }
 
 fn is_word(token: &str) -> bool {
@@ -356,7 +390,9 @@ fn token(rest: &str) -> &str {
             .take_while(|c| c.is_alphanumeric() || "_-".contains(*c))
             .map(char::len_utf8)
             .sum()
-    } else if rest.starts_with("\r\n") || ["=>", "==", "&&", "||", "<<", "::"].iter().any(|two| rest.starts_with(two)) {
+    } else if rest.starts_with("\r\n")
+        || ["=>", "==", "&&", "||", "<<", "::"].iter().any(|two| rest.starts_with(two))
+    {
         2
     } else {
         first.len_utf8()

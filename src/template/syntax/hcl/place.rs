@@ -40,9 +40,7 @@ impl Place {
     fn offset(&self, at: usize) -> usize {
         match &self.offsets {
             Offsets::From(start) => start.saturating_add(at),
-            Offsets::Each(all) => {
-                all.get(at).or(all.last()).copied().unwrap_or_default()
-            }
+            Offsets::Each(all) => all.get(at).or(all.last()).copied().unwrap_or_default(),
         }
     }
 }

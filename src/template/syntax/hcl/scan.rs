@@ -221,10 +221,12 @@ impl Scanner<'_> {
     fn missing_operand(&mut self) {
         if let Some(operator) = self.operator.take() {
             let at = self.place.span(operator.clone());
-            let report = Diagnostic::error("syntax", format!("a value is missing after `{}`", at.text()))
-                .at(&at, "not followed by a value");
+            let report =
+                Diagnostic::error("syntax", format!("a value is missing after `{}`", at.text()))
+                    .at(&at, "not followed by a value");
             let report = if self.byte(0) == b'\n' {
-                report.help("put the value on the same line, or the whole expression in parentheses")
+                report
+                    .help("put the value on the same line, or the whole expression in parentheses")
             } else {
                 report
             };
@@ -343,7 +345,8 @@ impl Scanner<'_> {
             if comment > 0 {
                 at += comment;
             } else if let Some(start) = start {
-                let key = rest.starts_with(':') || (rest.starts_with('=') && !rest.starts_with("=="));
+                let key =
+                    rest.starts_with(':') || (rest.starts_with('=') && !rest.starts_with("=="));
                 return Some((start, key));
             } else if rest.starts_with("for")
                 && !rest.chars().nth(3).is_some_and(|c| c.is_alphanumeric() || "_-(.".contains(c))
@@ -363,9 +366,12 @@ impl Scanner<'_> {
             let at = self.place.span(here.clone());
             self.error(
                 here.start,
-                Diagnostic::error("unexpected-closing", format!("nothing is open that `{}` could close", char::from(byte)))
-                    .at(&at, "not expected here")
-                    .help("remove it, or look for a bracket above that was closed too early"),
+                Diagnostic::error(
+                    "unexpected-closing",
+                    format!("nothing is open that `{}` could close", char::from(byte)),
+                )
+                .at(&at, "not expected here")
+                .help("remove it, or look for a bracket above that was closed too early"),
             );
             return;
         };
@@ -442,10 +448,9 @@ impl Scanner<'_> {
             }
         }
         let token = self.bytes.get(start..end).unwrap_or_default();
-        if token.len() > 15 || token.iter().any(|byte| matches!(byte, b'e' | b'E')) {
-            if let Some(masked) = self.scan.masked.get_mut(start..end) {
-                masked.fill(b'0');
-            }
+        let long = token.len() > 15 || token.iter().any(|byte| matches!(byte, b'e' | b'E'));
+        if long && let Some(masked) = self.scan.masked.get_mut(start..end) {
+            masked.fill(b'0');
         }
         self.at = end;
     }
@@ -462,17 +467,23 @@ impl Scanner<'_> {
                 let at = self.place.span(self.at..end);
                 self.error(
                     self.at,
-                    Diagnostic::error("invalid-character", format!("`{first}` is not a quotation mark of HCL"))
-                        .at(&at, "typographic quotation mark")
-                        .help("write a plain `\"`"),
+                    Diagnostic::error(
+                        "invalid-character",
+                        format!("`{first}` is not a quotation mark of HCL"),
+                    )
+                    .at(&at, "typographic quotation mark")
+                    .help("write a plain `\"`"),
                 );
             } else if first.is_whitespace() || matches!(first, '\u{200b}' | '\u{feff}') {
                 let at = self.place.span(self.at..end);
                 self.error(
                     self.at,
-                    Diagnostic::error("invalid-character", format!("U+{:04X} is a blank that HCL does not know", u32::from(first)))
-                        .at(&at, "invisible character")
-                        .help("replace it with a space"),
+                    Diagnostic::error(
+                        "invalid-character",
+                        format!("U+{:04X} is a blank that HCL does not know", u32::from(first)),
+                    )
+                    .at(&at, "invisible character")
+                    .help("replace it with a space"),
                 );
             }
             self.at = end;
@@ -526,7 +537,8 @@ impl Scanner<'_> {
         let marker = end..end + length;
         self.at = marker.end;
         let after = self.text.get(marker.end..).unwrap_or_default();
-        let line_end = if after.starts_with("\r\n") { 2 } else { usize::from(after.starts_with('\n')) };
+        let line_end =
+            if after.starts_with("\r\n") { 2 } else { usize::from(after.starts_with('\n')) };
         let name = rest.get(..length).unwrap_or_default();
         let problem = if name.is_empty() {
             Some("a heredoc needs a marker, such as `<<EOT`")
@@ -618,7 +630,8 @@ impl Scanner<'_> {
     fn directive(&mut self) {
         let rest = self.text.get(self.at + 2..).unwrap_or_default();
         let rest = rest.strip_prefix('~').unwrap_or(rest).trim_start();
-        let length = rest.bytes().take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b'_').count();
+        let length =
+            rest.bytes().take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b'_').count();
         let word = rest.get(..length).unwrap_or_default();
         let start = self.text.len() - rest.len();
         let at = self.at;
@@ -685,7 +698,8 @@ impl Scanner<'_> {
             'U' => 8,
             _ => 0,
         };
-        let hex: usize = rest.bytes().skip(1).take(digits).take_while(u8::is_ascii_hexdigit).count();
+        let hex: usize =
+            rest.bytes().skip(1).take(digits).take_while(u8::is_ascii_hexdigit).count();
         let length = 1 + c.len_utf8() + hex;
         self.at = start + length;
         let valid = digits > 0
@@ -698,10 +712,15 @@ impl Scanner<'_> {
         if !valid {
             let at = self.place.span(start..self.at);
             let escape = self.text.get(start..self.at).unwrap_or_default();
-            let mut report = Diagnostic::error("invalid-escape", format!("`{escape}` is not an escape sequence"))
-                .at(&at, "not an escape sequence");
+            let mut report = Diagnostic::error(
+                "invalid-escape",
+                format!("`{escape}` is not an escape sequence"),
+            )
+            .at(&at, "not an escape sequence");
             report = if digits > 0 {
-                report.help(format!("`\\{c}` is followed by the {digits} hexadecimal digits of a character"))
+                report.help(format!(
+                    "`\\{c}` is followed by the {digits} hexadecimal digits of a character"
+                ))
             } else {
                 report
                     .note("the escapes are `\\n`, `\\r`, `\\t`, `\\\"`, `\\\\`, `\\uNNNN` and `\\UNNNNNNNN`")
@@ -732,9 +751,12 @@ impl Scanner<'_> {
             self.error(sequence.start, report);
             return;
         }
-        let report = Diagnostic::error("unterminated-string", "this string is not closed on its line")
-            .at(&self.place.span(open.at.start..self.at), "no closing `\"`")
-            .help("close it with `\"`; for text of several lines use `\\n` or a heredoc `<<EOT`");
+        let report =
+            Diagnostic::error("unterminated-string", "this string is not closed on its line")
+                .at(&self.place.span(open.at.start..self.at), "no closing `\"`")
+                .help(
+                    "close it with `\"`; for text of several lines use `\\n` or a heredoc `<<EOT`",
+                );
         self.error(open.at.start, report);
     }
 
@@ -766,15 +788,20 @@ impl Scanner<'_> {
                         .at(&span, "begins here")
                         .help(format!("put `{marker}` on a line of its own after the text"))
                 }
-                Context::Quote => Diagnostic::error("unterminated-string", "this string is never closed")
-                    .at(&span, "begins here")
-                    .help("close it with `\"`"),
+                Context::Quote => {
+                    Diagnostic::error("unterminated-string", "this string is never closed")
+                        .at(&span, "begins here")
+                        .help("close it with `\"`")
+                }
                 Context::Sequence => unclosed_sequence().at(&span, "opened here"),
                 context => {
                     let closing = char::from(context.closing().unwrap_or(b'}'));
-                    Diagnostic::error("unclosed-bracket", format!("`{}` is never closed", span.text()))
-                        .at(&span, "opened here")
-                        .help(format!("close it with `{closing}`"))
+                    Diagnostic::error(
+                        "unclosed-bracket",
+                        format!("`{}` is never closed", span.text()),
+                    )
+                    .at(&span, "opened here")
+                    .help(format!("close it with `{closing}`"))
                 }
             };
             self.error(opening.start, report);

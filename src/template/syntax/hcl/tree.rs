@@ -243,6 +243,12 @@ impl<'a> Tree<'a> {
                 let kind = ExpressionKind::Literal(Value::string(&name.text));
                 Expression { kind, span: name.span }
             }
+            // A bare `null` is a name here.
+            theirs::ObjectKey::Expression(theirs::Expression::Null(null)) => {
+                let range = null.span().unwrap_or_else(|| within.clone());
+                let kind = ExpressionKind::Literal(Value::string("null"));
+                Expression { kind, span: self.span(&range) }
+            }
             theirs::ObjectKey::Expression(expression) => {
                 let key = self.expression(expression, within);
                 if let ExpressionKind::Traversal(..) = key.kind {
@@ -305,7 +311,11 @@ impl<'a> Tree<'a> {
         ExpressionKind::Traversal(Box::new(base), steps)
     }
 
-    fn for_expression(&mut self, expression: &theirs::ForExpr, range: &Range<usize>) -> ExpressionKind {
+    fn for_expression(
+        &mut self,
+        expression: &theirs::ForExpr,
+        range: &Range<usize>,
+    ) -> ExpressionKind {
         let intro = &expression.intro;
         ExpressionKind::For(Box::new(ForExpression {
             key: intro.key_var.as_ref().map(|name| self.identifier(name, range)),

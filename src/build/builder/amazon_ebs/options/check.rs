@@ -117,7 +117,8 @@ impl Check<'_, '_> {
 
     fn one_of(&mut self, option: &str, value: Option<&str>, allowed: &[&str]) {
         if let Some(value) = value.filter(|value| !allowed.contains(value)) {
-            let text = format!("`{option}` cannot be `{value}`");
+            let name = option.rsplit('.').next().unwrap_or(option);
+            let text = format!("`{name}` cannot be `{value}`");
             let help = crate::diagnostic::did_you_mean(value, allowed.iter().copied())
                 .unwrap_or_else(|| format!("one of {}", allowed.join(", ")));
             self.wrong(option, text, &help);
@@ -226,7 +227,11 @@ impl Check<'_, '_> {
         let instance = &options.instance;
         let kind = instance.instance_type.as_deref().unwrap_or_default();
         if kind.is_empty() && options.spot.spot_instance_types.is_empty() {
-            self.wrong("instance_type", "`instance_type` is needed", "such as `t3.micro`");
+            self.wrong(
+                "instance_type",
+                "`instance_type` is needed",
+                "for example `instance_type = \"t3.micro\"`",
+            );
         }
         self.one_of(
             "shutdown_behavior",

@@ -13,6 +13,8 @@ mod instance;
 mod policy;
 mod resolve;
 mod spot;
+#[cfg(test)]
+mod tests;
 
 pub use access::{AccessOptions, AssumeRoleOptions, PollingOptions, VaultOptions};
 pub use block_device::BlockDeviceOptions;

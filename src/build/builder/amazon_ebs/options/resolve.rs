@@ -16,7 +16,8 @@ use crate::build::builder::amazon_ebs::settings::{
     AddressKind, AmazonEbs, Communication, ImageSettings, InstanceSettings, KeySettings, Late,
     LateTexts, NetworkSettings, SecuritySettings, SourceFilter, SourceSettings, WaitSettings,
 };
-use crate::build::{BuildError, KeyKind, SshLogin};
+use crate::build::{BuildError, Places, SshLogin};
+use crate::communicator::ssh::KeyType;
 use crate::diagnostic::Diagnostics;
 use crate::plan::{Content, Entry, Planned};
 use crate::template::schema::{BuildData, Deferred, Evaluate, parse_go_duration};
@@ -37,8 +38,10 @@ pub struct Prepared {
 pub fn prepare(planned: &Planned, directory: &Path) -> Result<Prepared, Diagnostics> {
     let schema = AmazonEbsOptions::schema();
     let component = planned.component.clone();
-    let options = component.decode(None, &schema, AmazonEbsOptions::decode_options)?.options;
-    let build = settings(&options, user_data(planned, &options.instance), directory);
+    let decoded = component.decode(None, &schema, AmazonEbsOptions::decode_options)?;
+    let options = decoded.options;
+    let mut build = settings(&options, user_data(planned, &options.instance), directory);
+    build.places = Places::new(component.owner.clone(), decoded.facts.spans);
     let late: Late = Arc::new(move |data| {
         let read = component.decode(Some(data), &schema, AmazonEbsOptions::decode_options);
         match read {
@@ -138,6 +141,7 @@ fn settings(options: &AmazonEbsOptions, user_data: Option<Vec<u8>>, directory: &
                 .map(|one| one.with_cooldown),
         },
         waits: waits(options),
+        places: Places::default(),
     }
 }
 
@@ -231,8 +235,8 @@ fn communication(
         (None, true) => KeySettings::Nothing,
         (None, false) => KeySettings::Temporary {
             kind: match options.temporary_key_pair_type.as_str() {
-                "rsa" => KeyKind::Rsa { bits: options.temporary_key_pair_bits },
-                _ => KeyKind::Ed25519,
+                "rsa" => KeyType::Rsa(rsa_bits(options)),
+                _ => KeyType::Ed25519,
             },
             name: text(&options.temporary_key_pair_name),
         },
@@ -272,6 +276,11 @@ fn communication(
             keep_alive_interval: keep_alive(&options.ssh_keep_alive_interval).unwrap_or_default(),
         },
     }
+}
+
+/// Bits of an RSA key; 3072 when the template does not say.
+fn rsa_bits(options: &CommunicatorOptions) -> u16 {
+    options.temporary_key_pair_bits.and_then(|bits| bits.try_into().ok()).unwrap_or(3072)
 }
 
 /// The interval of keep-alives; `None` for a negative one, which turns them off.

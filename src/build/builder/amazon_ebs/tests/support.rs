@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::super::{AmazonEbs, Communication, InstanceSettings, KeySettings, Late, LateTexts};
+use crate::aws::time::seconds;
 use crate::aws::{Access, Endpoint, StaticCredentials, Tags};
 use crate::build::ledger::tests::InMemory;
 use crate::build::{BuildContext, Cancel, Clock, ImageIdentity, Ledger, OnError};
@@ -71,10 +72,11 @@ impl World {
             source_name: "app".to_owned(),
             events: events.of_build("amazon-ebs.app"),
             cancel: Cancel::new(),
-            ledger: Ledger::over(Box::new(ledger.clone()), "run", clock).expect("in memory"),
+            ledger: Ledger::over(Box::new(ledger.clone()), "run", clock.clone())
+                .expect("in memory"),
             clock,
             lifetime: Duration::from_secs(3600),
-            teardown_deadline: Duration::from_secs(120),
+            teardown_deadline: seconds(120),
             force: false,
             on_error: OnError::Cleanup,
             identify: Arc::new(|_| Ok(ImageIdentity { hash: HASH.to_owned(), unrepeatable: None })),
@@ -104,7 +106,10 @@ pub(super) fn plain(url: &str, source: &str) -> AmazonEbs {
             ..InstanceSettings::default()
         },
         communication: Communication::Ssh {
-            key: KeySettings::Temporary { kind: crate::build::KeyKind::Ed25519, name: None },
+            key: KeySettings::Temporary {
+                kind: crate::communicator::ssh::KeyType::Ed25519,
+                name: None,
+            },
             port: 22,
             host: None,
             address: super::super::AddressKind::Any,

@@ -1,0 +1,346 @@
+//! Templates to settings, and what is refused on the way.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use super::super::{Communication, KeySettings, Prepared, prepare};
+use super::resolve::name_problem;
+use crate::diagnostic::{Diagnostics, Style, render};
+use crate::plan::{Kinds, Plan, Selection, plan};
+use crate::template::schema::BuildData;
+use crate::template::{Environment, Run, VariableInputs, load};
+use crate::value::Value;
+
+/// Plans a template in a directory of its own; errors as people see them.
+fn planned(name: &str, text: &str, directory: &Path) -> Result<Plan, String> {
+    let path = directory.join(name);
+    fs::write(&path, text).expect("write template");
+    let mut warnings = Diagnostics::new();
+    let found = (|| {
+        let loaded = load(&path)?;
+        let run = Run {
+            now: jiff::Timestamp::from_second(1_700_000_000).expect("a moment"),
+            directory: directory.to_owned(),
+            environment: BTreeMap::new(),
+            random: || [7; 16],
+        };
+        let inputs = VariableInputs::default();
+        let environment = Environment::new(&loaded.template, &inputs, run, &mut warnings)?;
+        let kinds = Kinds { builders: crate::build::BUILDERS, provisioners: &[] };
+        let selection = Selection::new(&[], &[]).expect("no patterns");
+        plan(&loaded.template, &environment, kinds, &selection, directory, &mut warnings)
+    })();
+    let mut plans = found.map_err(|found| {
+        render(&found, Style::default()).replace(&format!("{}/", directory.display()), "")
+    })?;
+    Ok(plans.remove(0))
+}
+
+/// A template around the body of an `amazon-ebs` source.
+fn template(body: &str) -> String {
+    format!(
+        "source \"amazon-ebs\" \"app\" {{\n{body}\n}}\nbuild {{\n  sources = [\"source.amazon-ebs.app\"]\n}}\n"
+    )
+}
+
+fn prepared(body: &str) -> Prepared {
+    let directory = tempfile::tempdir().expect("temporary directory");
+    let plan = planned("a.pkr.hcl", &template(body), directory.path())
+        .unwrap_or_else(|found| panic!("{found}"));
+    prepare(&plan.builder, directory.path()).unwrap_or_else(|found| panic!("{found:?}"))
+}
+
+fn refused(body: &str) -> String {
+    let directory = tempfile::tempdir().expect("temporary directory");
+    planned("a.pkr.hcl", &template(body), directory.path()).expect_err("is wrong")
+}
+
+const MINIMAL: &str = r#"
+  source_ami    = "ami-12345678"
+  instance_type = "t3.micro"
+  ssh_username  = "admin"
+"#;
+
+fn data() -> BuildData {
+    let text = |name: &str, text: &str| (name.to_owned(), Value::string(text));
+    BuildData::from([
+        text("SourceAMI", "ami-12345678"),
+        text("SourceAMIName", "debian-12"),
+        text("ImageHash", "0123456789abcdef"),
+        text("BuildRegion", "eu-west-1"),
+    ])
+}
+
+#[test]
+fn defaults_are_put_in() {
+    let Prepared { build, late } = prepared(MINIMAL);
+    assert_eq!(build.instance.shutdown_behavior, "terminate");
+    assert_eq!(build.security.source_cidrs, ["0.0.0.0/0"]);
+    assert_eq!(build.access.max_retries, Some(10));
+    let Communication::Ssh { key, port, login, .. } = &build.communication else {
+        panic!("it is SSH");
+    };
+    assert!(matches!(
+        key,
+        KeySettings::Temporary { kind: crate::communicator::ssh::KeyType::Ed25519, name: None }
+    ));
+    assert_eq!((*port, login.handshake_attempts, login.timeout.as_secs()), (22, 10, 300));
+    let texts = late(&data()).expect("renders");
+    assert_eq!(texts.image_name, None);
+    assert!(texts.tags.is_empty());
+}
+
+#[test]
+fn late_texts_know_source_image_and_hash() {
+    let body = format!(
+        "{MINIMAL}
+  ami_name        = \"web-{{{{ timestamp }}}}-${{substr(build.ImageHash, 0, 4)}}\"
+  ami_description = \"of {{{{ .SourceAMIName }}}}\"
+  tags            = {{ Base = \"{{{{ .SourceAMI }}}}\", Region = build.BuildRegion }}
+  run_tag {{
+    key   = \"Team\"
+    value = \"{{{{ .BuildRegion }}}}-team\"
+  }}
+  run_volume_tag {{
+    name  = \"Kind\"
+    value = \"root\"
+  }}"
+    );
+    let texts = (prepared(&body).late)(&data()).expect("renders");
+    assert_eq!(texts.image_name.as_deref(), Some("web-1700000000-0123"));
+    assert_eq!(texts.description.as_deref(), Some("of debian-12"));
+    let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+    let tags = BTreeMap::from([pair("Base", "ami-12345678"), pair("Region", "eu-west-1")]);
+    assert_eq!(texts.tags, tags);
+    assert_eq!(texts.run_tags, BTreeMap::from([pair("Team", "eu-west-1-team")]));
+    assert_eq!(texts.run_volume_tags, BTreeMap::from([pair("Kind", "root")]));
+}
+
+#[test]
+fn a_legacy_template_gives_the_same_settings() {
+    let directory = tempfile::tempdir().expect("temporary directory");
+    let text = r#"{
+      "builders": [{
+        "type": "amazon-ebs",
+        "source_ami": "ami-12345678",
+        "instance_type": "t3.micro",
+        "ssh_username": "admin",
+        "ssh_timeout": "10m",
+        "ssh_pty": "true",
+        "ebs_optimized": "true",
+        "associate_public_ip_address": "true",
+        "spot_price": "",
+        "ami_name": "web {{timestamp}}",
+        "launch_block_device_mappings": [
+          { "device_name": "/dev/sda1", "volume_size": "12", "volume_type": "gp3" }
+        ]
+      }]
+    }"#;
+    let plan = planned("a.json", text, directory.path()).unwrap_or_else(|found| panic!("{found}"));
+    let Prepared { build, late } = prepare(&plan.builder, directory.path()).expect("is readable");
+    assert!(build.instance.ebs_optimized);
+    assert_eq!(build.network.public_address, Some(true));
+    assert_eq!(build.instance.devices[0].volume_size, Some(12));
+    let Communication::Ssh { login, .. } = &build.communication else { panic!("it is SSH") };
+    assert!(login.pty);
+    assert_eq!((login.timeout.as_secs(), login.handshake_attempts), (600, 0));
+    let texts = late(&data()).expect("renders");
+    assert_eq!(texts.image_name.as_deref(), Some("web 1700000000"));
+}
+
+#[test]
+fn a_dead_man_switch_does_not_terminate_what_the_steps_stop() {
+    let build = prepared(&format!("{MINIMAL}  disable_stop_instance = true")).build;
+    assert_eq!(build.instance.shutdown_behavior, "stop");
+}
+
+#[test]
+fn polling_counts_fifteen_seconds_an_attempt() {
+    let body = format!("{MINIMAL}  aws_polling {{\n    max_attempts = 240\n  }}");
+    let waits = prepared(&body).build.waits;
+    assert_eq!(waits.available.deadline.as_secs(), 3600);
+    assert!(!waits.available.extend);
+}
+
+#[test]
+fn missing_options_are_named() {
+    insta::assert_snapshot!(refused("  region = \"eu-west-1\""), @r#"
+    error[wrong-option]: a source image is needed
+     --> a.pkr.hcl:1:1
+      |
+    1 | source "amazon-ebs" "app" {
+      | ^^^^^^^^^^^^^^^^^^^^^^^^^
+      |
+      = help: `source_ami = "ami-…"`, or a `source_ami_filter` block
+
+    error[wrong-option]: `instance_type` is needed
+     --> a.pkr.hcl:1:1
+      |
+    1 | source "amazon-ebs" "app" {
+      | ^^^^^^^^^^^^^^^^^^^^^^^^^
+      |
+      = help: for example `instance_type = "t3.micro"`
+
+    error[wrong-option]: `ssh_username` is needed
+     --> a.pkr.hcl:1:1
+      |
+    1 | source "amazon-ebs" "app" {
+      | ^^^^^^^^^^^^^^^^^^^^^^^^^
+      |
+      = help: images have their own: ec2-user, ubuntu, admin, rocky, fedora, …
+    "#);
+}
+
+#[test]
+fn what_is_not_done_yet_is_refused_at_its_place() {
+    let body = format!(
+        "{MINIMAL}  spot_price   = \"auto\"\n  ami_regions  = [\"us-east-1\"]\n  encrypt_boot = true\n  fast_launch {{\n    enable_fast_launch = true\n  }}"
+    );
+    insta::assert_snapshot!(refused(&body), @r#"
+    error[unsupported-option]: `fast_launch` is not supported yet
+     --> a.pkr.hcl:9:3
+      |
+    9 |   fast_launch {
+      |   ^^^^^^^^^^^
+
+    error[unsupported-option]: `encrypt_boot` is not supported yet
+     --> a.pkr.hcl:8:18
+      |
+    8 |   encrypt_boot = true
+      |                  ^^^^
+
+    error[unsupported-option]: `ami_regions` is not supported yet
+     --> a.pkr.hcl:7:18
+      |
+    7 |   ami_regions  = ["us-east-1"]
+      |                  ^^^^^^^^^^^^^
+
+    error[unsupported-option]: `spot_price` is not supported yet
+     --> a.pkr.hcl:6:18
+      |
+    6 |   spot_price   = "auto"
+      |                  ^^^^^^
+      |
+      = help: leave it out to launch on demand
+    "#);
+}
+
+#[test]
+fn combinations_are_checked() {
+    let body = format!(
+        "{MINIMAL}  ami_name           = \"a:b\"
+  region             = \"eu-west-1a\"
+  security_group_id  = \"sg-1\"
+  security_group_ids = [\"sg-2\"]
+  temporary_security_group_source_cidrs = [\"10.0.0.1\"]
+  shutdown_behavior  = \"terminat\"
+  user_data_file     = \"missing.sh\"
+  launch_block_device_mappings {{
+    device_name = \"/dev/sda1\"
+    volume_type = \"gp2\"
+    throughput  = 200
+  }}
+  metadata_options {{
+    http_tokens = \"mandatory\"
+  }}"
+    );
+    insta::assert_snapshot!(refused(&body), @r#"
+    error[wrong-option]: `eu-west-1a` is no region
+     --> a.pkr.hcl:7:24
+      |
+    7 |   region             = "eu-west-1a"
+      |                        ^^^^^^^^^^^^
+      |
+      = help: regions look like `eu-west-1`; zones have a letter at their end
+
+    error[wrong-option]: `shutdown_behavior` cannot be `terminat`
+      --> a.pkr.hcl:11:24
+       |
+    11 |   shutdown_behavior  = "terminat"
+       |                        ^^^^^^^^^^
+       |
+       = help: did you mean `terminate`?
+
+    error[wrong-option]: `http_tokens` cannot be `mandatory`
+      --> a.pkr.hcl:19:19
+       |
+    19 |     http_tokens = "mandatory"
+       |                   ^^^^^^^^^^^
+       |
+       = help: one of optional, required
+
+    error[wrong-option]: `security_group_id` and `security_group_ids` exclude each other
+     --> a.pkr.hcl:9:24
+      |
+    9 |   security_group_ids = ["sg-2"]
+      |                        ^^^^^^^^
+      |
+      = help: give one of them
+
+    error[wrong-option]: `10.0.0.1` is no CIDR range
+      --> a.pkr.hcl:10:43
+       |
+    10 |   temporary_security_group_source_cidrs = ["10.0.0.1"]
+       |                                           ^^^^^^^^^^^^
+       |
+       = help: a single address ends in `/32`
+
+    error[wrong-option]: `ami_name` has `:` in it, which EC2 does not take
+     --> a.pkr.hcl:6:24
+      |
+    6 |   ami_name           = "a:b"
+      |                        ^^^^^
+      |
+      = help: the function `clean_resource_name` replaces what is not allowed
+
+    error[wrong-option]: `throughput`: can only be set with `volume_type` gp3
+      --> a.pkr.hcl:16:19
+       |
+    16 |     throughput  = 200
+       |                   ^^^
+
+    error[wrong-option]: `missing.sh` cannot be read: No such file or directory (os error 2)
+      --> a.pkr.hcl:12:24
+       |
+    12 |   user_data_file     = "missing.sh"
+       |                        ^^^^^^^^^^^^
+    "#);
+}
+
+#[test]
+fn a_typo_gets_a_suggestion() {
+    insta::assert_snapshot!(refused(&format!("{MINIMAL}  instance_typ = \"t3.micro\"")), @r#"
+    error[unknown-option]: unknown option `instance_typ`
+     --> a.pkr.hcl:6:3
+      |
+    6 |   instance_typ = "t3.micro"
+      |   ^^^^^^^^^^^^ not known here
+      |
+      = help: did you mean `instance_type`?
+    "#);
+}
+
+#[test]
+fn only_names_and_tags_may_wait_for_the_build() {
+    insta::assert_snapshot!(
+        refused(&format!("{MINIMAL}  subnet_id = build.SourceAMI")),
+        @r#"
+    error[late-option]: `subnet_id` is not known before the build runs
+     --> a.pkr.hcl:6:15
+      |
+    6 |   subnet_id = build.SourceAMI
+      |               ^^^^^^^^^^^^^^^
+      |
+      = help: only names, descriptions and tags of this builder can use `build`
+    "#
+    );
+}
+
+#[test]
+fn names_follow_the_rules_of_ec2() {
+    assert_eq!(name_problem("web-2026.01/x (a)_[b]'@"), None);
+    assert!(name_problem("ab").is_some_and(|text| text.contains("3 to 128")));
+    assert!(name_problem(&"x".repeat(129)).is_some());
+    assert!(name_problem("a:b").is_some_and(|text| text.contains("`:`")));
+}
