@@ -1,7 +1,7 @@
 //! What only the cloud can find, found before anything is launched.
 
 use super::refusal::{BUILD, Mistake, with_options};
-use crate::support::{Endpoint, Workspace, finished, root};
+use crate::support::{Endpoint, Running, Workspace, root};
 
 /// A template with a filter, and a name for its image.
 fn filtering(name: &str, lines: &str) -> Mistake {
@@ -59,7 +59,7 @@ fn two_matches_a_name_that_is_taken_and_a_field_that_does_not_exist() {
         );
         let template = with_options(&lines);
         let good = Mistake::build(&["base.pkr.hcl"]).file("base.pkr.hcl", template);
-        finished(good.command(cloud.url()).spawn().expect("start bake")).expect(0);
+        Running::start(good.command(cloud.url())).finish().expect(0);
     }
     let launched = cloud.instances();
     let refused = |mistake: Mistake| {
@@ -105,7 +105,7 @@ fn an_instance_type_that_does_not_exist_leaves_nothing() {
     let cloud = Endpoint::start(&workspace, &[]);
     let template = with_options("").replace("t3.micro", "t3.mikro");
     let mistake = Mistake::build(&["web.pkr.hcl"]).file("web.pkr.hcl", template);
-    let outcome = finished(mistake.command(cloud.url()).spawn().expect("start bake")).expect(1);
+    let outcome = Running::start(mistake.command(cloud.url())).finish().expect(1);
     assert_eq!(cloud.instances(), [], "an instance was launched");
     cloud.assert_only_images();
     insta::assert_snapshot!(mistake.error_in(&outcome, cloud.url()), @"

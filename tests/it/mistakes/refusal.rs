@@ -5,7 +5,7 @@ use std::process::Command;
 
 use aws_sdk_ec2::types::InstanceStateName;
 
-use crate::support::{Endpoint, Outcome, Relay, Workspace, finished};
+use crate::support::{Endpoint, Outcome, Relay, Running, Workspace};
 
 /// A directory with files, and a command line.
 pub(super) struct Mistake {
@@ -43,7 +43,7 @@ impl Mistake {
     pub(super) fn refused(&self) -> String {
         let endpoint = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let url = format!("http://{}", endpoint.local_addr().expect("an address"));
-        let outcome = finished(self.command(&url).spawn().expect("start bake")).expect(1);
+        let outcome = Running::start(self.command(&url)).finish().expect(1);
         endpoint.set_nonblocking(true).expect("can be polled");
         assert!(endpoint.accept().is_err(), "bake called the endpoint: {}", outcome.stderr);
         assert_eq!(outcome.stdout, "", "errors belong to standard error");
@@ -75,7 +75,7 @@ impl Mistake {
     pub(super) fn denied_by(&self, cloud: &Endpoint) -> String {
         let relay = Relay::to(cloud.url());
         let mut command = self.command(&relay.url());
-        let outcome = finished(command.spawn().expect("start bake")).expect(1);
+        let outcome = Running::start(command).finish().expect(1);
         relay.assert_only_asked();
         self.error_in(&outcome, &relay.url())
     }

@@ -1,6 +1,7 @@
 //! Names and values that are not there, or do not fit.
 
 use super::refusal::{Mistake, after, refused, with_options};
+use crate::support::Running;
 
 const SIZE: &str = "variable \"size\" {\n  type    = number\n  default = 8\n}\n";
 
@@ -183,7 +184,7 @@ fn a_value_of_the_wrong_type_in_the_environment() {
     let mistake = with_size(&[]);
     let mut command = mistake.command("http://127.0.0.1:9");
     command.env("PKR_VAR_size", "big");
-    let outcome = crate::support::finished(command.spawn().expect("start bake")).expect(1);
+    let outcome = Running::start(command).finish().expect(1);
     insta::assert_snapshot!(outcome.stderr, @r#"
     error[wrong-type]: wrong type for variable `size`: "big" is not a number
      --> <PKR_VAR_size>:1:1

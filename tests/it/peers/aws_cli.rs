@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 use serde_json::Value;
 
 use super::python;
-use crate::support::{Endpoint, Workspace, all_suites, finished, repository, root};
+use crate::support::{Endpoint, Workspace, all_suites, repository, root};
 
 struct AwsCli<'a> {
     program: PathBuf,
@@ -67,8 +67,7 @@ fn the_aws_cli_lists_a_built_image_with_its_tags() {
     let workspace = Workspace::new();
     let endpoint = Endpoint::start(&workspace, &[]);
     let template = repository().join("templates/quickstart.pkr.hcl");
-    let mut build = endpoint.used_by(workspace.command(["build"]));
-    let built = finished(build.arg(template).spawn().expect("start bake")).expect(0);
+    let built = endpoint.build(&workspace, &[], &template).expect(0);
 
     let aws = AwsCli {
         program: python::programs().join("aws"),

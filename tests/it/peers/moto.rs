@@ -11,7 +11,7 @@ use base64::Engine as _;
 
 use super::openssh::{OpenSsh, await_port, free_port, user};
 use super::python;
-use crate::support::{Outcome, Relay, Workspace, all_suites, finished, repository};
+use crate::support::{Outcome, Relay, Running, Workspace, all_suites, repository};
 
 /// A moto that ends with the value, and eyes for what is in it.
 struct Moto {
@@ -105,7 +105,7 @@ fn build(workspace: &Workspace, endpoint: &str, template: &Path, variables: &[St
         .env("AWS_REGION", "us-east-1")
         .env("AWS_ACCESS_KEY_ID", "test")
         .env("AWS_SECRET_ACCESS_KEY", "test");
-    finished(command.spawn().expect("start bake"))
+    Running::start(command).finish()
 }
 
 #[test]
@@ -133,7 +133,7 @@ fn an_hcl_template_builds_against_moto_with_a_key_of_the_users_own() {
     moto.assert_only_images(1);
 
     assert_eq!(fs::read(target.join("greet")).expect("uploaded"), b"#!/bin/sh\necho greetings\n");
-    assert!(first.output_of("amazon-ebs.moto").contains(&"greetings moto"), "{}", first.stdout);
+    assert!(first.lines_of("amazon-ebs.moto").contains(&"greetings moto"), "{}", first.stdout);
     let written = fs::read_to_string(target.join("conf/written")).expect("written by a step");
     assert_eq!(written, "by a step\n");
 
@@ -173,7 +173,7 @@ fn a_legacy_template_builds_against_moto_with_a_temporary_key() {
     moto.assert_only_images(1);
     let uploaded = fs::read(repository().join("fixtures/legacy/scripts/motd")).expect("fixture");
     assert_eq!(fs::read(&target).expect("uploaded"), uploaded);
-    assert!(first.output_of("amazon-ebs").contains(&"hello from moto"), "{}", first.stdout);
+    assert!(first.lines_of("amazon-ebs").contains(&"hello from moto"), "{}", first.stdout);
 
     let second = build(&workspace, &relay.url(), &template, &variables).expect(0);
     assert_eq!(second.image(), first.image());

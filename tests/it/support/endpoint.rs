@@ -1,5 +1,6 @@
 //! A sandbox that runs by itself, asked as any other client would ask it.
 
+use std::path::Path;
 use std::process::Command;
 
 use aws_sdk_ec2::Client;
@@ -7,8 +8,7 @@ use aws_sdk_ec2::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_ec2::types::{Image, InstanceStateName};
 use rustix::process::Signal;
 
-use super::Workspace;
-use super::workspace::Running;
+use super::{Outcome, Running, Workspace};
 
 /// `bake sandbox serve` in a workspace.
 pub(crate) struct Endpoint {
@@ -53,6 +53,14 @@ impl Endpoint {
             .env("AWS_ACCESS_KEY_ID", "test")
             .env("AWS_SECRET_ACCESS_KEY", "test");
         command
+    }
+
+    /// Builds a template here.
+    #[track_caller]
+    pub(crate) fn build(&self, workspace: &Workspace, options: &[&str], template: &Path) -> Outcome {
+        let mut command = workspace.command(["build"]);
+        command.args(options).arg(template);
+        Running::start(self.used_by(command)).finish()
     }
 
     /// All instances that it remembers, with their states.

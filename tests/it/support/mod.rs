@@ -1,12 +1,18 @@
 //! A place to run bake in, and eyes for what it leaves.
 
 mod endpoint;
+mod readable;
 mod relay;
+mod running;
+mod template;
 mod workspace;
 
 pub(crate) use endpoint::Endpoint;
+pub(crate) use readable::readable;
 pub(crate) use relay::Relay;
-pub(crate) use workspace::{Outcome, Running, Workspace, finished};
+pub(crate) use running::{Outcome, Running};
+pub(crate) use template::{looking_into, quoted, shell, shell_with, template, template_with};
+pub(crate) use workspace::Workspace;
 
 use std::path::PathBuf;
 
