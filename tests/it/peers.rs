@@ -1,1 +1,11 @@
-//! (being built)
+//! bake against programs of other people's making: moto for EC2, OpenSSH for the instance; and the
+//! AWS CLI and boto3 against bake's sandbox.
+//!
+//! The peers are fetched into `target/peers`, once. Without `BAKE_TEST_ALL` these tests say that
+//! they are skipped.
+
+mod aws_cli;
+mod boto3;
+mod moto;
+mod openssh;
+mod python;

@@ -2,12 +2,14 @@
 
 mod endpoint;
 mod readable;
+mod relay;
 mod running;
 mod template;
 mod workspace;
 
 pub(crate) use endpoint::Endpoint;
 pub(crate) use readable::readable;
+pub(crate) use relay::Relay;
 pub(crate) use running::{Outcome, Running};
 pub(crate) use template::{looking_into, quoted, shell, shell_with, template, template_with};
 pub(crate) use workspace::Workspace;
