@@ -203,3 +203,6 @@ impl<W: Write> Console<W> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

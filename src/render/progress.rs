@@ -100,3 +100,90 @@ fn bytes_style() -> ProgressStyle {
 fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::{Arc, Mutex};
+    use std::time::SystemTime;
+
+    use indicatif::TermLike;
+
+    use super::*;
+    use crate::event::Step;
+
+    /// A terminal of one line that remembers everything it was told to write.
+    #[derive(Clone, Debug, Default)]
+    struct Screen(Arc<Mutex<String>>);
+
+    impl TermLike for Screen {
+        fn width(&self) -> u16 {
+            100
+        }
+        fn move_cursor_up(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+        fn move_cursor_down(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+        fn move_cursor_right(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+        fn move_cursor_left(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+        fn write_line(&self, text: &str) -> io::Result<()> {
+            self.write_str(&format!("{text}\n"))
+        }
+        fn write_str(&self, text: &str) -> io::Result<()> {
+            self.0.lock().expect("no panic").push_str(text);
+            Ok(())
+        }
+        fn clear_line(&self) -> io::Result<()> {
+            Ok(())
+        }
+        fn flush(&self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn event(fact: Fact) -> Event {
+        Event { at: SystemTime::UNIX_EPOCH, build: Some("amazon-ebs.app".into()), fact }
+    }
+
+    #[test]
+    fn a_build_has_a_line_with_its_step_and_an_upload_a_bar_of_bytes() {
+        let screen = Screen::default();
+        let target = ProgressDrawTarget::term_like_with_hz(Box::new(screen.clone()), 255);
+        let mut progress = Progress::on(target);
+        progress.observe(&event(Fact::BuildStarted { template_hash: String::new() }));
+        progress.observe(&event(Fact::StepStarted { step: Step::Provision }));
+        progress.observe(&event(Fact::UploadStarted {
+            source: "dist".to_owned(),
+            destination: "/tmp".to_owned(),
+            bytes: 4096,
+            files: 2,
+        }));
+        progress.observe(&event(Fact::UploadProgressed { bytes: 1024 }));
+        let bar = &progress.builds.get("amazon-ebs.app").expect("a bar").bar;
+        assert_eq!((bar.position(), bar.length()), (1024, Some(4096)));
+        assert_eq!(bar.message(), "provision");
+        bar.force_draw();
+        let drawn = screen.0.lock().expect("no panic").clone();
+        assert!(drawn.contains("amazon-ebs.app"), "{drawn}");
+        assert!(drawn.contains("1.00 KiB/4.00 KiB"), "{drawn}");
+    }
+
+    #[test]
+    fn a_finished_build_has_no_line() {
+        let mut progress = Progress::on(ProgressDrawTarget::hidden());
+        progress.observe(&event(Fact::BuildStarted { template_hash: String::new() }));
+        progress.observe(&event(Fact::BuildFailed {
+            error: String::new(),
+            hints: Vec::new(),
+            elapsed: Duration::ZERO,
+            cancelled: false,
+        }));
+        assert!(progress.builds.get("amazon-ebs.app").expect("a bar").bar.is_finished());
+    }
+}
