@@ -26,10 +26,8 @@ impl Endpoint {
         command.stderr(std::process::Stdio::inherit());
         let mut running = Running::start(command);
         let url = running.wait_for_word("http://");
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .expect("a runtime");
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let configuration = aws_sdk_ec2::Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new("us-east-1"))
@@ -57,7 +55,12 @@ impl Endpoint {
 
     /// Builds a template here.
     #[track_caller]
-    pub(crate) fn build(&self, workspace: &Workspace, options: &[&str], template: &Path) -> Outcome {
+    pub(crate) fn build(
+        &self,
+        workspace: &Workspace,
+        options: &[&str],
+        template: &Path,
+    ) -> Outcome {
         let mut command = workspace.command(["build"]);
         command.args(options).arg(template);
         Running::start(self.used_by(command)).finish()
@@ -108,7 +111,9 @@ impl Endpoint {
             .images()
             .iter()
             .flat_map(|image| image.block_device_mappings().to_vec())
-            .filter_map(|mapping| mapping.ebs().and_then(|ebs| ebs.snapshot_id().map(str::to_owned)))
+            .filter_map(|mapping| {
+                mapping.ebs().and_then(|ebs| ebs.snapshot_id().map(str::to_owned))
+            })
             .collect();
         for snapshot in snapshots.expect("describe snapshots").snapshots() {
             let id = snapshot.snapshot_id().unwrap_or_default().to_owned();
