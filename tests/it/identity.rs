@@ -220,7 +220,7 @@ fn what_shapes_an_image_moves_its_hash() {
     change("byte of a file", &|at| fs::write(at.join("files/sub/b"), "B").expect("write"));
     moved("byte of a file");
     change("name of a file", &|at| {
-        fs::rename(at.join("files/a"), at.join("files/A")).expect("rename")
+        fs::rename(at.join("files/a"), at.join("files/A")).expect("rename");
     });
     moved("name of a file");
     change("executable bit", &|at| {

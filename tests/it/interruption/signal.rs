@@ -197,6 +197,7 @@ fn a_killed_bake_leaves_no_process_and_no_mount() {
     running.finish().expect(137);
     let start = Instant::now();
     while !workspace.running().is_empty() && start.elapsed() < Duration::from_secs(10) {
+        #[expect(clippy::disallowed_methods, reason = "nothing tells when processes end")]
         sleep(Duration::from_millis(20));
     }
     assert_eq!(workspace.running(), Vec::<String>::new());
