@@ -106,7 +106,7 @@ pub(super) enum SandboxCommand {
     },
     /// Add a root file system that images can be built on.
     Import {
-        /// What to call it: `debian`, `ubuntu`, `al2023` stand in for those distributions.
+        /// What to call it. What it stands in for is what its `/etc/os-release` says.
         name: String,
         /// A directory, or a tar archive (plain or gzip).
         from: PathBuf,

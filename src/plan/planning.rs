@@ -1,5 +1,6 @@
 //! From a template to its plans: one for each selected build and source.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -79,12 +80,36 @@ pub fn plan(
         return Err(found);
     }
     warnings.extend(found);
+    warnings.extend(unrepeatable(&plans));
     if plans.is_empty() {
         return Err(Diagnostic::error("nothing-selected", "no builds to run")
             .note(format!("builds of this template: {}", names.join(", ")))
             .into());
     }
     Ok(plans)
+}
+
+/// A warning for each place that makes an image another one in each run; once where several builds
+/// share it.
+fn unrepeatable(plans: &[Plan]) -> Diagnostics {
+    let mut warnings = Diagnostics::new();
+    let mut seen = BTreeSet::new();
+    for (option, span) in
+        plans.iter().flat_map(Plan::components).flat_map(|component| &component.volatile)
+    {
+        let range = span.range();
+        if seen.insert((span.source().name(), range.start, range.end, option)) {
+            warnings.push(
+                Diagnostic::warning(
+                    "unrepeatable",
+                    format!("`{option}` may differ from run to run, so this image is never reused"),
+                )
+                .at(span, "")
+                .help("a time or a random value is welcome in names and tags, which are not part of the hash"),
+            );
+        }
+    }
+    warnings
 }
 
 struct Planning<'a> {

@@ -84,6 +84,7 @@ fn top_block(template: &mut Template, block: Block, diagnostics: &mut Diagnostic
             template.variables.extend(content.attributes.into_iter().map(|attribute| Variable {
                 header: attribute.name.span.clone(),
                 name: attribute.name,
+                dialect: block.body.dialect,
                 of: None,
                 default: Some(attribute.expression),
                 sensitive: false,
@@ -162,6 +163,7 @@ fn variable(block: &Block, diagnostics: &mut Diagnostics) -> Option<Variable> {
         .collect();
     Some(Variable {
         name,
+        dialect: block.body.dialect,
         of: content.attribute("type").cloned(),
         default: content.attribute("default").cloned(),
         sensitive: content.literal_bool("sensitive", diagnostics),

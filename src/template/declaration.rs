@@ -36,6 +36,8 @@ pub struct Template {
 pub struct Variable {
     /// Its name.
     pub name: Name,
+    /// How it is written: in JSON, types are strings.
+    pub dialect: Dialect,
     /// `type`.
     pub of: Option<Expression>,
     /// `default`; must not refer to anything.

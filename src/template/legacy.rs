@@ -169,6 +169,7 @@ fn variables(node: &Node, diagnostics: &mut Diagnostics) -> Vec<Variable> {
             };
             Some(Variable {
                 name: Name { text: member.key.clone(), span: member.key_span.clone() },
+                dialect: Dialect::Legacy,
                 of: None,
                 default,
                 sensitive: false,

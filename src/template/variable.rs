@@ -7,10 +7,10 @@ use crate::diagnostic::{Diagnostic, Diagnostics, Source, Span, did_you_mean};
 use crate::value::{Kind, Marks, Type, Value, convert};
 
 use super::declaration::{Template, Variable};
-use super::evaluate::{Scope, evaluate, parse_type, references};
+use super::evaluate::{Scope, evaluate, parse_quoted_type, parse_type, references};
 use super::json;
 use super::load::read_source;
-use super::syntax::{Expression, ExpressionKind, parse_expression, parse_hcl, parse_hcl_json};
+use super::syntax::{Dialect, Expression, ExpressionKind, parse_expression, parse_hcl, parse_hcl_json};
 use super::text::UserVariable;
 
 /// Where values come from, besides the defaults.
@@ -135,7 +135,10 @@ fn value_of(
     found: &mut Diagnostics,
 ) -> Option<Value> {
     let declared = match &variable.of {
-        Some(expression) => Some(found.take(parse_type(expression))?),
+        Some(expression) if variable.dialect == Dialect::Hcl => {
+            Some(found.take(parse_type(expression))?)
+        }
+        Some(expression) => Some(found.take(parse_quoted_type(expression))?),
         None => None,
     };
     let default = match &variable.default {

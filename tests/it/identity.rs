@@ -74,7 +74,23 @@ fn a_second_build_takes_the_image_that_is_there() {
     assert_eq!(second.hash(), first.hash());
     assert_eq!(endpoint.instances().len(), 1, "the second build launched one");
     assert!(second.elapsed < Duration::from_secs(5), "{:?}", second.elapsed);
-    assert_snapshot!(readable(&second.stdout), @"");
+    assert_snapshot!(readable(&second.stdout), @r#"
+    ==> amazon-ebs.quickstart: Found Image ID: ami-[id] (debian-12-amd64-20250530-2128)
+    ==> amazon-ebs.quickstart: Sandbox base that stands in for it: host ([system])
+    ==> amazon-ebs.quickstart: Image hash: [hash]
+    ==> amazon-ebs.quickstart: Image name: quickstart-[hash]
+    ==> amazon-ebs.quickstart: Prevalidating AMI Name: quickstart-[hash]
+    ==> amazon-ebs.quickstart: An image of this hash exists: ami-[id] (quickstart-[hash]); nothing to build
+    ==> amazon-ebs.quickstart: Steps took: prepare [time]
+    Build 'amazon-ebs.quickstart' finished after [time].
+
+    ==> Wait completed after [time]
+
+    ==> Builds finished. The artifacts of successful builds are:
+    --> amazon-ebs.quickstart: AMIs were reused:
+    us-east-1: ami-[id]
+    image hash: [hash]
+    "#);
 }
 
 #[test]
@@ -197,12 +213,15 @@ fn what_shapes_an_image_moves_its_hash() {
         let step = last.trim_end().strip_suffix('}').expect("the build's end");
         let before = text.find("  provisioner").expect("a step");
         text.insert_str(before, step);
-        fs::write(at.join("t.pkr.hcl"), text.replace("[\"$1\"]", "[\"true\"]") + "}\n").expect("write");
+        fs::write(at.join("t.pkr.hcl"), text.replace("[\"$1\"]", "[\"true\"]") + "}\n")
+            .expect("write");
     });
     moved("order of steps");
     change("byte of a file", &|at| fs::write(at.join("files/sub/b"), "B").expect("write"));
     moved("byte of a file");
-    change("name of a file", &|at| fs::rename(at.join("files/a"), at.join("files/A")).expect("rename"));
+    change("name of a file", &|at| {
+        fs::rename(at.join("files/a"), at.join("files/A")).expect("rename");
+    });
     moved("name of a file");
     change("executable bit", &|at| {
         fs::set_permissions(at.join("files/a"), Permissions::from_mode(0o755)).expect("set mode");
@@ -286,7 +305,15 @@ fn a_clock_in_a_command_warns_and_its_image_is_never_reused() {
     let path = workspace.write("t.pkr.hcl", template_with(options, steps));
     let first = workspace.build(&path).expect(0);
     let warning = first.stderr.replace(&workspace.path().display().to_string(), "[workspace]");
-    assert_snapshot!(warning, @"");
+    assert_snapshot!(warning, @r#"
+    warning[unrepeatable]: `inline` may differ from run to run, so this image is never reused
+      --> [workspace]/t.pkr.hcl:10:14
+       |
+    10 |     inline = ["echo ${timestamp()}"]
+       |              ^^^^^^^^^^^^^^^^^^^^^^^
+       |
+       = help: a time or a random value is welcome in names and tags, which are not part of the hash
+    "#);
     let second = workspace.build(&path).expect(0);
     assert!(!second.reused());
     assert_ne!(second.image(), first.image());
@@ -307,10 +334,12 @@ fn a_clock_in_a_name_is_welcome() {
 }
 
 #[test]
-fn hcl_and_legacy_json_of_one_recipe_have_one_hash() {
+fn every_spelling_of_one_recipe_has_one_hash() {
     let workspace = Workspace::new();
     let hash = |name: &str| template_hash(&workspace, &Path::new("fixtures/spelling").join(name));
-    assert_eq!(hash("web.pkr.hcl"), hash("web.json"));
+    let hcl = hash("web.pkr.hcl");
+    assert_eq!(hash("web.json"), hcl, "legacy JSON");
+    assert_eq!(hash("web.pkr.json"), hcl, "HCL in JSON");
 }
 
 #[test]

@@ -11,7 +11,8 @@ use crate::support::{Workspace, root, shell, template};
 /// and times.
 fn state() -> BTreeMap<String, String> {
     let mut state = BTreeMap::new();
-    for directory in ["/etc", "/usr/local", "/usr/share/misc", "/var/lib", "/srv", "/opt", "/boot"] {
+    for directory in ["/etc", "/usr/local", "/usr/share/misc", "/var/lib", "/srv", "/opt", "/boot"]
+    {
         walk(Path::new(directory), &mut state);
     }
     for directory in ["/", "/usr", "/usr/bin", "/usr/sbin", "/usr/lib", "/var", "/home", "/root"] {

@@ -40,12 +40,18 @@ fn images_stand_on_images() {
     let mut image = "ami-12345678".to_owned();
     for layer in ["one", "two", "three"] {
         let options = format!("source_ami = \"{image}\"");
-        let steps = shell(&format!("echo {layer} | sudo tee -a /srv/layers >/dev/null; sudo rm -f /srv/not-{layer}; sudo touch /srv/not-two"));
+        let steps = shell(&format!(
+            "echo {layer} | sudo tee -a /srv/layers >/dev/null; sudo rm -f /srv/not-{layer}; sudo touch /srv/not-two"
+        ));
         let name = format!("{layer}.pkr.hcl");
-        image = workspace.build(workspace.write(&name, template_with(&options, &steps))).expect(0).image();
+        image = workspace
+            .build(workspace.write(&name, template_with(&options, &steps)))
+            .expect(0)
+            .image();
     }
     let look = "echo layers: $(cat /srv/layers); echo files: $(ls /srv)";
-    let outcome = workspace.build(workspace.write("look.pkr.hcl", looking_into(&image, look))).expect(0);
+    let outcome =
+        workspace.build(workspace.write("look.pkr.hcl", looking_into(&image, look))).expect(0);
     let lines = outcome.lines_of("amazon-ebs.t");
     assert!(lines.contains(&"layers: one two three"), "{}", outcome.stdout);
     assert!(lines.contains(&"files: layers not-two"), "{}", outcome.stdout);
@@ -78,11 +84,22 @@ fn small_system(workspace: &Workspace) -> PathBuf {
         fs::create_dir_all(target.parent().expect("a parent")).expect("make directories");
         fs::copy(path, target).expect("copy");
     };
-    for command in ["sh", "cat", "chmod", "dd", "id", "ls", "mkdir", "rm", "wc", "tar", "env", "stat"] {
-        let path = PathBuf::from("/bin").join(command);
-        let libraries = Command::new("ldd").arg(&path).output().expect("ldd").stdout;
+    let needs = |path: &Path| {
+        let libraries = Command::new("ldd").arg(path).output().expect("ldd").stdout;
         let libraries = String::from_utf8(libraries).expect("UTF-8");
-        libraries.split_whitespace().filter(|word| word.starts_with('/')).for_each(|word| add(Path::new(word)));
+        libraries
+            .split_whitespace()
+            .filter(|word| word.starts_with('/'))
+            .map(PathBuf::from)
+            .collect::<Vec<_>>()
+    };
+    // The sandbox's `sudo` is bake itself.
+    needs(Path::new(env!("CARGO_BIN_EXE_bake"))).iter().for_each(|library| add(library));
+    for command in
+        ["sh", "cat", "chmod", "dd", "id", "ls", "mkdir", "rm", "wc", "tar", "env", "stat"]
+    {
+        let path = PathBuf::from("/bin").join(command);
+        needs(&path).iter().for_each(|library| add(library));
         add(&path);
     }
     for (name, text) in [
@@ -103,7 +120,8 @@ fn an_imported_base_stands_in_and_goes_again() {
     let workspace = Workspace::new();
     let system = small_system(&workspace);
     let archive = workspace.path().join("small.tar.gz");
-    let packed = Command::new("tar").arg("-czf").arg(&archive).arg("-C").arg(&system).arg(".").status();
+    let packed =
+        Command::new("tar").arg("-czf").arg(&archive).arg("-C").arg(&system).arg(".").status();
     assert!(packed.expect("tar").success());
     for from in [&system, &archive] {
         let from = from.to_str().expect("UTF-8");
@@ -114,7 +132,12 @@ fn an_imported_base_stands_in_and_goes_again() {
         let path = workspace.write("t.pkr.hcl", template_with(options, &steps));
         let outcome = workspace.build(path).expect(0);
         let lines = outcome.lines_of("amazon-ebs.t");
-        for line in ["Sandbox base that stands in for it: debian (Small 1)", "PRETTY_NAME=\"Small 1\"", "admin", "root"] {
+        for line in [
+            "Sandbox base that stands in for it: debian (Small 1)",
+            "PRETTY_NAME=\"Small 1\"",
+            "admin",
+            "root",
+        ] {
             assert!(lines.contains(&line), "no `{line}` in\n{}", outcome.stdout);
         }
         let image = outcome.image();
@@ -129,6 +152,7 @@ fn what_is_no_root_file_system_is_refused() {
     let workspace = Workspace::new();
     workspace.write("nothing/etc/passwd", "");
     let from = workspace.path().join("nothing");
-    let outcome = workspace.bake(["sandbox", "import", "nothing", from.to_str().expect("UTF-8")]).expect(1);
+    let outcome =
+        workspace.bake(["sandbox", "import", "nothing", from.to_str().expect("UTF-8")]).expect(1);
     assert!(outcome.stderr.contains("it has no bin/sh"), "{}", outcome.stderr);
 }

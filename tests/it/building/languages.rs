@@ -5,11 +5,11 @@ use crate::support::{Running, Workspace, root, template};
 /// A template that prints its variable `word`.
 fn speaking() -> String {
     let declared = "variable \"word\" {\n  type = string\n  default = \"default\"\n}\n";
-    declared.to_owned() + &template("provisioner \"shell\" {\n    inline = [\"echo word=${var.word}\"]\n  }")
+    declared.to_owned()
+        + &template("provisioner \"shell\" {\n    inline = [\"echo word=${var.word}\"]\n  }")
 }
 
 #[test]
-#[ignore = "HCL in JSON is not read yet"]
 fn a_template_in_json_builds() {
     if !root("building in the sandbox") {
         return;

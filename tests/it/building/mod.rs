@@ -93,7 +93,8 @@ fn a_build_at_an_endpoint_leaves_only_the_image() {
     let images = endpoint.images();
     assert_eq!(images.len(), 1);
     assert_eq!(images[0].image_id(), Some(outcome.image().as_str()));
-    let tags: Vec<_> = images[0].tags().iter().filter_map(|tag| tag.key().zip(tag.value())).collect();
+    let tags: Vec<_> =
+        images[0].tags().iter().filter_map(|tag| tag.key().zip(tag.value())).collect();
     assert!(tags.contains(&("bake:image-hash", &outcome.hash())), "{tags:?}");
     assert!(tags.contains(&("Name", "quickstart")), "{tags:?}");
     assert_eq!(endpoint.instances().len(), 1);

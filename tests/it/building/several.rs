@@ -62,7 +62,8 @@ fn all_builds_of_a_template_run_side_by_side() {
     let lines = outcome.lines_of("pair.amazon-ebs.one");
     assert!(lines.contains(&"one as admin") && !lines.contains(&"only for two"), "{lines:?}");
     assert!(outcome.lines_of("amazon-ebs.one").contains(&"alone"));
-    let (one, two) = (times(&outcome, "pair.amazon-ebs.one"), times(&outcome, "pair.amazon-ebs.two"));
+    let (one, two) =
+        (times(&outcome, "pair.amazon-ebs.one"), times(&outcome, "pair.amazon-ebs.two"));
     assert!(one.0 < two.1 && two.0 < one.1, "one after the other: {one:?}, {two:?}");
 }
 
@@ -71,7 +72,8 @@ fn builds_are_chosen_by_name() {
     if !root("building in the sandbox") {
         return;
     }
-    let outcome = build(&["-only=pair.amazon-ebs.one,*.two", "-except=pair.amazon-ebs.one"]).expect(0);
+    let outcome =
+        build(&["-only=pair.amazon-ebs.one,*.two", "-except=pair.amazon-ebs.one"]).expect(0);
     assert_eq!(outcome.images().len(), 1, "{}", outcome.stdout);
     assert!(outcome.lines_of("pair.amazon-ebs.two").contains(&"only for two"));
 }
@@ -82,7 +84,8 @@ fn builds_run_one_after_the_other_when_only_one_may_run() {
         return;
     }
     let outcome = build(&["-parallel-builds=1", "-only=pair.*"]).expect(0);
-    let (one, two) = (times(&outcome, "pair.amazon-ebs.one"), times(&outcome, "pair.amazon-ebs.two"));
+    let (one, two) =
+        (times(&outcome, "pair.amazon-ebs.one"), times(&outcome, "pair.amazon-ebs.two"));
     assert!(one.1 <= two.0 || two.1 <= one.0, "side by side: {one:?}, {two:?}");
 }
 

@@ -26,7 +26,8 @@ fn scripts_get_their_environment_however_they_are_executed() {
     }
     let script = "echo $(id -un): $WORD, $PACKER_BUILD_NAME, $PACKER_BUILDER_TYPE";
     let word = r#"environment_vars = ["WORD=it's ok"]"#;
-    let executed = |command: &str| shell_with(&format!("{word}\n    execute_command = {command}"), script);
+    let executed =
+        |command: &str| shell_with(&format!("{word}\n    execute_command = {command}"), script);
     let steps = [
         shell_with(word, script),
         executed(r#""chmod +x {{ .Path }}; {{ .Vars }} sudo -E {{ .Path }}""#),
@@ -42,7 +43,8 @@ fn scripts_get_their_environment_however_they_are_executed() {
         .filter(|line| line.ends_with(", t, amazon-ebs") && !line.starts_with('+'))
         .map(|line| line.split(',').next().unwrap_or_default().to_owned())
         .collect();
-    let expected = ["admin", "root", "root", "root", "admin"].map(|user| format!("{user}: it's ok"));
+    let expected =
+        ["admin", "root", "root", "root", "admin"].map(|user| format!("{user}: it's ok"));
     assert_eq!(said, expected, "{}", outcome.stdout);
 }
 
@@ -51,11 +53,17 @@ fn a_script_leaves_no_trace_of_itself() {
     if !root("building in the sandbox") {
         return;
     }
-    let steps = shell("echo first") + &shell_with("use_env_var_file = true", "echo second") + &shell("ls -A /tmp | sed 's/_.*//;s/^/in tmp: /'");
+    let steps = shell("echo first")
+        + &shell_with("use_env_var_file = true", "echo second")
+        + &shell("ls -A /tmp | sed 's/_.*//;s/^/in tmp: /'");
     let (_workspace, outcome) = build(&steps);
     let outcome = outcome.expect(0);
-    let seen: Vec<_> =
-        outcome.lines_of("amazon-ebs.t").into_iter().filter(|line| line.starts_with("in tmp")).map(str::to_owned).collect();
+    let seen: Vec<_> = outcome
+        .lines_of("amazon-ebs.t")
+        .into_iter()
+        .filter(|line| line.starts_with("in tmp"))
+        .map(str::to_owned)
+        .collect();
     // The one that runs.
     assert_eq!(seen, ["in tmp: script"]);
 }
@@ -65,7 +73,8 @@ fn a_failing_script_fails_the_build_and_the_rest_is_not_run() {
     if !root("building in the sandbox") {
         return;
     }
-    let (_workspace, outcome) = build(&(shell("false; echo not reached") + &shell("echo nor this")));
+    let (_workspace, outcome) =
+        build(&(shell("false; echo not reached") + &shell("echo nor this")));
     let outcome = outcome.expect(1);
     assert!(!outcome.stdout.contains("reached") && !outcome.stdout.contains("nor this"));
     assert!(outcome.stdout.contains("exit status: 1"), "{}", outcome.stdout);
@@ -102,7 +111,8 @@ fn a_step_is_tried_again_as_often_as_the_template_says() {
     if !root("building in the sandbox") {
         return;
     }
-    let script = "echo x >> /tmp/attempts; test $(wc -l < /tmp/attempts) -ge 3 && echo at the third";
+    let script =
+        "echo x >> /tmp/attempts; test $(wc -l < /tmp/attempts) -ge 3 && echo at the third";
     let (_workspace, outcome) = build(&shell_with("max_retries = 2", script));
     assert_says(&outcome.expect(0), &["at the third"]);
     let (_workspace, outcome) = build(&shell_with("max_retries = 1", script));
@@ -127,7 +137,10 @@ fn a_pause_before_a_step_is_kept_and_said() {
         return;
     }
     let steps = shell("date +%s%N > /tmp/then")
-        + &shell_with("pause_before = \"1500ms\"", "test $(($(date +%s%N) - $(cat /tmp/then))) -ge 1500000000");
+        + &shell_with(
+            "pause_before = \"1500ms\"",
+            "test $(($(date +%s%N) - $(cat /tmp/then))) -ge 1500000000",
+        );
     let (_workspace, outcome) = build(&steps);
     assert_says(&outcome.expect(0), &["Pausing 1.5s before the next provisioner..."]);
 }
@@ -150,7 +163,10 @@ fn the_error_cleanup_step_runs_after_a_failure_only() {
     if !root("building in the sandbox") {
         return;
     }
-    let cleanup = |steps: &str| steps.to_owned() + "error-cleanup-provisioner \"shell\" {\n    inline = [\"echo cleaned up after $(cat /tmp/mark)\"]\n  }\n";
+    let cleanup = |steps: &str| {
+        steps.to_owned()
+            + "error-cleanup-provisioner \"shell\" {\n    inline = [\"echo cleaned up after $(cat /tmp/mark)\"]\n  }\n"
+    };
     let (_workspace, outcome) = build(&cleanup(&shell("echo a failure > /tmp/mark; exit 3")));
     let outcome = outcome.expect(1);
     assert_says(&outcome, &["cleaned up after a failure"]);

@@ -18,7 +18,8 @@ fn listing(directory: &str) -> String {
 
 /// The lines of a listing. What links are allowed to do differs, so their mode is left out.
 fn entries<'a>(lines: impl IntoIterator<Item = &'a str>) -> BTreeSet<String> {
-    let is_digest = |line: &str| line.len() > 66 && line.as_bytes()[..64].iter().all(u8::is_ascii_hexdigit);
+    let is_digest =
+        |line: &str| line.len() > 66 && line.as_bytes()[..64].iter().all(u8::is_ascii_hexdigit);
     lines
         .into_iter()
         .filter(|line| line.starts_with("entry ") || is_digest(line))
@@ -39,13 +40,17 @@ fn there(outcome: &Outcome) -> BTreeSet<String> {
 
 fn upload(source: &Path, slash: &str, destination: &str) -> String {
     let source = quoted(&format!("{}{slash}", source.display()));
-    format!("provisioner \"file\" {{\n    source = {source}\n    destination = {}\n  }}\n", quoted(destination))
+    format!(
+        "provisioner \"file\" {{\n    source = {source}\n    destination = {}\n  }}\n",
+        quoted(destination)
+    )
 }
 
 /// A directory with everything that is easily lost on the way.
 fn difficult(workspace: &Workspace) -> std::path::PathBuf {
     let directory = workspace.path().join("payload");
-    let megabytes: Vec<u8> = (0..20_u32 << 18).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
+    let megabytes: Vec<u8> =
+        (0..20_u32 << 18).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
     for (name, mode, bytes) in [
         ("plain", 0o644, &b"text\n"[..]),
         ("program", 0o755, b"#!/bin/sh\n"),
@@ -114,8 +119,12 @@ fn without_a_slash_at_its_end_the_directory_itself_arrives() {
         + &upload(&source, "", "/tmp/new")
         + &shell("cd /tmp && find payload into spread new -type f | sort | sed 's/^/found /'");
     let outcome = workspace.build(workspace.write("t.pkr.hcl", template(&steps))).expect(0);
-    let found: Vec<_> =
-        outcome.lines_of("amazon-ebs.t").iter().filter_map(|line| line.strip_prefix("found ")).map(str::to_owned).collect();
+    let found: Vec<_> = outcome
+        .lines_of("amazon-ebs.t")
+        .iter()
+        .filter_map(|line| line.strip_prefix("found "))
+        .map(str::to_owned)
+        .collect();
     assert_eq!(
         found,
         [
@@ -143,7 +152,9 @@ fn files_and_content_go_where_the_destination_says() {
     let steps = upload(&program, "", "/tmp/renamed")
         + &upload(&program, "", "/tmp/")
         + "provisioner \"file\" {\n    content = \"line ${1 + 1}\\n\"\n    destination = \"/tmp/content\"\n  }\n"
-        + &shell("/tmp/renamed && sudo /tmp/program && stat -c '%a %U %s' /tmp/content && cat /tmp/content");
+        + &shell(
+            "/tmp/renamed && sudo /tmp/program && stat -c '%a %U %s' /tmp/content && cat /tmp/content",
+        );
     let outcome = workspace.build(workspace.write("t.pkr.hcl", template(&steps))).expect(0);
     let lines = outcome.lines_of("amazon-ebs.t");
     for line in ["ran as admin", "ran as root", "644 admin 7", "line 2"] {

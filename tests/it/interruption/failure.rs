@@ -27,7 +27,44 @@ fn a_failing_script_leaves_an_empty_sandbox() {
     endpoint.assert_only_images();
     endpoint.stop();
     workspace.assert_nothing_runs();
-    assert_snapshot!(readable(&outcome.stdout), @"");
+    assert_snapshot!(readable(&outcome.stdout), @r#"
+    ==> amazon-ebs.t: Found Image ID: ami-[id] (stand-in-for-ami-[id])
+    ==> amazon-ebs.t: Sandbox base that stands in for it: host ([system])
+    ==> amazon-ebs.t: Image hash: [hash]
+    ==> amazon-ebs.t: Image name: t-[hash]
+    ==> amazon-ebs.t: Prevalidating AMI Name: t-[hash]
+    ==> amazon-ebs.t: Creating temporary keypair: packer_[uuid]
+    ==> amazon-ebs.t: Keypair: packer_[uuid]
+    ==> amazon-ebs.t: Creating temporary security group for this instance: packer_[uuid]
+    ==> amazon-ebs.t: Security group: sg-[id] (packer_[uuid])
+    ==> amazon-ebs.t: Authorizing access to port 22 from [0.0.0.0/0] in the temporary security group...
+    ==> amazon-ebs.t: Launching a source AWS instance...
+    ==> amazon-ebs.t: Instance ID: i-[id] (t3.micro)
+    ==> amazon-ebs.t: Waiting for instance (i-[id]) to become running...
+    ==> amazon-ebs.t: Using SSH communicator to connect: [address]
+    ==> amazon-ebs.t: Waiting for SSH to become available...
+    ==> amazon-ebs.t: Connected!
+    ==> amazon-ebs.t: Provisioning with shell script: inline
+    ==> amazon-ebs.t: to standard output
+    ==> amazon-ebs.t: the reason
+    ==> amazon-ebs.t: Deleting temporary keypair...
+    ==> amazon-ebs.t: Deleted keypair: packer_[uuid]
+    ==> amazon-ebs.t: Terminating the source AWS instance...
+    ==> amazon-ebs.t: Terminated instance: i-[id]
+    ==> amazon-ebs.t: Deleting temporary security group...
+    ==> amazon-ebs.t: Deleted security group: sg-[id]
+    ==> amazon-ebs.t: Steps took: prepare [time], launch [time], connect [time], teardown [time]
+    Build 'amazon-ebs.t' errored after [time]: provisioning failed
+    Script exited with non-zero exit status: 3. Allowed exit codes are: [0]
+
+    ==> Wait completed after [time]
+
+    ==> Some builds didn't complete successfully and had errors:
+    --> amazon-ebs.t: provisioning failed
+    Script exited with non-zero exit status: 3. Allowed exit codes are: [0]
+
+    ==> Builds finished but no artifacts were created.
+    "#);
 }
 
 #[test]
@@ -64,7 +101,8 @@ fn an_instance_that_cannot_be_launched_leaves_nothing() {
     if !root("building in the sandbox") {
         return;
     }
-    let (_workspace, endpoint, outcome) = with_faults(&["RunInstances:*:unauthorized"], &[], "true");
+    let (_workspace, endpoint, outcome) =
+        with_faults(&["RunInstances:*:unauthorized"], &[], "true");
     let outcome = outcome.expect(1);
     assert!(outcome.stdout.contains("UnauthorizedOperation"), "{}", outcome.stdout);
     assert!(endpoint.instances().is_empty());
@@ -90,8 +128,11 @@ fn what_cannot_be_deleted_is_listed_with_an_exit_code_of_its_own() {
     if !root("building in the sandbox") {
         return;
     }
-    let (_workspace, endpoint, outcome) =
-        with_faults(&["DeleteSecurityGroup:*:unauthorized", "DeleteKeyPair:*:unauthorized"], &[], "true");
+    let (_workspace, endpoint, outcome) = with_faults(
+        &["DeleteSecurityGroup:*:unauthorized", "DeleteKeyPair:*:unauthorized"],
+        &[],
+        "true",
+    );
     let outcome = outcome.expect(3);
     let left: Vec<_> =
         outcome.stdout.lines().filter(|line| line.contains("Left behind in us-east-1: ")).collect();
@@ -129,7 +170,8 @@ fn ids_that_take_time_to_be_found_are_waited_for() {
         return;
     }
     let workspace = Workspace::new();
-    let latency = "visible=300ms,running=200ms,stopped=200ms,snapshot=200ms,image=200ms,terminated=200ms";
+    let latency =
+        "visible=300ms,running=200ms,stopped=200ms,snapshot=200ms,image=200ms,terminated=200ms";
     let endpoint = Endpoint::start(&workspace, &["--latency", latency]);
     let path = workspace.write("t.pkr.hcl", template(&shell("true")));
     endpoint.build(&workspace, &[], &path).expect(0);

@@ -33,7 +33,42 @@ fn ctrl_c_in_the_middle_of_a_script_leaves_nothing() {
     endpoint.assert_only_images();
     endpoint.stop();
     workspace.assert_nothing_runs();
-    assert_snapshot!(readable(&outcome.stdout), @"");
+    assert_snapshot!(readable(&outcome.stdout), @r#"
+    ==> amazon-ebs.t: Found Image ID: ami-[id] (stand-in-for-ami-[id])
+    ==> amazon-ebs.t: Sandbox base that stands in for it: host ([system])
+    ==> amazon-ebs.t: Image hash: [hash]
+    ==> amazon-ebs.t: Image name: t-[hash]
+    ==> amazon-ebs.t: Prevalidating AMI Name: t-[hash]
+    ==> amazon-ebs.t: Creating temporary keypair: packer_[uuid]
+    ==> amazon-ebs.t: Keypair: packer_[uuid]
+    ==> amazon-ebs.t: Creating temporary security group for this instance: packer_[uuid]
+    ==> amazon-ebs.t: Security group: sg-[id] (packer_[uuid])
+    ==> amazon-ebs.t: Authorizing access to port 22 from [0.0.0.0/0] in the temporary security group...
+    ==> amazon-ebs.t: Launching a source AWS instance...
+    ==> amazon-ebs.t: Instance ID: i-[id] (t3.micro)
+    ==> amazon-ebs.t: Waiting for instance (i-[id]) to become running...
+    ==> amazon-ebs.t: Using SSH communicator to connect: [address]
+    ==> amazon-ebs.t: Waiting for SSH to become available...
+    ==> amazon-ebs.t: Connected!
+    ==> amazon-ebs.t: Provisioning with shell script: inline
+    ==> amazon-ebs.t: begun
+    ==> Cancelling build after receiving interrupt
+    ==> amazon-ebs.t: Deleting temporary keypair...
+    ==> amazon-ebs.t: Deleted keypair: packer_[uuid]
+    ==> amazon-ebs.t: Terminating the source AWS instance...
+    ==> amazon-ebs.t: Terminated instance: i-[id]
+    ==> amazon-ebs.t: Deleting temporary security group...
+    ==> amazon-ebs.t: Deleted security group: sg-[id]
+    ==> amazon-ebs.t: Steps took: prepare [time], launch [time], connect [time], teardown [time]
+    Build 'amazon-ebs.t' errored after [time]: the build was interrupted
+
+    ==> Wait completed after [time]
+
+    ==> Some builds didn't complete successfully and had errors:
+    --> amazon-ebs.t: the build was interrupted
+
+    ==> Builds finished but no artifacts were created.
+    "#);
 }
 
 #[test]
@@ -156,10 +191,13 @@ fn a_killed_bake_leaves_no_process_and_no_mount() {
     let workspace = Workspace::new();
     let mut running = Running::start(workspace.building(&[], slow(&workspace)));
     running.wait_for(": begun");
+    // Otherwise what follows would prove nothing: bake itself, the instance's init, its script.
+    assert!(workspace.running().len() >= 3, "{:?}", workspace.running());
     running.signal(Signal::KILL);
     running.finish().expect(137);
     let start = Instant::now();
     while !workspace.running().is_empty() && start.elapsed() < Duration::from_secs(10) {
+        #[expect(clippy::disallowed_methods, reason = "nothing tells when processes end")]
         sleep(Duration::from_millis(20));
     }
     assert_eq!(workspace.running(), Vec::<String>::new());

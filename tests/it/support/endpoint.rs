@@ -55,7 +55,12 @@ impl Endpoint {
 
     /// Builds a template here.
     #[track_caller]
-    pub(crate) fn build(&self, workspace: &Workspace, options: &[&str], template: &Path) -> Outcome {
+    pub(crate) fn build(
+        &self,
+        workspace: &Workspace,
+        options: &[&str],
+        template: &Path,
+    ) -> Outcome {
         let mut command = workspace.command(["build"]);
         command.args(options).arg(template);
         Running::start(self.used_by(command)).finish()

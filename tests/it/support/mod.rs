@@ -22,6 +22,7 @@ pub(crate) fn repository() -> PathBuf {
 }
 
 /// Whether the slow suites are to run; says so when not.
+#[expect(clippy::print_stderr, reason = "whoever reads a test's output has to know")]
 pub(crate) fn all_suites(what: &str) -> bool {
     let wanted = std::env::var_os("BAKE_TEST_ALL").is_some();
     if !wanted {
@@ -31,6 +32,7 @@ pub(crate) fn all_suites(what: &str) -> bool {
 }
 
 /// Whether this process may make namespaces and mounts; says so when not.
+#[expect(clippy::print_stderr, reason = "whoever reads a test's output has to know")]
 pub(crate) fn root(what: &str) -> bool {
     let root = rustix::process::geteuid().is_root();
     if !root {

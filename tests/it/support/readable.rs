@@ -12,10 +12,13 @@ pub(crate) fn readable(text: &str) -> String {
         (r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", "[uuid]"),
         (r"\b(ami|i|sg|vol|snap)-[0-9a-f]{8,17}\b", "$1-[id]"),
         (r"\b[0-9a-f]{64}\b", "[hash]"),
-        (r"\bquickstart-[0-9a-f]{12}\b", "quickstart-[hash]"),
+        (r"\b(quickstart|t)-[0-9a-f]{12}\b", "$1-[hash]"),
         (r"host \(.*\)", "host ([system])"),
         (r"127(\.\d+){3}:\d+", "[address]"),
-        (r"(in|prepare|launch|connect|provision|stop|image|publish|teardown) [0-9.]+m?s", "$1 [time]"),
+        (
+            r"(in|prepare|launch|connect|provision|stop|image|publish|teardown) [0-9.]+m?s",
+            "$1 [time]",
+        ),
         (r"after \d+ (milli)?seconds?( \d+ milliseconds?)?", "after [time]"),
     ] {
         let pattern = Regex::new(pattern).expect("a pattern");

@@ -62,10 +62,7 @@ impl Workspace {
 
     /// Runs bake to its end.
     #[track_caller]
-    pub(crate) fn bake<S: AsRef<OsStr>>(
-        &self,
-        arguments: impl IntoIterator<Item = S>,
-    ) -> Outcome {
+    pub(crate) fn bake<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Outcome {
         Running::start(self.command(arguments)).finish()
     }
 
@@ -116,7 +113,8 @@ impl Workspace {
                 let bytes = fs::read(process.join(name)).unwrap_or_default();
                 String::from_utf8_lossy(&bytes).replace('\0', " ")
             };
-            let ours = ["cmdline", "environ", "mountinfo"].iter().any(|name| read(name).contains(home));
+            let ours =
+                ["cmdline", "environ", "mountinfo"].iter().any(|name| read(name).contains(home));
             ours.then(|| format!("{}: {}", process.display(), read("cmdline")))
         });
         mounts.chain(processes).collect()
