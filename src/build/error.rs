@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use crate::aws::AwsError;
 use crate::communicator::CommunicatorError;
+use crate::diagnostic::Span;
 use crate::event::ResourceKind;
-use crate::provision::ProvisionError;
+use crate::provision::StepFailed;
 
 use super::context::BoxError;
 
@@ -63,8 +64,8 @@ pub enum BuildError {
     #[error("cannot connect to the instance")]
     Connect(#[source] BoxError),
     /// A provisioner failed.
-    #[error("provisioning failed")]
-    Provision(#[source] BoxError),
+    #[error("{0}")]
+    Provision(BoxError),
     /// A Go-template text could not be rendered.
     #[error("`{option}` cannot be rendered: {message}")]
     Render {
@@ -109,6 +110,16 @@ impl BuildError {
     pub fn option_name(&self) -> Option<&'static str> {
         match self {
             Self::Option { option, .. } | Self::Render { option, .. } => Some(option),
+            _ => None,
+        }
+    }
+
+    /// The provisioner that it comes from, where there is one.
+    pub fn step_place(&self) -> Option<&Span> {
+        match self {
+            Self::Provision(error) => {
+                error.downcast_ref::<StepFailed>().map(|failed| &failed.place)
+            }
             _ => None,
         }
     }
@@ -159,8 +170,8 @@ impl BuildError {
 
 /// What the rooms below say about their errors.
 fn hints_of(error: &(dyn std::error::Error + 'static)) -> Vec<String> {
-    if let Some(error) = error.downcast_ref::<ProvisionError>() {
-        error.hints()
+    if let Some(failed) = error.downcast_ref::<StepFailed>() {
+        failed.error.hints()
     } else if let Some(error) = error.downcast_ref::<CommunicatorError>() {
         error.hints()
     } else {

@@ -21,13 +21,20 @@ impl Places {
     /// The whole error, one cause a line, with the piece of the template that asks for it.
     pub fn show(&self, error: &BuildError) -> String {
         let report = error.report();
-        let Some(option) = error.option_name() else { return report };
-        let Some(span) = self.options.get(option).or(self.owner.as_ref()) else { return report };
+        let Some(span) = self.place(error) else { return report };
         let finding = Diagnostic::error("option", "").at(span, "");
         let text = render(&finding.into(), Style::default());
         // The first line is the summary, which the caller puts into a line of its own.
         let snippet = text.split_once('\n').map_or("", |(_, snippet)| snippet).trim_end();
         format!("{report}\n{snippet}")
+    }
+
+    /// The provisioner, the option, or the builder that lacks the option.
+    fn place<'a>(&'a self, error: &'a BuildError) -> Option<&'a Span> {
+        error.step_place().or_else(|| {
+            let option = error.option_name()?;
+            self.options.get(option).or(self.owner.as_ref())
+        })
     }
 }
 

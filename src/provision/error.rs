@@ -3,9 +3,19 @@
 use std::time::Duration;
 
 use crate::communicator::CommunicatorError;
-use crate::diagnostic::Diagnostics;
+use crate::diagnostic::{Diagnostics, Span};
 use crate::plan::ReadError;
 use crate::template::schema::format_go_duration;
+
+/// A step that failed for good, and where the template has it.
+#[derive(Debug, thiserror::Error)]
+#[error("{error}")]
+pub struct StepFailed {
+    /// Why.
+    pub error: ProvisionError,
+    /// The provisioner block.
+    pub place: Span,
+}
 
 /// Why a step failed. [`hints`](ProvisionError::hints) says what to do.
 #[derive(Debug, thiserror::Error)]

@@ -16,7 +16,7 @@ mod test_support;
 #[cfg(test)]
 mod tests;
 
-pub use error::ProvisionError;
+pub use error::{ProvisionError, StepFailed};
 pub use provisioner::{Provisioner, StepContext, StepRun};
 pub use run::{run_step, run_steps};
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::{PROVISIONERS, ProvisionError, StepContext, StepRun};
+use super::{PROVISIONERS, ProvisionError, StepContext, StepFailed, StepRun};
 use crate::event::Fact;
 use crate::plan::{Plan, StepPlan};
 use crate::template::schema::format_go_duration;
@@ -15,9 +15,12 @@ use crate::template::schema::format_go_duration;
 /// # Errors
 ///
 /// That of the step that failed.
-pub async fn run_steps(plan: &Plan, context: StepContext<'_>) -> Result<(), ProvisionError> {
+pub async fn run_steps(plan: &Plan, context: StepContext<'_>) -> Result<(), StepFailed> {
     for (index, step) in plan.steps.iter().enumerate() {
-        run_step(index, step, context).await?;
+        run_step(index, step, context).await.map_err(|error| StepFailed {
+            error,
+            place: step.planned.component.owner.clone(),
+        })?;
     }
     Ok(())
 }

@@ -92,7 +92,7 @@ pub(super) async fn run_all(
     };
     let result = run_steps(plan, context).await;
     drop(emitter);
-    (result, told.await.unwrap())
+    (result.map_err(|failed| failed.error), told.await.unwrap())
 }
 
 /// The lines of output among what was told.

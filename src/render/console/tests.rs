@@ -84,7 +84,7 @@ async fn a_log_of_two_builds_ends_with_what_came_of_both() {
         }),
         ("amazon-ebs.a", finished("ami-1", false)),
         ("amazon-ebs.b", Fact::BuildFailed {
-            error: "provisioning failed\nScript exited with non-zero exit status: 7".to_owned(),
+            error: "Script exited with non-zero exit status: 7\n --> web.pkr.hcl:9:3".to_owned(),
             hints: vec!["read the output above".to_owned()],
             elapsed: Duration::from_secs(61),
             cancelled: false,
@@ -99,14 +99,14 @@ async fn a_log_of_two_builds_ends_with_what_came_of_both() {
     ==> amazon-ebs.b: two words
     ==> amazon-ebs.a: Steps took: launch 1.4s
     Build 'amazon-ebs.a' finished after 8 seconds 922 milliseconds.
-    Build 'amazon-ebs.b' errored after 1 minute 1 second: provisioning failed
-    Script exited with non-zero exit status: 7
+    Build 'amazon-ebs.b' errored after 1 minute 1 second: Script exited with non-zero exit status: 7
+     --> web.pkr.hcl:9:3
 
     ==> Wait completed after 1 minute 2 seconds
 
     ==> Some builds didn't complete successfully and had errors:
-    --> amazon-ebs.b: provisioning failed
-    Script exited with non-zero exit status: 7
+    --> amazon-ebs.b: Script exited with non-zero exit status: 7
+     --> web.pkr.hcl:9:3
         hint: read the output above
 
     ==> Builds finished. The artifacts of successful builds are:
