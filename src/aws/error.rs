@@ -214,6 +214,9 @@ impl AwsError {
                 "check `iam_instance_profile`: the name of an instance profile, not of a role"
                     .to_owned()
             }
+            "InvalidParameterValue" if self.message.contains("InstanceType") => {
+                "check `instance_type`".to_owned()
+            }
             "RequestLimitExceeded" | "Throttling" | "ThrottlingException" => {
                 "the account's API rate is used up; try later or raise `max_retries`".to_owned()
             }
@@ -351,13 +354,17 @@ fn mentions_credentials(chain: &str) -> bool {
     chain.contains("credential") || chain.contains("identity") || chain.contains("sso token")
 }
 
+/// What the SDK's layers say about themselves rather than about what happened.
+const HOLLOW: &[&str] = &["dispatch failure", "io error", "other"];
+
 /// The causes from the outermost to the root, without repeating one.
 fn chain(error: &dyn Error) -> String {
     let mut parts: Vec<String> = Vec::new();
     let mut next = Some(error);
     while let Some(error) = next {
         let text = error.to_string();
-        if parts.last().is_none_or(|last| !last.contains(&text)) {
+        let is_news = parts.last().is_none_or(|last| !last.contains(&text));
+        if is_news && !HOLLOW.contains(&text.as_str()) {
             parts.push(text);
         }
         next = error.source();

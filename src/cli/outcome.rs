@@ -22,7 +22,7 @@ pub(super) fn report(found: &Diagnostics, mask: &Mask) {
     if found.is_empty() {
         return;
     }
-    let text = render(found, Style { colour: true, ..Style::default() });
+    let text = render(&found.in_file_order(), Style { colour: true, ..Style::default() });
     let mut out = anstream::stderr().lock();
     drop(out.write_all(mask.apply(&text).as_bytes()));
 }

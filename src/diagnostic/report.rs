@@ -148,6 +148,27 @@ impl Diagnostics {
         self.found.len()
     }
 
+    /// The findings as people read them: those of a file from its top to its end, each once, even
+    /// when several builds have come upon it. Those without a place stay in front of what follows.
+    #[must_use]
+    pub fn in_file_order(&self) -> Self {
+        let mut files = Vec::new();
+        let mut found: Vec<((usize, usize), &Diagnostic)> = Vec::new();
+        for one in &self.found {
+            let place = one.primary.as_ref().map(|label| &label.span);
+            let file = place.map(|span| std::sync::Arc::as_ptr(span.source()));
+            let number = files.iter().position(|known| *known == file).unwrap_or_else(|| {
+                files.push(file);
+                files.len() - 1
+            });
+            if found.iter().all(|(_, known)| *known != one) {
+                found.push(((number, place.map_or(0, |span| span.range().start)), one));
+            }
+        }
+        found.sort_by_key(|(place, _)| *place);
+        found.into_iter().map(|(_, one)| one.clone()).collect()
+    }
+
     /// The findings in order.
     pub fn iter(&self) -> std::slice::Iter<'_, Diagnostic> {
         self.found.iter()
@@ -177,5 +198,27 @@ impl IntoIterator for Diagnostics {
 
     fn into_iter(self) -> Self::IntoIter {
         self.found.into_iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Source;
+    use super::*;
+
+    #[test]
+    fn findings_are_told_once_and_from_the_top_of_each_file() {
+        let (one, other) = (Source::new("a", "0123456789"), Source::new("b", "0123456789"));
+        let at = |source, start| {
+            let span = Span::new(source, start..start + 1);
+            Diagnostic::error("x", "wrong").at(&span, "")
+        };
+        let places = [at(&one, 7), at(&other, 5), at(&one, 2), at(&one, 7), at(&other, 1)];
+        let ordered = places.into_iter().collect::<Diagnostics>().in_file_order();
+        let told: Vec<_> = ordered
+            .iter()
+            .filter_map(|one| one.primary.as_ref().map(|label| label.span.to_string()))
+            .collect();
+        assert_eq!(told, ["a:1:3", "a:1:8", "b:1:2", "b:1:6"]);
     }
 }

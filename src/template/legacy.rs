@@ -95,6 +95,8 @@ pub(super) fn read(root: &Node, directory: &Path, diagnostics: &mut Diagnostics)
     };
     match named.get("builders") {
         Some(member) => builders(&member.value, &mut template, &mut build, diagnostics),
+        // A misspelt `builders` has been told already.
+        None if diagnostics.has_errors() => {}
         None => diagnostics.push(
             Diagnostic::error("missing-builders", "the template has no `builders`")
                 .at(&root.span.slice(0..1), "at least one builder is required"),

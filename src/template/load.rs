@@ -138,15 +138,16 @@ pub(super) fn read_source(path: &Path) -> Result<Arc<Source>, Diagnostics> {
     }
     let bytes = std::fs::read(path)
         .map_err(|error| failed(format!("cannot read `{}`: {error}", path.display())))?;
-    String::from_utf8(bytes).map(|text| Source::new(path.display().to_string(), text)).map_err(
-        |error| {
-            failed(format!(
-                "`{}` is not UTF-8: byte {} is no text",
-                path.display(),
-                error.utf8_error().valid_up_to()
-            ))
-        },
-    )
+    let name = path.display().to_string();
+    String::from_utf8(bytes).map(|text| Source::new(name.clone(), text)).map_err(|error| {
+        let start = error.utf8_error().valid_up_to();
+        let source = Source::new(name.clone(), String::from_utf8_lossy(error.as_bytes()));
+        let place = Span::new(&source, start..start + char::REPLACEMENT_CHARACTER.len_utf8());
+        Diagnostic::error("not-utf-8", format!("`{name}` is not UTF-8"))
+            .at(&place, "no character begins with this byte")
+            .help("save the file as UTF-8")
+            .into()
+    })
 }
 
 fn format_of(path: &Path, source: &Arc<Source>) -> Result<Format, Diagnostics> {

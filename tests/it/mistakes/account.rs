@@ -27,7 +27,7 @@ fn no_credentials() {
             command.env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY");
         }),
         @"
-    --> amazon-ebs.web: GetCallerIdentity failed at ENDPOINT (us-east-1): dispatch failure: other: the credential provider was not enabled: no credentials found in chain. Attempted:
+    --> amazon-ebs.web: GetCallerIdentity failed at ENDPOINT (us-east-1): the credential provider was not enabled: no credentials found in chain. Attempted:
       Environment: the credential provider was not enabled: environment variable not set
       Profile: the credential provider was not enabled
       WebIdentityToken: the credential provider was not enabled: $AWS_WEB_IDENTITY_TOKEN_FILE was not set
@@ -53,13 +53,13 @@ fn no_region() {
 #[test]
 fn a_profile_that_does_not_exist() {
     let mistake = Mistake::build(&["web.pkr.hcl"])
-        .file("web.pkr.hcl", with_options("  profile       = \"nobodys\""));
+        .file("web.pkr.hcl", with_options(r#"  profile       = "nobodys""#));
     insta::assert_snapshot!(
         error_of(&mistake, |command| {
             command.env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY");
         }),
         @"
-    --> amazon-ebs.web: GetCallerIdentity failed at ENDPOINT (us-east-1): dispatch failure: other: the credential provider was not enabled: no credentials found in chain. Attempted:
+    --> amazon-ebs.web: GetCallerIdentity failed at ENDPOINT (us-east-1): the credential provider was not enabled: no credentials found in chain. Attempted:
       Environment: the credential provider was not enabled: environment variable not set
       Profile: the credential provider was not enabled
       WebIdentityToken: the credential provider was not enabled: $AWS_WEB_IDENTITY_TOKEN_FILE was not set
@@ -77,7 +77,7 @@ fn an_endpoint_where_nothing_listens() {
     let mistake =
         Mistake::build(&["web.pkr.hcl"]).file("web.pkr.hcl", with_options("  max_retries   = 1"));
     insta::assert_snapshot!(error_of(&mistake, |_| {}), @"
-    --> amazon-ebs.web: GetCallerIdentity failed at ENDPOINT (us-east-1): dispatch failure: io error: client error (Connect): tcp connect error: Connection refused (os error 111)
+    --> amazon-ebs.web: GetCallerIdentity failed at ENDPOINT (us-east-1): client error (Connect): tcp connect error: Connection refused (os error 111)
         hint: is something listening at ENDPOINT? it comes from AWS_ENDPOINT_URL, the profile or the template
 
     ==> Builds finished but no artifacts were created.

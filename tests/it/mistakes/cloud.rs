@@ -22,6 +22,10 @@ fn a_filter_without_match() {
     let cloud = Endpoint::start(&workspace, &[]);
     insta::assert_snapshot!(filtering("nothing-like-it-*", "").refused_by(&cloud), @"
     --> amazon-ebs.web: no image in us-east-1 matches name = nothing-like-it-*, owners = self
+     --> web.pkr.hcl:5:3
+      |
+    5 |   source_ami_filter {
+      |   ^^^^^^^^^^^^^^^^^
         hint: check the name pattern, the owners and the region
         hint: deprecated images are left out without `include_deprecated = true`
 
@@ -40,6 +44,10 @@ fn a_malformed_image_id() {
     let mistake = Mistake::build(&["web.pkr.hcl"]).file("web.pkr.hcl", template);
     insta::assert_snapshot!(mistake.refused_by(&cloud), @r#"
     --> amazon-ebs.web: Invalid id: "amy-12345678" (expecting "ami-...")
+     --> web.pkr.hcl:2:19
+      |
+    2 |   source_ami    = "amy-12345678"
+      |                   ^^^^^^^^^^^^^^
 
     ==> Builds finished but no artifacts were created.
     "#);
@@ -71,28 +79,40 @@ fn two_matches_a_name_that_is_taken_and_a_field_that_does_not_exist() {
 
     insta::assert_snapshot!(refused(filtering("base-*", "")), @"
     --> amazon-ebs.web: 2 images match: ami-ID (base-2, TIME), ami-ID (base-1, TIME)
+     --> web.pkr.hcl:5:3
+      |
+    5 |   source_ami_filter {
+      |   ^^^^^^^^^^^^^^^^^
         hint: `most_recent = true` takes the newest; a narrower filter is the safer choice
 
     ==> Builds finished but no artifacts were created.
     ");
 
-    let taken = with_options("  ami_name      = \"base-1\"");
+    let taken = with_options(r#"  ami_name      = "base-1""#);
     let taken = Mistake::build(&["web.pkr.hcl"]).file("web.pkr.hcl", taken);
-    insta::assert_snapshot!(refused(taken), @"
+    insta::assert_snapshot!(refused(taken), @r#"
     --> amazon-ebs.web: the name `base-1` is taken by ami-ID
+     --> web.pkr.hcl:5:19
+      |
+    5 |   ami_name      = "base-1"
+      |                   ^^^^^^^^
         hint: choose another `ami_name`, one with `{{timestamp}}` or `{{ .ImageHash }}` in it, or use -force to replace that image
 
     ==> Builds finished but no artifacts were created.
-    ");
+    "#);
 
     let field = with_options("  ami_name      = \"web-{{ .SourceAMIId }}\"");
     let field = Mistake::build(&["web.pkr.hcl"]).file("web.pkr.hcl", field);
-    insta::assert_snapshot!(refused(field), @"
+    insta::assert_snapshot!(refused(field), @r#"
     --> amazon-ebs.web: the image name `web-{{ .SourceAMIId }}` has `{` `}` in it, which EC2 does not take
+     --> web.pkr.hcl:5:19
+      |
+    5 |   ami_name      = "web-{{ .SourceAMIId }}"
+      |                   ^^^^^^^^^^^^^^^^^^^^^^^^
         hint: the function `clean_resource_name` replaces what is not allowed
 
     ==> Builds finished but no artifacts were created.
-    ");
+    "#);
     assert_eq!(cloud.images().len(), 2);
 }
 
@@ -110,6 +130,7 @@ fn an_instance_type_that_does_not_exist_leaves_nothing() {
     cloud.assert_only_images();
     insta::assert_snapshot!(mistake.error_in(&outcome, cloud.url()), @"
     --> amazon-ebs.web: RunInstances of `ami-12345678` failed at ENDPOINT (us-east-1): InvalidParameterValue: Invalid value 't3.mikro' for InstanceType. (request id ID)
+        hint: check `instance_type`
 
     ==> Builds finished but no artifacts were created.
     ");

@@ -24,17 +24,17 @@ fn a_wrong_type() {
     5 |   run_tags      = ["a"]
       |                   ^^^^^ map(string) is expected
 
-    error[wrong-type]: wrong type for `ebs_optimized`: "perhaps" is neither `true` nor `false`
-     --> web.pkr.hcl:7:19
-      |
-    7 |   ebs_optimized = "perhaps"
-      |                   ^^^^^^^^^ bool is expected
-
     error[wrong-type]: wrong type for `ssh_port`: "many" is not a number
      --> web.pkr.hcl:6:19
       |
     6 |   ssh_port      = "many"
       |                   ^^^^^^ number is expected
+
+    error[wrong-type]: wrong type for `ebs_optimized`: "perhaps" is neither `true` nor `false`
+     --> web.pkr.hcl:7:19
+      |
+    7 |   ebs_optimized = "perhaps"
+      |                   ^^^^^^^^^ bool is expected
     "#);
 }
 
@@ -52,14 +52,6 @@ fn a_bad_duration() {
 #[test]
 fn values_that_do_not_exist() {
     insta::assert_snapshot!(refused(&with_options("  shutdown_behavior = \"terminat\"\n  region        = \"frankfurt\"\n  tenancy       = \"mine\"")), @r#"
-    error[wrong-option]: `frankfurt` is no region
-     --> web.pkr.hcl:6:19
-      |
-    6 |   region        = "frankfurt"
-      |                   ^^^^^^^^^^^
-      |
-      = help: regions look like `eu-west-1`; zones have a letter at their end
-
     error[wrong-option]: `shutdown_behavior` cannot be `terminat`
      --> web.pkr.hcl:5:23
       |
@@ -67,6 +59,14 @@ fn values_that_do_not_exist() {
       |                       ^^^^^^^^^^
       |
       = help: did you mean `terminate`?
+
+    error[wrong-option]: `frankfurt` is no region
+     --> web.pkr.hcl:6:19
+      |
+    6 |   region        = "frankfurt"
+      |                   ^^^^^^^^^^^
+      |
+      = help: regions look like `eu-west-1`; zones have a letter at their end
 
     error[wrong-option]: `tenancy` cannot be `mine`
      --> web.pkr.hcl:7:19
@@ -95,7 +95,7 @@ fn missing_required_options() {
     1 | source "amazon-ebs" "web" {
       | ^^^^^^^^^^^^^^^^^^^^^^^^^
       |
-      = help: such as `t3.micro`
+      = help: for example `instance_type = "t3.micro"`
 
     error[wrong-option]: `ssh_username` is needed
      --> web.pkr.hcl:1:1

@@ -74,7 +74,7 @@ impl Mistake {
     #[track_caller]
     pub(super) fn denied_by(&self, cloud: &Endpoint) -> String {
         let relay = Relay::to(cloud.url());
-        let mut command = self.command(&relay.url());
+        let command = self.command(&relay.url());
         let outcome = Running::start(command).finish().expect(1);
         relay.assert_only_asked();
         self.error_in(&outcome, &relay.url())

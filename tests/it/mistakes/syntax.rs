@@ -45,6 +45,8 @@ fn a_missing_equals_sign() {
       |
     5 |   ami_name        "web"
       |                        ^ not expected here
+      |
+      = help: to set `ami_name`, write `ami_name = …`; the `{` of a block stands on the same line
     "#);
 }
 
@@ -103,14 +105,6 @@ fn a_template_without_builds() {
 #[test]
 fn two_mistakes_are_told_in_the_order_of_the_file() {
     insta::assert_snapshot!(refused(&with_options("  tags {\n    a = \"b\"\n  }\n  ami_users     = 12\n  source_ami_filter = {}")), @"
-    error[attribute-for-block]: `source_ami_filter` is a block, not an argument
-     --> web.pkr.hcl:9:3
-      |
-    9 |   source_ami_filter = {}
-      |   ^^^^^^^^^^^^^^^^^
-      |
-      = help: write `source_ami_filter { … }` without `=`
-
     error[block-for-attribute]: `tags` is an argument, not a block
      --> web.pkr.hcl:5:3
       |
@@ -124,6 +118,14 @@ fn two_mistakes_are_told_in_the_order_of_the_file() {
       |
     8 |   ami_users     = 12
       |                   ^^ list(string) is expected
+
+    error[attribute-for-block]: `source_ami_filter` is a block, not an argument
+     --> web.pkr.hcl:9:3
+      |
+    9 |   source_ami_filter = {}
+      |   ^^^^^^^^^^^^^^^^^
+      |
+      = help: write `source_ami_filter { … }` without `=`
     ");
 }
 
@@ -172,8 +174,12 @@ fn text_that_is_not_utf_8() {
     let mistake = Mistake::build(&["web.pkr.hcl"])
         .file("web.pkr.hcl", [b"# ok\n# caf\xe9\n", after("").as_bytes()].concat());
     insta::assert_snapshot!(mistake.refused(), @"
-    error[unreadable]: `web.pkr.hcl` is not UTF-8: byte 10 is no text
-     |
-     = help: check the path
+    error[not-utf-8]: `web.pkr.hcl` is not UTF-8
+     --> web.pkr.hcl:2:6
+      |
+    2 | # caf�
+      |      ^ no character begins with this byte
+      |
+      = help: save the file as UTF-8
     ");
 }

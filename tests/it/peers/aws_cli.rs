@@ -149,15 +149,15 @@ fn the_aws_cli_leads_an_instance_and_a_key_through_their_lives() {
     aws.answer(&format!("ec2 wait instance-terminated --instance-ids {id}"));
     aws.answer("ec2 delete-key-pair --key-name mine");
 
-    insta::assert_snapshot!(aws.refusal("ec2 describe-key-pairs --key-names mine"), @"");
-    insta::assert_snapshot!(aws.refusal("ec2 describe-images --image-ids web"), @"");
+    insta::assert_snapshot!(aws.refusal("ec2 describe-key-pairs --key-names mine"), @"An error occurred (InvalidKeyPair.NotFound) when calling the DescribeKeyPairs operation: The key pair 'mine' does not exist");
+    insta::assert_snapshot!(aws.refusal("ec2 describe-images --image-ids web"), @r#"An error occurred (InvalidAMIID.Malformed) when calling the DescribeImages operation: Invalid id: "web" (expecting "ami-...")"#);
     insta::assert_snapshot!(
         aws.refusal("ec2 describe-instances --instance-ids i-0123456789abcdef0"),
-        @""
+        @"An error occurred (InvalidInstanceID.NotFound) when calling the DescribeInstances operation: The instance ID 'i-0123456789abcdef0' does not exist"
     );
     insta::assert_snapshot!(
         aws.refusal("ec2 describe-images --owners self --dry-run"),
-        @""
+        @"An error occurred (DryRunOperation) when calling the DescribeImages operation: Request would have succeeded, but DryRun flag is set."
     );
     endpoint.assert_only_images();
     drop(endpoint);

@@ -109,6 +109,7 @@ pub(super) fn await_port(port: u16, what: &str) {
     let started = Instant::now();
     while TcpStream::connect(("127.0.0.1", port)).is_err() {
         assert!(started.elapsed() < Duration::from_secs(60), "{what} does not listen");
+        #[expect(clippy::disallowed_methods, reason = "there is nothing to wait on")]
         std::thread::sleep(Duration::from_millis(20));
     }
 }

@@ -12,13 +12,15 @@ pub(crate) struct Relay {
     state: Arc<State>,
 }
 
+type Look = dyn Fn(&[u8]) + Send + Sync;
+
 struct State {
     upstream: String,
     over: AtomicBool,
     /// What each connection has sent so far.
     requests: Mutex<Vec<Vec<u8>>>,
     /// Sees what a connection has sent so far, before the newest piece of it is passed on.
-    look: Box<dyn Fn(&[u8]) + Send + Sync>,
+    look: Box<Look>,
 }
 
 impl Relay {

@@ -336,6 +336,12 @@ fn explain(error: &Error, text: &str, place: &Place) -> Diagnostic {
         let after =
             if line.contains('=') { "the end of the line" } else { "an argument or a block" };
         (format!("expected {after}, found {found}"), help.map(str::to_owned))
+    } else if wants("`{`") && matches!(token, "\n" | "\r\n" | "") && previous == Some('"') {
+        let name = line.split_whitespace().next().unwrap_or_default();
+        let help = format!(
+            "to set `{name}`, write `{name} = …`; the `{{` of a block stands on the same line"
+        );
+        (format!("expected `{{`, found {found}"), Some(help))
     } else if wants("`{`") && token == "=" {
         (format!("expected `{{`, found {found}"), Some("a block has no `=`: remove it".into()))
     } else if label("object value assignment") {
