@@ -397,8 +397,7 @@ pub(crate) mod tests {
     async fn each_line_is_durable_before_the_next_thing_happens() {
         let storage = InMemory::default();
         let ledger = Ledger::over(Box::new(storage.clone()), "r1", clock()).expect("opens");
-        let entry =
-            announced(&ledger, ResourceKind::KeyPair, "bake_1").await;
+        let entry = announced(&ledger, ResourceKind::KeyPair, "bake_1").await;
         let reading = read(&storage.after_power_cut()).expect("is readable");
         assert_eq!(reading.leftovers.len(), 1);
         assert_eq!(reading.leftovers[0].id, None);
@@ -428,8 +427,7 @@ pub(crate) mod tests {
     async fn a_torn_last_line_counts_as_never_written() {
         let storage = InMemory::default();
         let ledger = Ledger::over(Box::new(storage.clone()), "r1", clock()).expect("opens");
-        let entry =
-            announced(&ledger, ResourceKind::Instance, "token").await;
+        let entry = announced(&ledger, ResourceKind::Instance, "token").await;
         ledger.created(entry, "i-1").await.expect("is written");
         let whole = storage.after_power_cut();
         let before = whole.trim_end().rfind('\n').expect("has lines") + 1;
@@ -449,8 +447,7 @@ pub(crate) mod tests {
         let ledger = Ledger::open(&runs, "r1", clock()).expect("opens");
         let mode = std::fs::metadata(&runs).expect("is there").permissions().mode();
         assert_eq!(mode & 0o777, 0o700);
-        let entry =
-            announced(&ledger, ResourceKind::KeyPair, "bake_1").await;
+        let entry = announced(&ledger, ResourceKind::KeyPair, "bake_1").await;
         assert!(!ledger.close().await.expect("no error"), "something is left");
         assert!(runs.join("r1.jsonl").exists());
         ledger.kept(entry).await.expect("is written");

@@ -17,10 +17,9 @@ use crate::template::schema::format_go_duration;
 /// That of the step that failed.
 pub async fn run_steps(plan: &Plan, context: StepContext<'_>) -> Result<(), StepFailed> {
     for (index, step) in plan.steps.iter().enumerate() {
-        run_step(index, step, context).await.map_err(|error| StepFailed {
-            error,
-            place: step.planned.component.owner.clone(),
-        })?;
+        run_step(index, step, context)
+            .await
+            .map_err(|error| StepFailed { error, place: step.planned.component.owner.clone() })?;
     }
     Ok(())
 }

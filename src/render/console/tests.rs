@@ -71,24 +71,34 @@ fn finished(id: &str, reused: bool) -> Fact {
 async fn a_log_of_two_builds_ends_with_what_came_of_both() {
     let facts = vec![
         ("", started(&["amazon-ebs.a", "amazon-ebs.b"])),
-        ("amazon-ebs.a", Fact::ResourceCreated {
-            kind: ResourceKind::Instance,
-            id: "i-1".to_owned(),
-            detail: "t3.micro".to_owned(),
-        }),
+        (
+            "amazon-ebs.a",
+            Fact::ResourceCreated {
+                kind: ResourceKind::Instance,
+                id: "i-1".to_owned(),
+                detail: "t3.micro".to_owned(),
+            },
+        ),
         ("amazon-ebs.b", output("two words   ")),
-        ("amazon-ebs.a", Fact::StepEnded {
-            step: Step::Launch,
-            outcome: StepOutcome::Succeeded,
-            elapsed: Duration::from_millis(1_400),
-        }),
+        (
+            "amazon-ebs.a",
+            Fact::StepEnded {
+                step: Step::Launch,
+                outcome: StepOutcome::Succeeded,
+                elapsed: Duration::from_millis(1_400),
+            },
+        ),
         ("amazon-ebs.a", finished("ami-1", false)),
-        ("amazon-ebs.b", Fact::BuildFailed {
-            error: "Script exited with non-zero exit status: 7\n --> web.pkr.hcl:9:3".to_owned(),
-            hints: vec!["read the output above".to_owned()],
-            elapsed: Duration::from_secs(61),
-            cancelled: false,
-        }),
+        (
+            "amazon-ebs.b",
+            Fact::BuildFailed {
+                error: "Script exited with non-zero exit status: 7\n --> web.pkr.hcl:9:3"
+                    .to_owned(),
+                hints: vec!["read the output above".to_owned()],
+                elapsed: Duration::from_secs(61),
+                cancelled: false,
+            },
+        ),
         ("", Fact::RunEnded { elapsed: Duration::from_secs(62) }),
     ];
     let (text, summary) = printed(PLAIN, Mask::default(), facts).await;
@@ -120,12 +130,15 @@ async fn a_log_of_two_builds_ends_with_what_came_of_both() {
 async fn what_is_left_is_told() {
     let facts = vec![
         ("", started(&["amazon-ebs.a"])),
-        ("amazon-ebs.a", Fact::ResourceLeft {
-            kind: ResourceKind::SecurityGroup,
-            id: "sg-1".to_owned(),
-            region: "us-east-1".to_owned(),
-            error: "DependencyViolation".to_owned(),
-        }),
+        (
+            "amazon-ebs.a",
+            Fact::ResourceLeft {
+                kind: ResourceKind::SecurityGroup,
+                id: "sg-1".to_owned(),
+                region: "us-east-1".to_owned(),
+                error: "DependencyViolation".to_owned(),
+            },
+        ),
         ("amazon-ebs.a", finished("ami-1", true)),
         ("", Fact::RunEnded { elapsed: Duration::from_secs(1) }),
     ];

@@ -54,14 +54,20 @@ fn a_failing_script_leaves_an_empty_sandbox() {
     ==> amazon-ebs.t: Deleting temporary security group...
     ==> amazon-ebs.t: Deleted security group: sg-[id]
     ==> amazon-ebs.t: Steps took: prepare [time], launch [time], connect [time], teardown [time]
-    Build 'amazon-ebs.t' errored after [time]: provisioning failed
-    Script exited with non-zero exit status: 3. Allowed exit codes are: [0]
+    Build 'amazon-ebs.t' errored after [time]: Script exited with non-zero exit status: 3. Allowed exit codes are: [0]
+     --> [directory]/t.pkr.hcl:8:3
+      |
+    8 |   provisioner "shell" {
+      |   ^^^^^^^^^^^^^^^^^^^
 
     ==> Wait completed after [time]
 
     ==> Some builds didn't complete successfully and had errors:
-    --> amazon-ebs.t: provisioning failed
-    Script exited with non-zero exit status: 3. Allowed exit codes are: [0]
+    --> amazon-ebs.t: Script exited with non-zero exit status: 3. Allowed exit codes are: [0]
+     --> [directory]/t.pkr.hcl:8:3
+      |
+    8 |   provisioner "shell" {
+      |   ^^^^^^^^^^^^^^^^^^^
 
     ==> Builds finished but no artifacts were created.
     "#);

@@ -8,6 +8,7 @@ pub(crate) fn readable(text: &str) -> String {
     let mut text = text.to_owned();
     for (pattern, replacement) in [
         (r"(?m)^.* is (pending|running|stopping|shutting-down)\n", ""),
+        (r"--> /\S*/\.tmp\w+/", "--> [directory]/"),
         (r"packer_[0-9a-f-]{36}", "packer_[uuid]"),
         (r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", "[uuid]"),
         (r"\b(ami|i|sg|vol|snap)-[0-9a-f]{8,17}\b", "$1-[id]"),
