@@ -27,6 +27,8 @@ pub(super) enum Command {
     Validate(TemplateArguments),
     /// Print the template hash of each build, without touching the network.
     Hash(TemplateArguments),
+    /// Bring HCL files into canonical layout.
+    Fmt(FmtArguments),
     /// Run and look after the embedded sandbox.
     Sandbox(SandboxArguments),
 }
@@ -84,6 +86,25 @@ pub(super) enum OnError {
     Cleanup,
     /// Leave everything as it is and list it.
     Abort,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct FmtArguments {
+    /// HCL files, directories with `*.pkr.hcl` and `*.pkrvars.hcl` files, or `-` for standard input.
+    #[arg(required = true, value_name = "PATH")]
+    pub(super) paths: Vec<PathBuf>,
+    /// Write nothing; end with 3 if a file would change.
+    #[arg(long)]
+    pub(super) check: bool,
+    /// Show what changes.
+    #[arg(long)]
+    pub(super) diff: bool,
+    /// Whether to write the files.
+    #[arg(long, value_name = "BOOL", default_value_t = true, num_args = 0..=1, default_missing_value = "true", require_equals = true, action = clap::ArgAction::Set)]
+    pub(super) write: bool,
+    /// Go into directories in directories, too.
+    #[arg(long)]
+    pub(super) recursive: bool,
 }
 
 #[derive(Args, Debug)]

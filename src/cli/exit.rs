@@ -13,6 +13,8 @@ pub enum Exit {
     Usage,
     /// Something could not be removed; the output lists it.
     LeftBehind,
+    /// `fmt -check` found files that are not in canonical layout.
+    WouldChange,
     /// Interrupted by SIGINT; nothing is left behind.
     Interrupted,
     /// Interrupted by SIGTERM; nothing is left behind.
@@ -26,7 +28,8 @@ impl Exit {
             Self::Done => 0,
             Self::Failed => 1,
             Self::Usage => 2,
-            Self::LeftBehind => 3,
+            // Packer's code for it; `fmt` leaves nothing behind.
+            Self::LeftBehind | Self::WouldChange => 3,
             Self::Interrupted => 130,
             Self::Terminated => 143,
         }

@@ -3,6 +3,7 @@
 mod arguments;
 mod build;
 mod exit;
+mod fmt;
 mod hash;
 mod inputs;
 mod outcome;
@@ -34,6 +35,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Build(arguments) => build::run(&arguments),
         Command::Validate(arguments) => validate::run(&arguments),
         Command::Hash(arguments) => hash::run(&arguments),
+        Command::Fmt(arguments) => fmt::run(&arguments),
         Command::Sandbox(arguments) => sandbox::run(&arguments),
     }
 }

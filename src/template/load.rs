@@ -123,7 +123,7 @@ fn has_ending(path: &Path, ending: &str) -> bool {
 }
 
 /// Reads a text file, bounded.
-pub(super) fn read_source(path: &Path) -> Result<Arc<Source>, Diagnostics> {
+pub(crate) fn read_source(path: &Path) -> Result<Arc<Source>, Diagnostics> {
     let failed = |what: String| {
         Diagnostics::from(Diagnostic::error("unreadable", what).help("check the path"))
     };

@@ -4,6 +4,7 @@
 //! - [`go_template`]: Go's text/template and Packer's functions in it;
 //! - [`evaluate`] and [`function`]: expressions to values;
 //! - [`schema`]: options of components, declared once, and their decoding;
+//! - [`layout`]: the canonical layout of HCL;
 //! - [`load`] reads files into a [`Template`], the one typed form of all spellings;
 //! - [`Environment`] gives values to its variables and locals and evaluates its expressions.
 
@@ -14,6 +15,7 @@ pub mod evaluate;
 pub mod function;
 pub mod go_template;
 pub mod json;
+pub mod layout;
 mod legacy;
 mod load;
 mod reader;
@@ -25,5 +27,6 @@ mod version;
 
 pub use declaration::{Build, Labelled, Local, SourceUse, Step, Template, Validation, Variable};
 pub use environment::{BuildScope, Environment, Run};
+pub(crate) use load::read_source;
 pub use load::{Loaded, load};
 pub use variable::VariableInputs;

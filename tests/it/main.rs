@@ -6,6 +6,7 @@
 mod support;
 
 mod building;
+mod commands;
 mod identity;
 mod interruption;
 mod machine;
