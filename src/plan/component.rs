@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::{Planned, Tree};
 use crate::diagnostic::{Diagnostic, Diagnostics, Span};
 use crate::template::schema::{BuildData, Decoded, Decoder, Evaluate, Facts, RawOptions, Schema};
-use crate::template::syntax::Body;
+use crate::template::syntax::{Body, Dialect};
 
 /// A component as a template uses it.
 #[derive(Clone)]
@@ -141,6 +141,17 @@ impl<'a> Planner<'a> {
     /// Where relative paths in options start: the working directory, as in Packer.
     pub fn directory(&self) -> &Path {
         self.directory
+    }
+
+    /// What to do about a path that leads nowhere, in the words of the template's language.
+    pub fn path_help(&self) -> String {
+        let root = match self.component.body.dialect {
+            Dialect::Legacy => "{{template_dir}}",
+            Dialect::Hcl | Dialect::HclJson => "${path.root}",
+        };
+        format!(
+            "paths are relative to the directory in which bake runs; `{root}` is the template's"
+        )
     }
 
     pub(super) fn finish(self) -> Planned {

@@ -37,7 +37,7 @@ pub(super) fn plan(planner: &mut Planner<'_>) {
             Err(error) => planner.error(
                 option,
                 Diagnostic::error("missing-source", error.to_string())
-                    .help("paths are relative to the directory in which bake runs; `${path.root}` is the template's")
+                    .help(planner.path_help())
                     .help("if a step of this build makes it, set `generated = true`"),
             ),
         }

@@ -32,7 +32,7 @@ pub(super) fn plan(planner: &mut Planner<'_>) {
             Err(error) => planner.error(
                 option,
                 Diagnostic::error("missing-script", error.to_string())
-                    .help("paths are relative to the directory in which bake runs; `${path.root}` is the template's"),
+                    .help(planner.path_help()),
             ),
         }
     }

@@ -403,7 +403,8 @@ impl Check<'_, '_> {
         if let Some(file) = &communicator.ssh_private_key_file {
             let path = super::resolve::user_path(self.planner.directory(), file);
             if file != "<unknown>" && !path.is_file() {
-                self.wrong("ssh_private_key_file", format!("there is no file `{file}`"), "");
+                let help = self.planner.path_help();
+                self.wrong("ssh_private_key_file", format!("there is no file `{file}`"), &help);
             }
         }
         self.one_of(
@@ -457,7 +458,8 @@ impl Check<'_, '_> {
                 Ok(bytes) => self.planner.add_tree(USER_DATA, Tree::of_bytes(bytes, 0o644)),
                 Err(error) => {
                     let text = format!("`{file}` cannot be read: {error}");
-                    self.wrong(USER_DATA, text, "");
+                    let help = self.planner.path_help();
+                    self.wrong(USER_DATA, text, &help);
                 }
             }
         }
