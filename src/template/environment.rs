@@ -13,7 +13,7 @@ use super::collect::list_items;
 use super::declaration::{Local, Template};
 use super::evaluate::{FunctionContext, Scope, canonical, evaluate, references};
 use super::go_template::{Available, Data, GoTemplate, Moment, PackerFunctions, Request};
-use super::schema::{BuildData, Evaluate, Resolve};
+use super::schema::{BuildData, Evaluate, Resolve, UnknownField};
 use super::syntax::{Dialect, Expression};
 use super::text::{Texts, UserVariable};
 use super::variable::{VariableInputs, assign, assign_legacy};
@@ -386,8 +386,9 @@ impl Resolve for BuildScope {
         &self,
         text: &str,
         fields: &BTreeMap<String, Value>,
+        unknown: UnknownField,
     ) -> Result<(String, Marks), String> {
-        Resolver { scope: self, data: None }.render_late(text, fields)
+        Resolver { scope: self, data: None }.render_late(text, fields, unknown)
     }
 
     fn canonical(&self, expression: &Expression) -> String {
@@ -488,8 +489,9 @@ impl Resolve for Resolver<'_> {
         &self,
         text: &str,
         fields: &BTreeMap<String, Value>,
+        unknown: UnknownField,
     ) -> Result<(String, Marks), String> {
-        self.with_texts(|texts| texts.render_late(text, fields))
+        self.with_texts(|texts| texts.render_late(text, fields, unknown))
     }
 
     fn canonical(&self, expression: &Expression) -> String {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::diagnostic::{Diagnostic, Diagnostics, Span};
+use crate::diagnostic::{Diagnostic, Diagnostics, Span, did_you_mean};
 use crate::value::{Kind, Marks, Value, format_number, to_integer};
 
 use super::environment::PACKER_VERSION;
@@ -10,6 +10,7 @@ use super::go_template::{
     Available, BUILD_OUTSIDE_STEPS, Data, ENV_IN_OPTION, GoTemplate, Moment, PackerFunctions,
     RenderError, Rendered, Request, SECRET_IN_OPTION,
 };
+use super::schema::UnknownField;
 use super::syntax::Dialect;
 
 /// The value of a legacy variable.
@@ -69,6 +70,7 @@ impl Texts<'_> {
                         ),
                     );
                 }
+                self.warn_of_unknown_users(&rendered, text, at, diagnostics);
                 let marks = self.marks(&rendered);
                 Some((rendered.text, marks))
             }
@@ -88,9 +90,15 @@ impl Texts<'_> {
         &self,
         text: &str,
         fields: &BTreeMap<String, Value>,
+        unknown: UnknownField,
     ) -> Result<(String, Marks), String> {
         let template = GoTemplate::parse(text).map_err(|error| error.message)?;
         let rendered = self.rendered(&template, fields).map_err(|error| error.message)?;
+        if let (UnknownField::Refuse, Some(kept)) = (unknown, rendered.kept.first()) {
+            let similar = kept.similar.as_ref();
+            let hint = similar.map_or_else(String::new, |name| format!("; did you mean `{name}`?"));
+            return Err(format!("`{}` is not known here{hint}", kept.name));
+        }
         let marks = self.marks(&rendered);
         Ok((rendered.text, marks))
     }
@@ -134,6 +142,29 @@ impl Texts<'_> {
             };
         }
         template.render(&Data::Map(known), &functions)
+    }
+
+    /// Packer takes a variable that does not exist for an empty one; a typo deserves a word.
+    fn warn_of_unknown_users(
+        &self,
+        rendered: &Rendered,
+        text: &str,
+        at: &Span,
+        diagnostics: &mut Diagnostics,
+    ) {
+        for lookup in rendered.lookups.iter().filter(|lookup| lookup.function == "user") {
+            if !self.user.contains_key(&lookup.key) {
+                let names = self.user.keys().map(String::as_str);
+                diagnostics.push(
+                    Diagnostic::warning(
+                        "unknown-variable",
+                        format!("variable `{}` is not declared and counts as empty", lookup.key),
+                    )
+                    .at(&narrowed(at, text, lookup.range.clone()), "")
+                    .maybe_help(did_you_mean(&lookup.key, names)),
+                );
+            }
+        }
     }
 
     fn marks(&self, rendered: &Rendered) -> Marks {

@@ -2,27 +2,24 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::io::Write;
+use std::io::{Seek as _, Write as _};
 use std::os::unix::fs::PermissionsExt;
-use std::process::Stdio;
 
 use insta::assert_snapshot;
 
-use crate::support::{Outcome, Workspace, finished};
+use crate::support::{Outcome, Running, Workspace};
 
 const UNTIDY: &str = "a=1 # one\nbbb = 2\n";
 const TIDY: &str = "a   = 1 # one\nbbb = 2\n";
 
 /// Runs bake in the workspace's directory.
 fn bake(workspace: &Workspace, arguments: &[&str], input: &str) -> Outcome {
+    let mut stdin = tempfile::tempfile().expect("temporary file");
+    stdin.write_all(input.as_bytes()).expect("write input");
+    stdin.rewind().expect("rewind input");
     let mut command = workspace.command(arguments);
-    command.current_dir(workspace.path()).stdin(Stdio::piped());
-    let mut child = command.spawn().expect("start bake");
-    let mut stdin = child.stdin.take().expect("piped");
-    // A command that reads nothing may have ended.
-    drop(stdin.write_all(input.as_bytes()));
-    drop(stdin);
-    finished(child)
+    command.current_dir(workspace.path()).stdin(stdin);
+    Running::start(command).finish()
 }
 
 fn read(workspace: &Workspace, name: &str) -> String {

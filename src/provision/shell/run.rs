@@ -19,7 +19,7 @@ use crate::plan::{Content, Digest, Entry, Tree, read_tree};
 use crate::provision::lines::Lines;
 use crate::provision::run::pause;
 use crate::provision::{ProvisionError, StepRun};
-use crate::template::schema::{BuildData, Deferred, format_go_duration};
+use crate::template::schema::{BuildData, Deferred, UnknownField, format_go_duration};
 use crate::value::Value;
 
 /// Between two attempts to start a script.
@@ -72,7 +72,7 @@ fn prepare(step: &StepRun<'_>) -> Result<(ShellOptions, Vec<Script>), ProvisionE
         let commands = options
             .inline
             .iter()
-            .map(|command| render(step, "inline", command, step.context.data))
+            .map(|command| render(step, "inline", command, step.context.data, UnknownField::Keep))
             .collect::<Result<Vec<_>, _>>()?;
         let bytes = script::of_commands(&commands, options.inline_shebang.as_deref());
         scripts.push(Script { name: "inline".into(), bytes });
@@ -117,9 +117,10 @@ fn render(
     option: &'static str,
     text: &Deferred,
     fields: &BuildData,
+    unknown: UnknownField,
 ) -> Result<String, ProvisionError> {
     let resolve = step.planned.component.evaluate.resolve(Some(step.context.data));
-    text.render(&*resolve, fields).map_err(|message| ProvisionError::Render { option, message })
+    text.render(&*resolve, fields, unknown).map_err(|message| ProvisionError::Render { option, message })
 }
 
 /// A script with everything that it takes to run it.
@@ -156,7 +157,13 @@ fn ready(
     field("Path", &path);
     field("Vars", if file.is_some() { "" } else { &variables });
     field("EnvVarFile", file.as_deref().unwrap_or_default());
-    let command = render(step, "execute_command", &options.command(), &fields)?;
+    let command = render(
+        step,
+        "execute_command",
+        &options.command(),
+        &fields,
+        UnknownField::Refuse,
+    )?;
     Ok(Ready {
         path,
         bytes,

@@ -31,6 +31,7 @@ pub trait Resolve {
         &self,
         text: &str,
         fields: &BTreeMap<String, Value>,
+        unknown: UnknownField,
     ) -> Result<(String, Marks), String>;
 
     /// A layout-free text of an expression and of the known values it uses: what is hashed where
@@ -47,6 +48,16 @@ pub type BuildData = BTreeMap<String, Value>;
 pub trait Evaluate: Send + Sync {
     /// An evaluator; without `data`, everything about the build is unknown.
     fn resolve<'a>(&'a self, data: Option<&'a BuildData>) -> Box<dyn Resolve + Send + Sync + 'a>;
+}
+
+/// What becomes of a field that nobody knows when a deferred text is rendered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UnknownField {
+    /// It is a mistake: a name or a tag with braces in it helps nobody.
+    Refuse,
+    /// It stays as it is: a script may have templates of its own, as in
+    /// `docker ps --format '{{.Names}}'`.
+    Keep,
 }
 
 /// Options with what was learned while they were decoded.

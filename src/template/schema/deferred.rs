@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
 
-use super::decode::{Decoder, FoundBlock, Resolve};
+use super::decode::{Decoder, FoundBlock, Resolve, UnknownField};
 use super::{OptionType, Shape};
 use crate::value::Value;
 
@@ -28,15 +28,19 @@ impl Deferred {
     }
 
     /// The text with its actions carried out; `fields` are what the option documents.
+    ///
+    /// # Errors
+    /// What is wrong with it, in one sentence.
     pub fn render(
         &self,
         resolve: &dyn Resolve,
         fields: &BTreeMap<String, Value>,
+        unknown: UnknownField,
     ) -> Result<String, String> {
         if !self.text.contains("{{") {
             return Ok(self.text.clone());
         }
-        resolve.render_late(&self.text, fields).map(|(text, _)| text)
+        resolve.render_late(&self.text, fields, unknown).map(|(text, _)| text)
     }
 }
 

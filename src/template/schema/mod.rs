@@ -15,6 +15,7 @@ mod weak;
 
 pub use decode::{
     BuildData, Decoded, Decoder, Evaluate, Facts, FoundBlock, Given, RawOptions, Resolve,
+    UnknownField,
 };
 pub use deferred::Deferred;
 pub use duration::{format_go_duration, parse_go_duration};

@@ -20,7 +20,7 @@ use crate::build::{BuildError, Places, SshLogin};
 use crate::communicator::ssh::KeyType;
 use crate::diagnostic::Diagnostics;
 use crate::plan::{Content, Entry, Planned};
-use crate::template::schema::{BuildData, Deferred, Evaluate, parse_go_duration};
+use crate::template::schema::{BuildData, Deferred, Evaluate, UnknownField, parse_go_duration};
 
 /// A planned use of the builder, ready to run.
 #[derive(Clone)]
@@ -375,7 +375,7 @@ fn texts(
     let resolve = evaluate.resolve(Some(data));
     let render = |option: &'static str, text: &str| {
         resolve
-            .render_late(text, data)
+            .render_late(text, data, UnknownField::Refuse)
             .map(|(text, _)| text)
             .map_err(|message| BuildError::Render { option, message })
     };

@@ -305,6 +305,8 @@ fn combinations_are_checked() {
        |
     12 |   user_data_file     = "missing.sh"
        |                        ^^^^^^^^^^^^
+       |
+       = help: paths are relative to the directory in which bake runs; `${path.root}` is the template's
     "#);
 }
 
