@@ -104,12 +104,11 @@ fn two_matches_a_name_that_is_taken_and_a_field_that_does_not_exist() {
     let field = with_options("  ami_name      = \"web-{{ .SourceAMIId }}\"");
     let field = Mistake::build(&["web.pkr.hcl"]).file("web.pkr.hcl", field);
     insta::assert_snapshot!(refused(field), @r#"
-    --> amazon-ebs.web: the image name `web-{{ .SourceAMIId }}` has `{` `}` in it, which EC2 does not take
+    --> amazon-ebs.web: `ami_name` cannot be rendered: `.SourceAMIId` is not known here; did you mean `.SourceAMI`?
      --> web.pkr.hcl:5:19
       |
     5 |   ami_name      = "web-{{ .SourceAMIId }}"
       |                   ^^^^^^^^^^^^^^^^^^^^^^^^
-        hint: the function `clean_resource_name` replaces what is not allowed
 
     ==> Builds finished but no artifacts were created.
     "#);

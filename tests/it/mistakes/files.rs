@@ -104,6 +104,8 @@ fn a_key_file_that_does_not_exist() {
       |
     5 |   ssh_private_key_file = "~/.ssh/nowhere"
       |                          ^^^^^^^^^^^^^^^^
+      |
+      = help: paths are relative to the directory in which bake runs; `${path.root}` is the template's
     "#);
 }
 
@@ -115,5 +117,7 @@ fn user_data_that_does_not_exist() {
       |
     5 |   user_data_file = "boot.sh"
       |                    ^^^^^^^^^
+      |
+      = help: paths are relative to the directory in which bake runs; `${path.root}` is the template's
     "#);
 }

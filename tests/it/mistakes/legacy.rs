@@ -142,7 +142,7 @@ fn files_that_do_not_exist() {
     12 |     { "type": "shell", "script": "a.sh" },
        |                                  ^^^^^^
        |
-       = help: paths are relative to the directory in which bake runs; `${path.root}` is the template's
+       = help: paths are relative to the directory in which bake runs; `{{template_dir}}` is the template's
 
     error[missing-source]: cannot read `HERE/x`: No such file or directory (os error 2)
       --> web.json:13:33
@@ -150,7 +150,7 @@ fn files_that_do_not_exist() {
     13 |     { "type": "file", "source": "x", "destination": "/tmp/x" }
        |                                 ^^^
        |
-       = help: paths are relative to the directory in which bake runs; `${path.root}` is the template's
+       = help: paths are relative to the directory in which bake runs; `{{template_dir}}` is the template's
        = help: if a step of this build makes it, set `generated = true`
     "#);
 }
