@@ -1,5 +1,6 @@
 //! From a template to its plans: one for each selected build and source.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -63,7 +64,12 @@ pub fn plan(
                 .help("add `build { sources = [\"source.TYPE.NAME\"] }`"),
         );
     }
-    for build in &template.builds {
+    let builds: Vec<_> = template
+        .builds
+        .iter()
+        .filter_map(|build| planning.found.take(environment.expanded(build)))
+        .collect();
+    for build in builds.iter().map(AsRef::as_ref) {
         for usage in planning.uses(build) {
             let name = usage.name(build, environment, &mut planning.found);
             let selected = selection.takes(&name);
@@ -73,7 +79,7 @@ pub fn plan(
             }
         }
     }
-    let Planning { found, .. } = planning;
+    let found = without_repeats(planning.found);
     warnings.extend(selection.unmatched(&names));
     if found.has_errors() {
         return Err(found);
@@ -85,6 +91,22 @@ pub fn plan(
             .into());
     }
     Ok(plans)
+}
+
+/// A block that is read several times (for each source, for each element of a `dynamic` block) is
+/// wrong once.
+fn without_repeats(found: Diagnostics) -> Diagnostics {
+    let mut seen = BTreeSet::new();
+    found
+        .into_iter()
+        .filter(|one| {
+            let place = one.primary.as_ref().map(|label| {
+                let source: *const _ = Arc::as_ptr(label.span.source());
+                (source, label.span.range().start, label.span.range().end)
+            });
+            place.is_none() || seen.insert((place, one.code, one.summary.clone()))
+        })
+        .collect()
 }
 
 struct Planning<'a> {
@@ -122,7 +144,10 @@ impl Usage<'_> {
 
 impl<'a> Planning<'a> {
     /// The sources of a build: the `sources` list, then `source` blocks.
-    fn uses(&mut self, build: &'a Build) -> Vec<Usage<'a>> {
+    fn uses<'b>(&mut self, build: &'b Build) -> Vec<Usage<'b>>
+    where
+        'a: 'b,
+    {
         let mut uses = Vec::new();
         if let Some(list) = &build.sources {
             for (reference, span) in
@@ -207,7 +232,7 @@ impl<'a> Planning<'a> {
         found
     }
 
-    fn plan(&mut self, build: &'a Build, usage: &Usage<'a>, name: String) -> Option<Plan> {
+    fn plan(&mut self, build: &Build, usage: &Usage<'_>, name: String) -> Option<Plan> {
         let source = usage.source;
         let body = match usage.extra {
             Some(extra) => self.with_additions(source, extra),

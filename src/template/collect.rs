@@ -102,7 +102,7 @@ fn top_block(template: &mut Template, block: Block, diagnostics: &mut Diagnostic
         }
         "source" => template.sources.extend(labelled(block)),
         "data" => template.data.extend(labelled(block)),
-        "build" => template.builds.push(build(&block, diagnostics)),
+        "build" => template.builds.push(build(&Arc::new(block), None, diagnostics)),
         "communicator" => diagnostics.push(
             Diagnostic::warning("ignored-block", "`communicator` blocks have no effect")
                 .at(&block.header, "Packer ignores it too")
@@ -179,19 +179,31 @@ fn local(block: &Block, diagnostics: &mut Diagnostics) -> Option<Local> {
     Some(Local { name, expression, sensitive })
 }
 
-fn build(block: &Block, diagnostics: &mut Diagnostics) -> Build {
-    let content = Content::of(
+/// Blocks that may stand in a build, besides `dynamic`.
+const IN_BUILD: &[Allowed] = &[
+    ("source", 1),
+    ("provisioner", 1),
+    ("error-cleanup-provisioner", 1),
+    ("post-processor", 1),
+    ("post-processors", 0),
+    ("hcp_packer_registry", 0),
+    ("from", 1),
+];
+
+/// Says what the `dynamic` blocks of a build stand for.
+pub(super) type Expand<'a> = &'a dyn Fn(&Block, &mut Diagnostics) -> Vec<Block>;
+
+/// Reads a build. Without `expand` its `dynamic` blocks are left for later.
+pub(super) fn build(
+    block: &Arc<Block>,
+    expand: Option<Expand<'_>>,
+    diagnostics: &mut Diagnostics,
+) -> Build {
+    let content = Content::of_expanded(
         &block.body,
         Some(&["name", "description", "sources"]),
-        &[
-            ("source", 1),
-            ("provisioner", 1),
-            ("error-cleanup-provisioner", 1),
-            ("post-processor", 1),
-            ("post-processors", 0),
-            ("hcp_packer_registry", 0),
-            ("from", 1),
-        ],
+        IN_BUILD,
+        expand,
         diagnostics,
     );
     let mut build = Build {
@@ -202,8 +214,10 @@ fn build(block: &Block, diagnostics: &mut Diagnostics) -> Build {
         provisioners: Vec::new(),
         error_cleanup: None,
         post_processors: Vec::new(),
+        unexpanded: None,
         header: block.header.clone(),
     };
+    let mut later = content.later;
     for block in content.blocks {
         match block.kind.text.as_str() {
             "source" => build.source_blocks.extend(source_use(block)),
@@ -225,8 +239,14 @@ fn build(block: &Block, diagnostics: &mut Diagnostics) -> Build {
                 build.post_processors.extend(step(block, POST_PROCESSOR_META).map(|one| vec![one]));
             }
             "post-processors" => {
-                let chain =
-                    Content::of(&block.body, Some(&[]), &[("post-processor", 1)], diagnostics);
+                let chain = Content::of_expanded(
+                    &block.body,
+                    Some(&[]),
+                    &[("post-processor", 1)],
+                    expand,
+                    diagnostics,
+                );
+                later |= chain.later;
                 build.post_processors.push(
                     chain
                         .blocks
@@ -235,12 +255,15 @@ fn build(block: &Block, diagnostics: &mut Diagnostics) -> Build {
                         .collect(),
                 );
             }
-            other => diagnostics.push(
+            // Said once, when the template is loaded.
+            other if expand.is_none() => diagnostics.push(
                 Diagnostic::warning("ignored-block", format!("`{other}` has no effect in a build"))
                     .at(&block.header, "ignored"),
             ),
+            _ => {}
         }
     }
+    build.unexpanded = later.then(|| Arc::clone(block));
     build
 }
 

@@ -1,5 +1,6 @@
 //! Everything that a template's expressions and texts are evaluated with.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,12 +10,13 @@ use jiff::Timestamp;
 use crate::diagnostic::{Diagnostic, Diagnostics, Span};
 use crate::value::{Kind, Marks, Type, Value, convert, json_text};
 
-use super::collect::list_items;
-use super::declaration::{Local, Template};
+use super::collect::{self, list_items};
+use super::declaration::{Build, Local, Template};
+use super::dynamic;
 use super::evaluate::{FunctionContext, Scope, canonical, evaluate, references};
 use super::go_template::{Available, Data, GoTemplate, Moment, PackerFunctions, Request};
 use super::schema::{BuildData, Evaluate, Resolve};
-use super::syntax::{Dialect, Expression};
+use super::syntax::{Block, Dialect, Expression};
 use super::text::{Texts, UserVariable};
 use super::variable::{VariableInputs, assign, assign_legacy};
 use super::version;
@@ -254,6 +256,20 @@ impl Environment {
                 .collect(),
             _ => Err(wrong()),
         }
+    }
+
+    /// A build with the blocks that its `dynamic` blocks stand for.
+    ///
+    /// # Errors
+    /// Everything that is wrong with them.
+    pub fn expanded<'t>(&self, build: &'t Build) -> Result<Cow<'t, Build>, Diagnostics> {
+        let Some(block) = &build.unexpanded else { return Ok(Cow::Borrowed(build)) };
+        let mut found = Diagnostics::new();
+        let expand = |block: &Block, found: &mut Diagnostics| {
+            dynamic::expand(block, &|expression| self.evaluate(expression), found)
+        };
+        let expanded = collect::build(block, Some(&expand), &mut found);
+        found.into_result(Cow::Owned(expanded))
     }
 
     /// Texts of all sensitive variables, to be masked in all output.

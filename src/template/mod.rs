@@ -9,6 +9,7 @@
 
 mod collect;
 mod declaration;
+mod dynamic;
 mod environment;
 pub mod evaluate;
 pub mod function;

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+mod dynamic;
+
 use super::*;
 use crate::diagnostic::{Style, render};
 use crate::plan::identity::{image_hash, template_hash};
@@ -34,6 +36,16 @@ crate::options! {
         hashed device: String,
         /// GiB.
         hashed size: Option<u32>,
+        /// How it is divided.
+        hashed part: Vec<Part>,
+    }
+}
+
+crate::options! {
+    /// A part of a disk.
+    struct Part {
+        /// Where it is mounted.
+        hashed path: String,
     }
 }
 
