@@ -2,9 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::build::{
-    self, BuildOutcome, Cancel, OnError, OwnCloud, RunError, RunSettings, Signal,
-};
+use crate::build::{self, BuildOutcome, Cancel, OnError, OwnCloud, RunError, RunSettings, Signal};
 use crate::event::channel;
 use crate::plan::Plan;
 use crate::render::{Console, Mask, Settings};
@@ -34,6 +32,11 @@ pub(super) fn run(arguments: &BuildArguments) -> Exit {
         }
     }
     report(&prepared.warnings, &mask);
+    let unread = prepared.environment.unread("nothing can be built");
+    if unread.has_errors() {
+        report(&unread, &mask);
+        return Exit::Failed;
+    }
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => return sandbox::failed(&error),
@@ -70,11 +73,7 @@ async fn build(arguments: &BuildArguments, prepared: &Prepared, mask: Mask) -> E
     exit
 }
 
-fn settings(
-    arguments: &BuildArguments,
-    ledgers: PathBuf,
-    cloud: Option<OwnCloud>,
-) -> RunSettings {
+fn settings(arguments: &BuildArguments, ledgers: PathBuf, cloud: Option<OwnCloud>) -> RunSettings {
     RunSettings {
         run_id: uuid::Uuid::now_v7().to_string(),
         force: arguments.force,

@@ -8,6 +8,7 @@ use crate::diagnostic::{Diagnostic, Diagnostics, Span};
 use super::declaration::{Build, Labelled, Local, SourceUse, Step, Template, Validation, Variable};
 use super::reader::{Allowed, Content};
 use super::syntax::{Block, Body, Dialect, Expression, ExpressionKind, Name};
+use super::validation;
 
 const TOP: &[Allowed] = &[
     ("packer", 0),
@@ -81,24 +82,29 @@ fn top_block(template: &mut Template, block: Block, diagnostics: &mut Diagnostic
         "variable" => template.variables.extend(variable(&block, diagnostics)),
         "variables" => {
             let content = Content::of(&block.body, None, &[], diagnostics);
-            template.variables.extend(content.attributes.into_iter().map(|attribute| Variable {
-                header: attribute.name.span.clone(),
-                name: attribute.name,
-                of: None,
-                default: Some(attribute.expression),
-                sensitive: false,
-                description: None,
-                validations: Vec::new(),
-            }));
+            for attribute in content.attributes {
+                template.variables.extend(
+                    identifier(&attribute.name, "variable", diagnostics).map(|name| Variable {
+                        header: name.span.clone(),
+                        name,
+                        of: None,
+                        default: Some(attribute.expression),
+                        sensitive: false,
+                        description: None,
+                        validations: Vec::new(),
+                        dialect: block.body.dialect,
+                    }),
+                );
+            }
         }
         "local" => template.locals.extend(local(&block, diagnostics)),
         "locals" => {
             let content = Content::of(&block.body, None, &[], diagnostics);
-            template.locals.extend(content.attributes.into_iter().map(|attribute| Local {
-                name: attribute.name,
-                expression: attribute.expression,
-                sensitive: false,
-            }));
+            for attribute in content.attributes {
+                template.locals.extend(identifier(&attribute.name, "local", diagnostics).map(
+                    |name| Local { name, expression: attribute.expression, sensitive: false },
+                ));
+            }
         }
         "source" => template.sources.extend(labelled(block)),
         "data" => template.data.extend(labelled(block)),
@@ -157,7 +163,9 @@ fn variable(block: &Block, diagnostics: &mut Diagnostics) -> Option<Variable> {
                 Content::of(&block.body, Some(&["condition", "error_message"]), &[], diagnostics);
             let condition = content.required("condition", &block.header, diagnostics).cloned();
             let message = content.required("error_message", &block.header, diagnostics).cloned();
-            Some(Validation { condition: condition?, error_message: message? })
+            let validation = Validation { condition: condition?, error_message: message? };
+            validation::check(&name, &validation, diagnostics);
+            Some(validation)
         })
         .collect();
     Some(Variable {
@@ -167,6 +175,7 @@ fn variable(block: &Block, diagnostics: &mut Diagnostics) -> Option<Variable> {
         sensitive: content.literal_bool("sensitive", diagnostics),
         description: content.attribute("description").cloned(),
         validations,
+        dialect: block.body.dialect,
         header: block.header.clone(),
     })
 }

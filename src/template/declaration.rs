@@ -46,6 +46,8 @@ pub struct Variable {
     pub description: Option<Expression>,
     /// `validation` blocks.
     pub validations: Vec<Validation>,
+    /// How it was written: in JSON a type is quoted.
+    pub dialect: Dialect,
     /// What diagnostics about the whole variable point at.
     pub header: Span,
 }

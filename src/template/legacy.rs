@@ -175,6 +175,7 @@ fn variables(node: &Node, diagnostics: &mut Diagnostics) -> Vec<Variable> {
                 sensitive: false,
                 description: None,
                 validations: Vec::new(),
+                dialect: Dialect::Legacy,
                 header: member.key_span.clone(),
             })
         })

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+mod data;
 mod dynamic;
+mod variables;
 
 use super::*;
 use crate::diagnostic::{Style, render};
@@ -91,26 +93,49 @@ fn plan_path(path: &Path, variables: &[(&str, &str)], only: &[&str]) -> Result<V
     let only: Vec<_> = only.iter().map(|one| (*one).to_owned()).collect();
     let mut warnings = Diagnostics::new();
     let found = (|| {
-        let loaded = load(path)?;
-        let inputs = VariableInputs {
-            command_line: variables
-                .iter()
-                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-                .collect(),
-            files: loaded.variable_files,
-            ..VariableInputs::default()
-        };
-        let run = Run {
-            now: jiff::Timestamp::from_second(1_700_000_000).expect("a moment"),
-            directory: path.parent().unwrap_or(Path::new("/")).to_owned(),
-            environment: BTreeMap::from([("STAGE".to_owned(), "prod".to_owned())]),
-            random: || [7; 16],
-        };
-        let environment = Environment::new(&loaded.template, &inputs, run, &mut warnings)?;
+        let environment = environment_of(path, variables, &mut warnings)?;
         let selection = Selection::new(&only, &[]).expect("patterns");
-        plan(&loaded.template, &environment, KINDS, &selection, Path::new("/"), &mut warnings)
+        let template = load(path)?.template;
+        plan(&template, &environment, KINDS, &selection, Path::new("/"), &mut warnings)
     })();
     found.map_err(|found| render(&found, Style::default()))
+}
+
+fn environment_of(
+    path: &Path,
+    variables: &[(&str, &str)],
+    warnings: &mut Diagnostics,
+) -> Result<Arc<Environment>, Diagnostics> {
+    let loaded = load(path)?;
+    let inputs = VariableInputs {
+        command_line: variables
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect(),
+        files: loaded.variable_files,
+        ..VariableInputs::default()
+    };
+    let run = Run {
+        now: jiff::Timestamp::from_second(1_700_000_000).expect("a moment"),
+        directory: path.parent().unwrap_or(Path::new("/")).to_owned(),
+        environment: BTreeMap::from([("STAGE".to_owned(), "prod".to_owned())]),
+        random: || [7; 16],
+    };
+    Environment::new(&loaded.template, &inputs, run, warnings)
+}
+
+/// The environment of a template given as one file.
+fn environment_text(
+    name: &str,
+    text: &str,
+    variables: &[(&str, &str)],
+) -> Result<Arc<Environment>, String> {
+    let directory = tempfile::tempdir().expect("temporary directory");
+    let path = directory.path().join(name);
+    fs::write(&path, text).expect("write template");
+    environment_of(&path, variables, &mut Diagnostics::new())
+        .map_err(|found| render(&found, Style::default()))
+        .map_err(|text| text.replace(&format!("{}/", directory.path().display()), ""))
 }
 
 fn one(name: &str, text: &str) -> Plan {

@@ -11,7 +11,7 @@ use crate::diagnostic::{Diagnostic, Diagnostics, Span, did_you_mean};
 use crate::template::dynamic;
 use crate::template::reader::blocks_of;
 use crate::template::syntax::{Attribute, Block, Body, Dialect, Expression, ExpressionKind};
-use crate::value::{Kind, Marks, Value, convert};
+use crate::value::{Kind, Marks, Value, convert, format_number};
 
 /// What a decoder needs from the evaluator, so that this room knows no scopes.
 pub trait Resolve {
@@ -516,7 +516,10 @@ fn collect_texts(value: &Value, texts: &mut BTreeSet<String>) {
         Kind::Map(_, all) | Kind::Object(all) => {
             all.values().for_each(|one| collect_texts(one, texts));
         }
-        Kind::Unknown(_) | Kind::Null(_) | Kind::Bool(_) | Kind::Number(_) => {}
+        Kind::Number(number) => {
+            texts.insert(format_number(number));
+        }
+        Kind::Unknown(_) | Kind::Null(_) | Kind::Bool(_) => {}
     }
 }
 
