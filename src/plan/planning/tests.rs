@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+mod builds;
 mod data;
 mod dynamic;
 mod variables;
@@ -61,6 +62,24 @@ crate::options! {
     }
 }
 
+crate::options! {
+    /// Options of a provisioner with blocks.
+    struct StepsOptions {
+        /// Its steps.
+        hashed step: Vec<NamedStep>,
+        /// How long to wait.
+        unhashed wait: std::time::Duration = std::time::Duration::ZERO,
+    }
+}
+
+crate::options! {
+    /// One step.
+    struct NamedStep {
+        /// Its name.
+        hashed name: String,
+    }
+}
+
 const KINDS: Kinds<'static> = Kinds {
     builders: &[ComponentKind {
         name: "vm",
@@ -69,15 +88,24 @@ const KINDS: Kinds<'static> = Kinds {
             planner.decode(&VmOptions::schema(), VmOptions::decode_options);
         },
     }],
-    provisioners: &[ComponentKind {
-        name: "run",
-        schema: RunOptions::schema,
-        plan: |planner: &mut Planner<'_>| {
-            if planner.decode(&RunOptions::schema(), RunOptions::decode_options).is_some() {
-                planner.add_tree("script", Tree::of_bytes(*b"#!/bin/sh\n", 0o755));
-            }
+    provisioners: &[
+        ComponentKind {
+            name: "run",
+            schema: RunOptions::schema,
+            plan: |planner: &mut Planner<'_>| {
+                if planner.decode(&RunOptions::schema(), RunOptions::decode_options).is_some() {
+                    planner.add_tree("script", Tree::of_bytes(*b"#!/bin/sh\n", 0o755));
+                }
+            },
         },
-    }],
+        ComponentKind {
+            name: "steps",
+            schema: StepsOptions::schema,
+            plan: |planner: &mut Planner<'_>| {
+                planner.decode(&StepsOptions::schema(), StepsOptions::decode_options);
+            },
+        },
+    ],
 };
 
 /// Plans a template given as one file; secrets and the clock are fixed.
@@ -370,6 +398,14 @@ build {
        = help: did you mean `provisioner`?
     "#);
     insta::assert_snapshot!(plan_text("a.pkr.hcl", &text.replace("provisoner \"run\" { }", ""), &[("used", "1")]).expect_err("errors"), @r#"
+    error[unknown-component]: there is no provisioner `rum`
+      --> a.pkr.hcl:10:16
+       |
+    10 |   provisioner "rum" { inline = ["x"] }
+       |                ^^^ not known to bake
+       |
+       = help: did you mean `run`?
+
     error[unknown-source]: unknown source `source.vm.ap`
      --> a.pkr.hcl:9:14
       |
