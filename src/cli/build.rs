@@ -32,6 +32,11 @@ pub(super) fn run(arguments: &BuildArguments) -> Exit {
         }
     }
     report(&prepared.warnings, &mask);
+    let unread = prepared.environment.unread("nothing can be built");
+    if unread.has_errors() {
+        report(&unread, &mask);
+        return Exit::Failed;
+    }
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => return sandbox::failed(&error),

@@ -21,6 +21,11 @@ pub(super) fn run(arguments: &TemplateArguments) -> Exit {
     };
     mask.add(&prepared.environment.secrets());
     report(&prepared.warnings, &mask);
+    let unread = prepared.environment.unread("the hash cannot be known");
+    if unread.has_errors() {
+        report(&unread, &mask);
+        return Exit::Failed;
+    }
     if let [plan] = prepared.plans.as_slice() {
         print(&format!("{}\n", template_hash(plan)));
     } else {

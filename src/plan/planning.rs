@@ -1,16 +1,20 @@
 //! From a template to its plans: one for each selected build and source.
 
+mod additions;
+mod step;
+
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::diagnostic::{Diagnostic, Diagnostics, Span, did_you_mean};
-use crate::template::schema::Decoder;
-use crate::template::syntax::{Attribute, Body, Dialect, ExpressionKind, Name};
-use crate::template::{Build, Environment, Labelled, SourceUse, Step, Template};
+use crate::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
+use crate::template::evaluate::references;
+use crate::template::schema::Schema;
+use crate::template::syntax::{Dialect, Expression, Name};
+use crate::template::{Build, Environment, Labelled, SourceUse, Template};
 
 use super::selection::Selection;
-use super::{Component, ComponentKind, Plan, Planned, StepMeta, StepPlan};
+use super::{Component, ComponentKind, Plan, Planned};
 
 /// The components that templates may use.
 #[derive(Clone, Copy)]
@@ -64,17 +68,27 @@ pub fn plan(
                 .help("add `build { sources = [\"source.TYPE.NAME\"] }`"),
         );
     }
-    for build in &template.builds {
-        for usage in planning.uses(build) {
+    let builds: Vec<_> = template
+        .builds
+        .iter()
+        .filter_map(|build| planning.found.take(environment.expanded(build)))
+        .collect();
+    for build in builds.iter().map(AsRef::as_ref) {
+        planning.check_build(build);
+        let uses = planning.uses(build);
+        for usage in &uses {
             let name = usage.name(build, environment, &mut planning.found);
             let selected = selection.takes(&name);
+            if names.contains(&name) {
+                planning.found.push(same_name(&name, build));
+            }
             names.push(name.clone());
             if selected {
-                plans.extend(planning.plan(build, &usage, name));
+                plans.extend(planning.plan(build, usage, &uses, name));
             }
         }
     }
-    let Planning { found, .. } = planning;
+    let found = without_repeats(planning.found);
     warnings.extend(selection.unmatched(&names));
     if found.has_errors() {
         return Err(found);
@@ -112,6 +126,33 @@ fn unrepeatable(plans: &[Plan]) -> Diagnostics {
     warnings
 }
 
+fn same_name(name: &str, build: &Build) -> Diagnostic {
+    Diagnostic::warning("same-name", format!("two builds are named `{name}`"))
+        .at(&build.header, "the second one")
+        .help("`-only` and `-except` cannot tell them apart: give this `build` block a `name`")
+}
+
+/// The options of a known type of component.
+fn schema_of(kinds: &[ComponentKind], name: &str) -> Option<Schema> {
+    kinds.iter().find(|kind| kind.name == name).map(|kind| (kind.schema)())
+}
+
+/// A block that is read several times (for each source, for each element of a `dynamic` block) is
+/// wrong once.
+fn without_repeats(found: Diagnostics) -> Diagnostics {
+    let mut seen = BTreeSet::new();
+    found
+        .into_iter()
+        .filter(|one| {
+            let place = one.primary.as_ref().map(|label| {
+                let source: *const _ = Arc::as_ptr(label.span.source());
+                (source, label.span.range().start, label.span.range().end)
+            });
+            place.is_none() || seen.insert((place, one.code, one.summary.clone()))
+        })
+        .collect()
+}
+
 struct Planning<'a> {
     template: &'a Template,
     environment: &'a Arc<Environment>,
@@ -137,19 +178,46 @@ impl Usage<'_> {
         } else {
             format!("{kind}.{}", self.called)
         };
-        let block = build
-            .name
-            .as_ref()
-            .and_then(|name| found.take(environment.text(name)).filter(|name| !name.is_empty()));
+        let block = build.name.as_ref().and_then(|name| build_name(name, environment, found));
         block.map_or_else(|| name.clone(), |block| format!("{block}.{name}"))
     }
 }
 
+/// A build's name; null and nothing are none.
+fn build_name(
+    expression: &Expression,
+    environment: &Environment,
+    found: &mut Diagnostics,
+) -> Option<String> {
+    if found.take(environment.evaluate(expression))?.is_null() {
+        return None;
+    }
+    found.take(environment.text(expression)).filter(|name| !name.is_empty())
+}
+
 impl<'a> Planning<'a> {
+    /// What is wrong with a build whatever its sources are.
+    fn check_build(&mut self, build: &Build) {
+        if let Some(description) = &build.description
+            && self.template.dialect != Dialect::Legacy
+        {
+            let description = self.environment.evaluate(description);
+            self.found.take(description);
+        }
+        for step in build.provisioners.iter().chain(&build.error_cleanup) {
+            self.kind(&step.kind, "provisioner", self.kinds.provisioners);
+        }
+    }
+
     /// The sources of a build: the `sources` list, then `source` blocks.
-    fn uses(&mut self, build: &'a Build) -> Vec<Usage<'a>> {
+    fn uses<'b>(&mut self, build: &'b Build) -> Vec<Usage<'b>>
+    where
+        'a: 'b,
+    {
         let mut uses = Vec::new();
-        if let Some(list) = &build.sources {
+        if let Some(list) = &build.sources
+            && self.are_quoted(list)
+        {
             for (reference, span) in
                 self.found.take(self.environment.texts(list)).unwrap_or_default()
             {
@@ -176,6 +244,27 @@ impl<'a> Planning<'a> {
             );
         }
         uses
+    }
+
+    /// Whether no source is referred to without quotes.
+    fn are_quoted(&mut self, list: &Expression) -> bool {
+        let bare: Vec<_> = references(list)
+            .into_iter()
+            .filter(|one| {
+                let known = ["var", "local", "data", "path", "packer"];
+                !known.contains(&one.root.as_str()) && !one.path.is_empty()
+            })
+            .collect();
+        for reference in &bare {
+            let path: Vec<_> = reference.path.iter().map(String::as_str).collect();
+            let text = format!("{}.{}", reference.root, path.join("."));
+            self.found.push(
+                Diagnostic::error("unquoted-source", "a source is referred to in quotes")
+                    .at(&reference.span, "without quotes")
+                    .help(format!("write `\"{text}\"`")),
+            );
+        }
+        bare.is_empty()
     }
 
     /// A source's name; a legacy builder's name is a Go template.
@@ -232,13 +321,23 @@ impl<'a> Planning<'a> {
         found
     }
 
-    fn plan(&mut self, build: &'a Build, usage: &Usage<'a>, name: String) -> Option<Plan> {
+    fn plan(
+        &mut self,
+        build: &Build,
+        usage: &Usage<'_>,
+        sources: &[Usage<'_>],
+        name: String,
+    ) -> Option<Plan> {
         let source = usage.source;
-        let body = match usage.extra {
-            Some(extra) => self.with_additions(source, extra),
-            None => Arc::clone(&source.body),
-        };
-        let build_name = build.name.as_ref().and_then(|name| self.environment.text(name).ok());
+        let mut body = Arc::clone(&source.body);
+        if let Some(extra) = usage.extra {
+            let schema = schema_of(self.kinds.builders, &source.kind.text);
+            additions::add(Arc::make_mut(&mut body), &extra.body, schema.as_ref(), &mut self.found);
+        }
+        let build_name = build
+            .name
+            .as_ref()
+            .and_then(|name| build_name(name, self.environment, &mut self.found));
         let scope = self.environment.of_build(
             &source.kind.text,
             &usage.called,
@@ -253,10 +352,10 @@ impl<'a> Planning<'a> {
         let builder = self.component(builder, "builder", &source.kind, self.kinds.builders);
         let mut steps = Vec::new();
         for step in &build.provisioners {
-            steps.extend(self.step(step, usage, &scope));
+            steps.extend(self.step(step, usage, sources, &scope));
         }
         let error_cleanup =
-            build.error_cleanup.as_ref().and_then(|step| self.step(step, usage, &scope));
+            build.error_cleanup.as_ref().and_then(|step| self.step(step, usage, sources, &scope));
         for step in build.post_processors.iter().flatten() {
             self.found.push(
                 Diagnostic::error(
@@ -275,26 +374,29 @@ impl<'a> Planning<'a> {
         })
     }
 
-    /// The source's body with what the build adds to it.
-    fn with_additions(&mut self, source: &Labelled, extra: &SourceUse) -> Arc<Body> {
-        let mut body = (*source.body).clone();
-        for attribute in &extra.body.attributes {
-            if let Some(first) =
-                body.attributes.iter().find(|one| one.name.text == attribute.name.text)
-            {
-                self.found.push(
-                    Diagnostic::error(
-                        "duplicate-option",
-                        format!("`{}` is already set in the source", attribute.name.text),
-                    )
-                    .at(&attribute.name.span, "a build can only add options")
-                    .also(&first.name.span, "set here"),
-                );
+    /// The type of a component; an error when there is none of this name.
+    fn kind<'k>(
+        &mut self,
+        named: &Name,
+        what: &str,
+        kinds: &'k [ComponentKind],
+    ) -> Option<&'k ComponentKind> {
+        let found = kinds.iter().find(|kind| kind.name == named.text);
+        if found.is_none() {
+            let names = kinds.iter().map(|kind| kind.name);
+            let known: Vec<_> = names.clone().collect();
+            let hint = did_you_mean(&named.text, names);
+            let mut finding = Diagnostic::error(
+                "unknown-component",
+                format!("there is no {what} `{}`", named.text),
+            )
+            .at(&named.span, "not known to bake");
+            if hint.is_none() {
+                finding = finding.note(format!("known: {}", known.join(", ")));
             }
+            self.found.push(finding.maybe_help(hint));
         }
-        body.attributes.extend(extra.body.attributes.iter().cloned());
-        body.blocks.extend(extra.body.blocks.iter().cloned());
-        Arc::new(body)
+        found
     }
 
     fn component(
@@ -304,113 +406,8 @@ impl<'a> Planning<'a> {
         named: &Name,
         kinds: &[ComponentKind],
     ) -> Option<Planned> {
-        let Some(kind) = kinds.iter().find(|kind| kind.name == component.kind) else {
-            let names = kinds.iter().map(|kind| kind.name);
-            let known: Vec<_> = names.clone().collect();
-            let hint = did_you_mean(&component.kind, names);
-            let mut finding = Diagnostic::error(
-                "unknown-component",
-                format!("there is no {what} `{}`", component.kind),
-            )
-            .at(&named.span, "not known to bake");
-            if hint.is_none() {
-                finding = finding.note(format!("known: {}", known.join(", ")));
-            }
-            self.found.push(finding.maybe_help(hint));
-            return None;
-        };
+        let kind = self.kind(named, what, kinds)?;
         Some(Planned::of(&component, kind, self.directory, &mut self.found))
-    }
-
-    /// A provisioner as this source runs it; `None` when it does not, or after an error.
-    fn step(
-        &mut self,
-        step: &Step,
-        usage: &Usage<'_>,
-        scope: &crate::template::BuildScope,
-    ) -> Option<StepPlan> {
-        let (over, meta) = step.meta.clone().split(&["override"]);
-        let resolve = crate::template::schema::Evaluate::resolve(scope, None);
-        let meta = Decoder::decode(
-            &*resolve,
-            &meta,
-            &step.header,
-            &MetaOptions::schema(),
-            MetaOptions::decode_options,
-            &mut self.found,
-        )?;
-        drop(resolve);
-        let options = meta.options;
-        if !options.only.is_empty() && !options.except.is_empty() {
-            let finding =
-                Diagnostic::error("only-and-except", "`only` and `except` exclude each other");
-            self.found.push(meta.facts.at("except", &step.header, finding));
-        }
-        let names = self.step_selectors(usage);
-        let named = |list: &[String]| list.iter().any(|one| names.contains(one));
-        if (!options.only.is_empty() && !named(&options.only)) || named(&options.except) {
-            return None;
-        }
-        let mut body = step.body.clone();
-        if let Some(attribute) = over.attributes.first() {
-            self.apply_override(&mut body, attribute, usage);
-        }
-        let component = Component {
-            kind: step.kind.text.clone(),
-            body: Arc::new(body),
-            owner: step.header.clone(),
-            evaluate: Arc::new(scope.clone()),
-        };
-        let mut planned =
-            self.component(component, "provisioner", &step.kind, self.kinds.provisioners)?;
-        planned.hashed.extend(meta.facts.hashed);
-        Some(StepPlan {
-            planned,
-            meta: StepMeta {
-                pause_before: options.pause_before,
-                timeout: options.timeout,
-                max_retries: options.max_retries,
-                continue_on_error: options.continue_on_error,
-            },
-        })
-    }
-
-    /// The names by which a step may select this source: `TYPE.NAME` in HCL, the builder's name in
-    /// legacy JSON.
-    fn step_selectors(&self, usage: &Usage<'_>) -> Vec<String> {
-        match self.template.dialect {
-            Dialect::Legacy => vec![usage.called.clone()],
-            Dialect::Hcl | Dialect::HclJson => {
-                vec![format!("{}.{}", usage.source.kind.text, usage.called)]
-            }
-        }
-    }
-
-    /// Puts the options of `override = { NAME = { … } }` over a step's own.
-    fn apply_override(&mut self, body: &mut Body, attribute: &Attribute, usage: &Usage<'_>) {
-        let dialect = body.dialect;
-        let wrong = |span: &Span| {
-            Diagnostic::error("wrong-type", "`override` must be an object of objects")
-                .at(span, "source name = { option = value }")
-        };
-        let Some(by_name) = Body::of_object(&attribute.expression, dialect) else {
-            self.found.push(wrong(&attribute.expression.span));
-            return;
-        };
-        for entry in by_name.attributes.iter().filter(|one| one.name.text == usage.called) {
-            let ExpressionKind::Object(_) = &entry.expression.kind else {
-                self.found.push(wrong(&entry.expression.span));
-                continue;
-            };
-            let Some(options) = Body::of_object(&entry.expression, dialect) else {
-                self.found.push(wrong(&entry.expression.span));
-                continue;
-            };
-            for option in options.attributes {
-                body.attributes.retain(|one| one.name.text != option.name.text);
-                body.attributes.push(option);
-            }
-        }
     }
 }
 

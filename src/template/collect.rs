@@ -8,6 +8,7 @@ use crate::diagnostic::{Diagnostic, Diagnostics, Span};
 use super::declaration::{Build, Labelled, Local, SourceUse, Step, Template, Validation, Variable};
 use super::reader::{Allowed, Content};
 use super::syntax::{Block, Body, Dialect, Expression, ExpressionKind, Name};
+use super::validation;
 
 const TOP: &[Allowed] = &[
     ("packer", 0),
@@ -81,29 +82,33 @@ fn top_block(template: &mut Template, block: Block, diagnostics: &mut Diagnostic
         "variable" => template.variables.extend(variable(&block, diagnostics)),
         "variables" => {
             let content = Content::of(&block.body, None, &[], diagnostics);
-            template.variables.extend(content.attributes.into_iter().map(|attribute| Variable {
-                header: attribute.name.span.clone(),
-                name: attribute.name,
-                dialect: block.body.dialect,
-                of: None,
-                default: Some(attribute.expression),
-                sensitive: false,
-                description: None,
-                validations: Vec::new(),
-            }));
+            for attribute in content.attributes {
+                template.variables.extend(
+                    identifier(&attribute.name, "variable", diagnostics).map(|name| Variable {
+                        header: name.span.clone(),
+                        name,
+                        of: None,
+                        default: Some(attribute.expression),
+                        sensitive: false,
+                        description: None,
+                        validations: Vec::new(),
+                        dialect: block.body.dialect,
+                    }),
+                );
+            }
         }
         "local" => template.locals.extend(local(&block, diagnostics)),
         "locals" => {
             let content = Content::of(&block.body, None, &[], diagnostics);
-            template.locals.extend(content.attributes.into_iter().map(|attribute| Local {
-                name: attribute.name,
-                expression: attribute.expression,
-                sensitive: false,
-            }));
+            for attribute in content.attributes {
+                template.locals.extend(identifier(&attribute.name, "local", diagnostics).map(
+                    |name| Local { name, expression: attribute.expression, sensitive: false },
+                ));
+            }
         }
         "source" => template.sources.extend(labelled(block)),
         "data" => template.data.extend(labelled(block)),
-        "build" => template.builds.push(build(&block, diagnostics)),
+        "build" => template.builds.push(build(&Arc::new(block), None, diagnostics)),
         "communicator" => diagnostics.push(
             Diagnostic::warning("ignored-block", "`communicator` blocks have no effect")
                 .at(&block.header, "Packer ignores it too")
@@ -158,7 +163,9 @@ fn variable(block: &Block, diagnostics: &mut Diagnostics) -> Option<Variable> {
                 Content::of(&block.body, Some(&["condition", "error_message"]), &[], diagnostics);
             let condition = content.required("condition", &block.header, diagnostics).cloned();
             let message = content.required("error_message", &block.header, diagnostics).cloned();
-            Some(Validation { condition: condition?, error_message: message? })
+            let validation = Validation { condition: condition?, error_message: message? };
+            validation::check(&name, &validation, diagnostics);
+            Some(validation)
         })
         .collect();
     Some(Variable {
@@ -181,19 +188,31 @@ fn local(block: &Block, diagnostics: &mut Diagnostics) -> Option<Local> {
     Some(Local { name, expression, sensitive })
 }
 
-fn build(block: &Block, diagnostics: &mut Diagnostics) -> Build {
-    let content = Content::of(
+/// Blocks that may stand in a build, besides `dynamic`.
+const IN_BUILD: &[Allowed] = &[
+    ("source", 1),
+    ("provisioner", 1),
+    ("error-cleanup-provisioner", 1),
+    ("post-processor", 1),
+    ("post-processors", 0),
+    ("hcp_packer_registry", 0),
+    ("from", 1),
+];
+
+/// Says what the `dynamic` blocks of a build stand for.
+pub(super) type Expand<'a> = &'a dyn Fn(&Block, &mut Diagnostics) -> Vec<Block>;
+
+/// Reads a build. Without `expand` its `dynamic` blocks are left for later.
+pub(super) fn build(
+    block: &Arc<Block>,
+    expand: Option<Expand<'_>>,
+    diagnostics: &mut Diagnostics,
+) -> Build {
+    let content = Content::of_expanded(
         &block.body,
         Some(&["name", "description", "sources"]),
-        &[
-            ("source", 1),
-            ("provisioner", 1),
-            ("error-cleanup-provisioner", 1),
-            ("post-processor", 1),
-            ("post-processors", 0),
-            ("hcp_packer_registry", 0),
-            ("from", 1),
-        ],
+        IN_BUILD,
+        expand,
         diagnostics,
     );
     let mut build = Build {
@@ -204,8 +223,10 @@ fn build(block: &Block, diagnostics: &mut Diagnostics) -> Build {
         provisioners: Vec::new(),
         error_cleanup: None,
         post_processors: Vec::new(),
+        unexpanded: None,
         header: block.header.clone(),
     };
+    let mut later = content.later;
     for block in content.blocks {
         match block.kind.text.as_str() {
             "source" => build.source_blocks.extend(source_use(block)),
@@ -227,8 +248,14 @@ fn build(block: &Block, diagnostics: &mut Diagnostics) -> Build {
                 build.post_processors.extend(step(block, POST_PROCESSOR_META).map(|one| vec![one]));
             }
             "post-processors" => {
-                let chain =
-                    Content::of(&block.body, Some(&[]), &[("post-processor", 1)], diagnostics);
+                let chain = Content::of_expanded(
+                    &block.body,
+                    Some(&[]),
+                    &[("post-processor", 1)],
+                    expand,
+                    diagnostics,
+                );
+                later |= chain.later;
                 build.post_processors.push(
                     chain
                         .blocks
@@ -237,12 +264,15 @@ fn build(block: &Block, diagnostics: &mut Diagnostics) -> Build {
                         .collect(),
                 );
             }
-            other => diagnostics.push(
+            // Said once, when the template is loaded.
+            other if expand.is_none() => diagnostics.push(
                 Diagnostic::warning("ignored-block", format!("`{other}` has no effect in a build"))
                     .at(&block.header, "ignored"),
             ),
+            _ => {}
         }
     }
+    build.unexpanded = later.then(|| Arc::clone(block));
     build
 }
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::syntax::{Body, Dialect, Expression, Name};
+use super::syntax::{Block, Body, Dialect, Expression, Name};
 use crate::diagnostic::Span;
 
 /// A whole template: one file or all files of a directory.
@@ -102,6 +102,9 @@ pub struct Build {
     pub error_cleanup: Option<Step>,
     /// Chains of post-processors.
     pub post_processors: Vec<Vec<Step>>,
+    /// The whole block, when it has `dynamic` blocks: what those stand for is only known with the
+    /// values of variables ([`Environment::expanded`](super::Environment::expanded)).
+    pub(super) unexpanded: Option<Arc<Block>>,
     /// What diagnostics about the whole block point at.
     pub header: Span,
 }

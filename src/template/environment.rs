@@ -1,22 +1,26 @@
 //! Everything that a template's expressions and texts are evaluated with.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use crate::diagnostic::{Diagnostic, Diagnostics, Span};
-use crate::value::{Kind, Marks, Type, Value, convert, json_text};
+use crate::value::{Kind, Marks, Type, Value, convert, format_number};
 
-use super::collect::list_items;
-use super::declaration::{Local, Template};
-use super::evaluate::{FunctionContext, Scope, canonical, evaluate, references};
+use super::build_scope::BuildScope;
+use super::collect::{self, list_items};
+use super::declaration::{Build, Template};
+use super::dynamic;
+use super::evaluate::{FunctionContext, Scope, evaluate};
 use super::go_template::{Available, Data, GoTemplate, Moment, PackerFunctions, Request};
-use super::schema::{BuildData, Evaluate, Resolve, UnknownField};
-use super::syntax::{Dialect, Expression};
-use super::text::{Texts, UserVariable};
-use super::variable::{VariableInputs, assign, assign_legacy};
+use super::graph::{self, Unread};
+use super::legacy_variable::assign_legacy;
+use super::syntax::{Block, Dialect, Expression};
+use super::text::UserVariable;
+use super::variable::{VariableInputs, assign};
 use super::version;
 
 /// The version of Packer whose templates bake understands, for `required_version` and
@@ -37,14 +41,15 @@ pub struct Run {
 
 /// A template's variables and locals with their values, and what evaluates its expressions.
 pub struct Environment {
-    dialect: Dialect,
-    roots: BTreeMap<String, Value>,
-    user: BTreeMap<String, UserVariable>,
+    pub(super) dialect: Dialect,
+    pub(super) roots: BTreeMap<String, Value>,
+    pub(super) user: BTreeMap<String, UserVariable>,
     context: Arc<FunctionContext>,
-    moment: Moment,
-    random: fn() -> [u8; 16],
-    working_directory: String,
-    template_directory: String,
+    pub(super) moment: Moment,
+    pub(super) random: fn() -> [u8; 16],
+    pub(super) working_directory: String,
+    pub(super) template_directory: String,
+    unread: Vec<Unread>,
 }
 
 impl Environment {
@@ -61,15 +66,6 @@ impl Environment {
         let mut found = Diagnostics::new();
         version::check(&template.required_versions, PACKER_VERSION, &mut found);
         version::check_plugins(&template.required_plugins, &mut found);
-        for data in &template.data {
-            found.push(
-                Diagnostic::error(
-                    "unsupported-data-source",
-                    format!("the data source `{}` is not supported yet", data.kind.text),
-                )
-                .at(&data.header, ""),
-            );
-        }
         let root = run.directory.join(&template.root);
         let variables = run.environment.clone();
         let context = Arc::new(FunctionContext::new(
@@ -88,6 +84,7 @@ impl Environment {
             random: run.random,
             working_directory: run.directory.display().to_string(),
             template_directory: root.display().to_string(),
+            unread: Vec::new(),
         };
         environment.set_roots(&template.root.display().to_string());
         if template.dialect == Dialect::Legacy {
@@ -103,7 +100,13 @@ impl Environment {
             environment.roots.insert("var".to_owned(), Value::object(values));
             // A missing variable would make every local that uses it fail too.
             if !found.has_errors() {
-                environment.evaluate_locals(&template.locals, &mut found);
+                let scope = environment.scope();
+                let values = graph::values(&template.locals, &template.data, &scope, &mut found);
+                drop(scope);
+                let data = graph::data_object(&values.data);
+                environment.roots.insert("local".to_owned(), Value::object(values.locals));
+                environment.roots.insert("data".to_owned(), data);
+                environment.unread = values.unread;
             }
         }
         if found.has_errors() {
@@ -125,43 +128,9 @@ impl Environment {
         ]);
         self.roots.insert("path".to_owned(), path);
         self.roots.insert("packer".to_owned(), object(&[("version", PACKER_VERSION)]));
-        self.roots.insert("local".to_owned(), Value::object(BTreeMap::new()));
     }
 
-    /// Evaluates locals in the order in which they need each other.
-    fn evaluate_locals(&mut self, locals: &[Local], found: &mut Diagnostics) {
-        let by_name: BTreeMap<&str, &Local> =
-            locals.iter().map(|local| (local.name.text.as_str(), local)).collect();
-        let mut order = Vec::new();
-        let mut done = BTreeSet::new();
-        for local in locals {
-            let mut open = Vec::new();
-            if let Err(finding) = visit(local, &by_name, &mut open, &mut done, &mut order) {
-                found.push(finding);
-                return;
-            }
-        }
-        let mut values = BTreeMap::new();
-        let mut failed = BTreeSet::new();
-        for local in order {
-            let name = &local.name.text;
-            let needs_failed = local_references(&local.expression).any(|it| failed.contains(&it));
-            let value = if needs_failed {
-                None
-            } else {
-                found.take(evaluate(&local.expression, &self.scope()))
-            };
-            let Some(value) = value else {
-                failed.insert(name.clone());
-                continue;
-            };
-            let marks = if local.sensitive { Marks::SENSITIVE } else { Marks::NONE };
-            values.insert(name.clone(), value.marked(marks));
-            self.roots.insert("local".to_owned(), Value::object(values.clone()));
-        }
-    }
-
-    fn scope(&self) -> Scope<'static> {
+    pub(super) fn scope(&self) -> Scope<'static> {
         let mut scope = Scope::new(Arc::clone(&self.context));
         for (name, value) in &self.roots {
             scope.set(name.clone(), value.clone());
@@ -256,6 +225,35 @@ impl Environment {
         }
     }
 
+    /// A build with the blocks that its `dynamic` blocks stand for.
+    ///
+    /// # Errors
+    /// Everything that is wrong with them.
+    pub fn expanded<'t>(&self, build: &'t Build) -> Result<Cow<'t, Build>, Diagnostics> {
+        let Some(block) = &build.unexpanded else { return Ok(Cow::Borrowed(build)) };
+        let mut found = Diagnostics::new();
+        let expand = |block: &Block, found: &mut Diagnostics| {
+            dynamic::expand(block, &|expression| self.evaluate(expression), found)
+        };
+        let expanded = collect::build(block, Some(&expand), &mut found);
+        found.into_result(Cow::Owned(expanded))
+    }
+
+    /// An error for each data source that was not read: a build needs all of them, and so does a
+    /// hash.
+    pub fn unread(&self, what: &str) -> Diagnostics {
+        self.unread
+            .iter()
+            .map(|data| {
+                Diagnostic::error(
+                    "unsupported-data-source",
+                    format!("the data source `{}` is not supported yet", data.kind),
+                )
+                .at(&data.header, format!("{what} without its values"))
+            })
+            .collect()
+    }
+
     /// Texts of all sensitive variables, to be masked in all output.
     pub fn secrets(&self) -> Vec<String> {
         let mut secrets: Vec<_> = self
@@ -264,7 +262,7 @@ impl Environment {
             .filter(|variable| variable.sensitive)
             .map(|variable| variable.text.clone())
             .collect();
-        for root in ["var", "local"] {
+        for root in ["var", "local", "data"] {
             if let Some(values) = self.roots.get(root) {
                 sensitive_texts(values, Marks::NONE, &mut secrets);
             }
@@ -274,22 +272,17 @@ impl Environment {
 
     /// An evaluator outside of any build.
     pub fn plain(self: &Arc<Self>) -> BuildScope {
-        BuildScope { environment: Arc::clone(self), source: None }
+        BuildScope::plain(Arc::clone(self))
     }
 
     /// What evaluates the components of one build.
     pub fn of_build(self: &Arc<Self>, kind: &str, source: &str, build: &str) -> BuildScope {
-        let source = SourceNames {
-            kind: kind.to_owned(),
-            source: source.to_owned(),
-            build: build.to_owned(),
-        };
-        BuildScope { environment: Arc::clone(self), source: Some(Arc::new(source)) }
+        BuildScope::of(Arc::clone(self), kind, source, build)
     }
 }
 
 /// The first bytes of fresh random ones.
-fn entropy(random: fn() -> [u8; 16]) -> [u8; 12] {
+pub(super) fn entropy(random: fn() -> [u8; 16]) -> [u8; 12] {
     let [bytes @ .., _, _, _, _] = random();
     bytes
 }
@@ -298,6 +291,7 @@ fn sensitive_texts(value: &Value, outer: Marks, texts: &mut Vec<String>) {
     let marks = outer | value.marks;
     match &value.kind {
         Kind::String(text) if marks.sensitive => texts.push(text.as_ref().to_owned()),
+        Kind::Number(number) if marks.sensitive => texts.push(format_number(number)),
         Kind::List(_, all) | Kind::Set(_, all) | Kind::Tuple(all) => {
             all.iter().for_each(|one| sensitive_texts(one, marks, texts));
         }
@@ -305,213 +299,5 @@ fn sensitive_texts(value: &Value, outer: Marks, texts: &mut Vec<String>) {
             all.values().for_each(|one| sensitive_texts(one, marks, texts));
         }
         _ => {}
-    }
-}
-
-fn local_references(expression: &Expression) -> impl Iterator<Item = String> {
-    references(expression)
-        .into_iter()
-        .filter(|reference| reference.root == "local")
-        .filter_map(|reference| reference.path.into_iter().next())
-}
-
-fn visit<'a>(
-    local: &'a Local,
-    by_name: &BTreeMap<&str, &'a Local>,
-    open: &mut Vec<&'a str>,
-    done: &mut BTreeSet<&'a str>,
-    order: &mut Vec<&'a Local>,
-) -> Result<(), Diagnostic> {
-    let name = local.name.text.as_str();
-    if done.contains(name) {
-        return Ok(());
-    }
-    if let Some(start) = open.iter().position(|one| *one == name) {
-        let cycle: Vec<_> =
-            open.iter().skip(start).chain([&name]).map(|one| format!("local.{one}")).collect();
-        return Err(Diagnostic::error(
-            "cycle",
-            format!("locals need each other: {}", cycle.join(" → ")),
-        )
-        .at(&local.name.span, "part of the cycle"));
-    }
-    open.push(name);
-    for needed in local_references(&local.expression) {
-        if let Some(needed) = by_name.get(needed.as_str()) {
-            visit(needed, by_name, open, done, order)?;
-        }
-    }
-    open.pop();
-    done.insert(name);
-    order.push(local);
-    Ok(())
-}
-
-struct SourceNames {
-    kind: String,
-    source: String,
-    build: String,
-}
-
-/// Evaluates the components of one build.
-#[derive(Clone)]
-pub struct BuildScope {
-    environment: Arc<Environment>,
-    source: Option<Arc<SourceNames>>,
-}
-
-impl Evaluate for BuildScope {
-    fn resolve<'a>(&'a self, data: Option<&'a BuildData>) -> Box<dyn Resolve + Send + Sync + 'a> {
-        Box::new(Resolver { scope: self, data })
-    }
-}
-
-/// Outside of a running build.
-impl Resolve for BuildScope {
-    fn evaluate(&self, expression: &Expression) -> Result<Value, Diagnostics> {
-        Resolver { scope: self, data: None }.evaluate(expression)
-    }
-
-    fn render(
-        &self,
-        text: &str,
-        at: &Span,
-        deferred: bool,
-        diagnostics: &mut Diagnostics,
-    ) -> Option<(String, Marks)> {
-        Resolver { scope: self, data: None }.render(text, at, deferred, diagnostics)
-    }
-
-    fn render_late(
-        &self,
-        text: &str,
-        fields: &BTreeMap<String, Value>,
-        unknown: UnknownField,
-    ) -> Result<(String, Marks), String> {
-        Resolver { scope: self, data: None }.render_late(text, fields, unknown)
-    }
-
-    fn canonical(&self, expression: &Expression) -> String {
-        Resolver { scope: self, data: None }.canonical(expression)
-    }
-}
-
-struct Resolver<'a> {
-    scope: &'a BuildScope,
-    data: Option<&'a BuildData>,
-}
-
-impl Resolver<'_> {
-    fn scope(&self) -> Scope<'static> {
-        let mut scope = self.scope.environment.scope();
-        let Some(names) = &self.scope.source else { return scope };
-        let text = |text: &str| Value::string(text);
-        scope.set(
-            "source",
-            Value::object(BTreeMap::from([
-                ("type".to_owned(), text(&names.kind)),
-                ("name".to_owned(), text(&names.source)),
-            ])),
-        );
-        let mut build: BTreeMap<String, Value> = BUILD_KEYS
-            .iter()
-            .map(|key| ((*key).to_owned(), Value::unknown(Type::String)))
-            .collect();
-        for (name, value) in self.data.into_iter().flatten() {
-            build.insert(name.clone(), value.clone());
-        }
-        build.insert("name".to_owned(), text(&names.build));
-        scope.set("build", Value::object(build));
-        scope
-    }
-
-    fn with_texts<T>(&self, use_texts: impl FnOnce(&Texts<'_>) -> T) -> T {
-        let environment = &self.scope.environment;
-        let entropy = || entropy(environment.random);
-        let names = self.scope.source.as_ref();
-        use_texts(&Texts {
-            dialect: environment.dialect,
-            moment: environment.moment,
-            entropy: &entropy,
-            working_directory: &environment.working_directory,
-            template_directory: &environment.template_directory,
-            build: names.map(|names| (names.source.as_str(), names.kind.as_str())),
-            user: &environment.user,
-            data: self.data,
-        })
-    }
-}
-
-/// What `build.*` and `{{ build }}` know once a build runs (`packer-core.md` section 2.8,
-/// `packer-amazon.md` section 4), and our `ImageHash`.
-const BUILD_KEYS: &[&str] = &[
-    "ID",
-    "Host",
-    "Port",
-    "User",
-    "Password",
-    "ConnType",
-    "PackerRunUUID",
-    "PackerHTTPPort",
-    "PackerHTTPIP",
-    "PackerHTTPAddr",
-    "SSHPublicKey",
-    "SSHPrivateKey",
-    "SSHPrivateKeyFile",
-    "SSHAgentAuth",
-    "WinRMPassword",
-    "BuildRegion",
-    "SourceAMI",
-    "SourceAMIName",
-    "SourceAMICreationDate",
-    "SourceAMIOwner",
-    "SourceAMIOwnerName",
-    "SourceAMITags",
-    "ImageHash",
-];
-
-impl Resolve for Resolver<'_> {
-    fn evaluate(&self, expression: &Expression) -> Result<Value, Diagnostics> {
-        evaluate(expression, &self.scope())
-    }
-
-    fn render(
-        &self,
-        text: &str,
-        at: &Span,
-        deferred: bool,
-        diagnostics: &mut Diagnostics,
-    ) -> Option<(String, Marks)> {
-        self.with_texts(|texts| texts.render(text, at, deferred, diagnostics))
-    }
-
-    fn render_late(
-        &self,
-        text: &str,
-        fields: &BTreeMap<String, Value>,
-        unknown: UnknownField,
-    ) -> Result<(String, Marks), String> {
-        self.with_texts(|texts| texts.render_late(text, fields, unknown))
-    }
-
-    fn canonical(&self, expression: &Expression) -> String {
-        let mut text = canonical(expression);
-        let names: BTreeSet<_> = references(expression)
-            .into_iter()
-            .filter(|reference| matches!(reference.root.as_str(), "var" | "local"))
-            .filter_map(|reference| Some((reference.root, reference.path.into_iter().next()?)))
-            .collect();
-        for (root, name) in names {
-            let value = match self.scope.environment.roots.get(&root).map(|root| &root.kind) {
-                Some(Kind::Object(all)) => all.get(&name),
-                _ => None,
-            };
-            if let Some(value) = value.filter(|value| !value.all_marks().sensitive)
-                && let Some(json) = json_text(value)
-            {
-                text += &format!("\n{root}.{name}={json}");
-            }
-        }
-        text
     }
 }

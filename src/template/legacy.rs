@@ -91,6 +91,7 @@ pub(super) fn read(root: &Node, directory: &Path, diagnostics: &mut Diagnostics)
         provisioners: Vec::new(),
         error_cleanup: None,
         post_processors: Vec::new(),
+        unexpanded: None,
         header: root.span.slice(0..1),
     };
     match named.get("builders") {

@@ -8,25 +8,32 @@
 //! - [`load`] reads files into a [`Template`], the one typed form of all spellings;
 //! - [`Environment`] gives values to its variables and locals and evaluates its expressions.
 
+mod build_scope;
 mod collect;
+mod data_source;
 mod declaration;
+mod dynamic;
 mod environment;
 pub mod evaluate;
 pub mod function;
 pub mod go_template;
+mod graph;
 pub mod json;
 pub mod layout;
 mod legacy;
+mod legacy_variable;
 mod load;
 mod reader;
 pub mod schema;
 pub mod syntax;
 mod text;
+mod validation;
 mod variable;
 mod version;
 
+pub use build_scope::BuildScope;
 pub use declaration::{Build, Labelled, Local, SourceUse, Step, Template, Validation, Variable};
-pub use environment::{BuildScope, Environment, Run};
+pub use environment::{Environment, Run};
 pub(crate) use load::read_source;
 pub use load::{Loaded, load};
 pub use variable::VariableInputs;

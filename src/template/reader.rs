@@ -4,6 +4,8 @@
 use crate::diagnostic::{Diagnostic, Diagnostics, Span, did_you_mean};
 use crate::value::Kind;
 
+use super::collect::Expand;
+use super::dynamic::KEYWORD;
 use super::syntax::{Attribute, Block, Body, Dialect, Expression, ExpressionKind, Name};
 
 /// A kind of block that may stand somewhere, with the number of its labels.
@@ -15,6 +17,8 @@ pub(super) struct Content {
     pub(super) attributes: Vec<Attribute>,
     /// Blocks in written order.
     pub(super) blocks: Vec<Block>,
+    /// Whether there are `dynamic` blocks that are yet to be expanded.
+    pub(super) later: bool,
 }
 
 impl Content {
@@ -26,7 +30,7 @@ impl Content {
         blocks: &[Allowed],
         diagnostics: &mut Diagnostics,
     ) -> Self {
-        let mut content = Self { attributes: Vec::new(), blocks: Vec::new() };
+        let mut content = Self { attributes: Vec::new(), blocks: Vec::new(), later: false };
         for block in &body.blocks {
             match blocks.iter().find(|(kind, _)| *kind == block.kind.text) {
                 Some((_, labels)) => {
@@ -47,6 +51,43 @@ impl Content {
                 content.attributes.push(attribute.clone());
             } else {
                 unknown("argument", &attribute.name, attributes, blocks, diagnostics);
+            }
+        }
+        content
+    }
+
+    /// The same where `dynamic` blocks may stand too: with `expand` they are replaced by what they
+    /// stand for, without they are only checked.
+    pub(super) fn of_expanded(
+        body: &Body,
+        attributes: Option<&[&str]>,
+        blocks: &[Allowed],
+        expand: Option<Expand<'_>>,
+        diagnostics: &mut Diagnostics,
+    ) -> Self {
+        let with_dynamic: Vec<_> = blocks.iter().copied().chain([(KEYWORD, 1)]).collect();
+        let mut content = Self::of(body, attributes, &with_dynamic, diagnostics);
+        for block in std::mem::take(&mut content.blocks) {
+            if block.kind.text != KEYWORD {
+                content.blocks.push(block);
+                continue;
+            }
+            let Some(kind) = block.labels.first() else { continue };
+            let Some((_, labels)) = blocks.iter().find(|(known, _)| *known == kind.text) else {
+                if expand.is_none() {
+                    unknown("block", kind, None, blocks, diagnostics);
+                }
+                continue;
+            };
+            match expand {
+                None => content.later = true,
+                Some(expand) => {
+                    for made in expand(&block, diagnostics) {
+                        if labels_fit(&made, *labels, diagnostics) {
+                            content.blocks.push(made);
+                        }
+                    }
+                }
             }
         }
         content
@@ -142,7 +183,7 @@ fn unknown(
 
 /// The blocks that an object of HCL-JSON stands for: one level of keys for each label, arrays
 /// anywhere for repetition.
-fn blocks_of(
+pub(super) fn blocks_of(
     attribute: &Attribute,
     labels: usize,
     dialect: Dialect,

@@ -8,10 +8,9 @@ use crate::value::{Kind, Marks, Type, Value, convert};
 
 use super::declaration::{Template, Variable};
 use super::evaluate::{Scope, evaluate, parse_quoted_type, parse_type, references};
-use super::json;
 use super::load::read_source;
-use super::syntax::{Dialect, Expression, ExpressionKind, parse_expression, parse_hcl, parse_hcl_json};
-use super::text::UserVariable;
+use super::syntax::{Dialect, Expression, parse_expression, parse_hcl, parse_hcl_json};
+use super::validation;
 
 /// Where values come from, besides the defaults.
 #[derive(Clone, Debug, Default)]
@@ -46,7 +45,7 @@ pub(super) fn assign(
         if let Some(value) = value_of(variable, given, scope, found) {
             let marks = if variable.sensitive { Marks::SENSITIVE } else { Marks::NONE };
             let value = mark_leaves(value, marks);
-            validate(variable, &value, scope, found);
+            validation::apply(variable, &value, scope, found);
             values.insert(variable.name.text.clone(), value);
         }
     }
@@ -173,14 +172,15 @@ fn value_of(
             return default;
         }
         Some(Given::Expression(expression)) => {
+            constant(&expression, "a value in a variable file cannot refer to anything", found)?;
             let value = found.take(evaluate(&expression, scope))?;
             (value, expression.span)
         }
         Some(Given::Text(text, span)) => match of {
             Type::String | Type::Number | Type::Bool | Type::Any => (Value::string(text), span),
             _ => {
-                let expression = found.take(parse_expression(span.source(), None))?;
-                (found.take(evaluate(&expression, scope))?, span)
+                let value = expression_text(&span, scope);
+                (found.take(value.map_err(|errors| as_written(errors, variable, &of)))?, span)
             }
         },
     };
@@ -195,20 +195,52 @@ fn default_of(
     scope: &Scope<'_>,
     found: &mut Diagnostics,
 ) -> Option<Value> {
-    if let Some(reference) = references(expression).first() {
-        found.push(
-            Diagnostic::error("not-constant", "a default cannot refer to anything")
-                .at(&reference.span, "must be a constant")
-                .help("use a `locals` block for values that depend on others"),
-        );
-        return None;
-    }
+    constant(expression, "a default cannot refer to anything", found)?;
     let scope = scope.child().allow_env();
     let value = found.take(evaluate(expression, &scope))?;
     match of {
         Some(of) => converted(variable, &value, of, &expression.span, found),
         None => Some(value),
     }
+}
+
+/// An error when an expression refers to something.
+fn constant(expression: &Expression, summary: &str, found: &mut Diagnostics) -> Option<()> {
+    let references = references(expression);
+    let Some(reference) = references.first() else { return Some(()) };
+    found.push(
+        Diagnostic::error("not-constant", summary)
+            .at(&reference.span, "must be a constant")
+            .help("use a `locals` block for values that depend on others"),
+    );
+    None
+}
+
+/// The value of text from the command line or the environment that is an HCL expression.
+fn expression_text(span: &Span, scope: &Scope<'_>) -> Result<Value, Diagnostics> {
+    let expression = parse_expression(span.source(), None)?;
+    let mut found = Diagnostics::new();
+    constant(&expression, "this is no constant", &mut found);
+    found.into_result(())?;
+    evaluate(&expression, scope)
+}
+
+/// Says of what form a text has to be that is no good expression.
+fn as_written(errors: Diagnostics, variable: &Variable, of: &Type) -> Diagnostics {
+    let form = match of {
+        Type::Map(_) | Type::Object(_) => "{ name = \"value\" }",
+        _ => "[\"a\", \"b\"]",
+    };
+    errors
+        .into_iter()
+        .map(|mut error| {
+            error.help = vec![format!(
+                "`{}` is of the type {of}: write it as in HCL, such as `{form}`",
+                variable.name.text
+            )];
+            error
+        })
+        .collect()
 }
 
 fn converted(
@@ -234,7 +266,7 @@ fn converted(
 }
 
 /// Puts a mark on every leaf, so that it travels with each part.
-fn mark_leaves(value: Value, marks: Marks) -> Value {
+pub(super) fn mark_leaves(value: Value, marks: Marks) -> Value {
     if marks == Marks::NONE {
         return value;
     }
@@ -252,146 +284,4 @@ fn mark_leaves(value: Value, marks: Marks) -> Value {
         leaf => leaf,
     };
     Value { kind, marks: own | marks }
-}
-
-fn validate(variable: &Variable, value: &Value, scope: &Scope<'_>, found: &mut Diagnostics) {
-    for validation in &variable.validations {
-        let own = BTreeMap::from([(variable.name.text.clone(), value.clone())]);
-        let scope = scope.child().with("var", Value::object(own));
-        let Some(outcome) = found.take(evaluate(&validation.condition, &scope)) else { continue };
-        match convert(&outcome, &Type::Bool).map(|outcome| outcome.kind) {
-            Ok(Kind::Bool(true) | Kind::Unknown(_)) => {}
-            Ok(Kind::Bool(false)) => {
-                let message = found.take(evaluate(&validation.error_message, &scope));
-                let message = message.as_ref().and_then(Value::as_str).unwrap_or_default();
-                found.push(
-                    Diagnostic::error(
-                        "invalid-variable",
-                        format!("invalid value for variable `{}`: {message}", variable.name.text),
-                    )
-                    .at(&validation.condition.span, "this is false")
-                    .also(&variable.header, "declared here"),
-                );
-            }
-            _ => found.push(
-                Diagnostic::error("wrong-type", "a validation's condition must be true or false")
-                    .at(&validation.condition.span, ""),
-            ),
-        }
-    }
-}
-
-/// Renders the text of a legacy variable; the last argument answers `user`.
-pub(super) type RenderVariable<'a> =
-    &'a dyn Fn(&str, &Span, &dyn Fn(&str) -> Result<String, String>) -> Result<String, Diagnostic>;
-
-/// Gives every legacy variable its text. Values may use `env` and `user`, in any order.
-pub(super) fn assign_legacy(
-    template: &Template,
-    inputs: &VariableInputs,
-    render: RenderVariable<'_>,
-    found: &mut Diagnostics,
-) -> BTreeMap<String, UserVariable> {
-    let texts = legacy_texts(template, inputs, found);
-    for variable in &template.variables {
-        let name = &variable.name.text;
-        if !texts.contains_key(name) {
-            found.push(
-                Diagnostic::error("missing-variable", format!("variable `{name}` has no value"))
-                    .at(&variable.header, "null makes it required")
-                    .help(format!("give it by `-var {name}=…` or a variable file")),
-            );
-        }
-    }
-    let mut values = BTreeMap::new();
-    for name in texts.keys() {
-        match legacy_value(name, &texts, render, &[name]) {
-            Ok(text) => {
-                let sensitive = template
-                    .variables
-                    .iter()
-                    .any(|variable| variable.name.text == *name && variable.sensitive);
-                values.insert(name.clone(), UserVariable { text, sensitive });
-            }
-            Err(finding) => found.push(finding),
-        }
-    }
-    values
-}
-
-/// The texts that were given, with their places: defaults, then files, then the command line.
-fn legacy_texts(
-    template: &Template,
-    inputs: &VariableInputs,
-    found: &mut Diagnostics,
-) -> BTreeMap<String, (String, Span)> {
-    let mut texts = BTreeMap::new();
-    for variable in &template.variables {
-        if let Some(default) = &variable.default
-            && let ExpressionKind::Literal(value) = &default.kind
-        {
-            let text = value.as_str().unwrap_or_default().to_owned();
-            texts.insert(variable.name.text.clone(), (text, default.span.clone()));
-        }
-    }
-    for file in &inputs.files {
-        let Some(source) = found.take(read_source(file)) else { continue };
-        let Some(node) = found.take(json::parse(
-            &source,
-            json::ParseOptions { duplicates: json::Duplicates::Refuse },
-        )) else {
-            continue;
-        };
-        let json::Kind::Object(members) = node.kind else {
-            found.push(
-                Diagnostic::error("wrong-type", "a variable file is a JSON object of strings")
-                    .at(&node.span, ""),
-            );
-            continue;
-        };
-        for member in members {
-            if let json::Kind::String(text) = &member.value.kind {
-                texts.insert(member.key, (text.value().to_owned(), member.value.span.clone()));
-            } else {
-                found.push(
-                    Diagnostic::error(
-                        "wrong-type",
-                        format!("variable `{}` must be a string", member.key),
-                    )
-                    .at(&member.value.span, "write it in quotes"),
-                );
-            }
-        }
-    }
-    for (name, text) in &inputs.command_line {
-        let source = Source::new(format!("<-var {name}>"), text.clone());
-        texts.insert(name.clone(), (text.clone(), Span::whole(&source)));
-    }
-    texts
-}
-
-/// The rendered text of a variable; `open` are those that wait for it.
-fn legacy_value(
-    name: &str,
-    texts: &BTreeMap<String, (String, Span)>,
-    render: RenderVariable<'_>,
-    open: &[&str],
-) -> Result<String, Diagnostic> {
-    let Some((text, span)) = texts.get(name) else { return Ok(String::new()) };
-    if !text.contains("{{") {
-        return Ok(text.clone());
-    }
-    let user = |used: &str| {
-        if open.contains(&used) {
-            return Err(format!("variables use each other: {} → {used}", open.join(" → ")));
-        }
-        if !texts.contains_key(used) {
-            let hint = did_you_mean(used, texts.keys().map(String::as_str));
-            let hint = hint.map_or_else(String::new, |hint| format!("; {hint}"));
-            return Err(format!("variable `{used}` is not declared{hint}"));
-        }
-        let open: Vec<_> = open.iter().copied().chain([used]).collect();
-        legacy_value(used, texts, render, &open).map_err(|finding| finding.summary)
-    };
-    render(text, span, &user)
 }

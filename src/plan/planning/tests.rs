@@ -4,6 +4,11 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+mod builds;
+mod data;
+mod dynamic;
+mod variables;
+
 use super::*;
 use crate::diagnostic::{Style, render};
 use crate::plan::identity::{image_hash, template_hash};
@@ -34,6 +39,16 @@ crate::options! {
         hashed device: String,
         /// GiB.
         hashed size: Option<u32>,
+        /// How it is divided.
+        hashed part: Vec<Part>,
+    }
+}
+
+crate::options! {
+    /// A part of a disk.
+    struct Part {
+        /// Where it is mounted.
+        hashed path: String,
     }
 }
 
@@ -47,6 +62,24 @@ crate::options! {
     }
 }
 
+crate::options! {
+    /// Options of a provisioner with blocks.
+    struct StepsOptions {
+        /// Its steps.
+        hashed step: Vec<NamedStep>,
+        /// How long to wait.
+        unhashed wait: std::time::Duration = std::time::Duration::ZERO,
+    }
+}
+
+crate::options! {
+    /// One step.
+    struct NamedStep {
+        /// Its name.
+        hashed name: String,
+    }
+}
+
 const KINDS: Kinds<'static> = Kinds {
     builders: &[ComponentKind {
         name: "vm",
@@ -55,15 +88,24 @@ const KINDS: Kinds<'static> = Kinds {
             planner.decode(&VmOptions::schema(), VmOptions::decode_options);
         },
     }],
-    provisioners: &[ComponentKind {
-        name: "run",
-        schema: RunOptions::schema,
-        plan: |planner: &mut Planner<'_>| {
-            if planner.decode(&RunOptions::schema(), RunOptions::decode_options).is_some() {
-                planner.add_tree("script", Tree::of_bytes(*b"#!/bin/sh\n", 0o755));
-            }
+    provisioners: &[
+        ComponentKind {
+            name: "run",
+            schema: RunOptions::schema,
+            plan: |planner: &mut Planner<'_>| {
+                if planner.decode(&RunOptions::schema(), RunOptions::decode_options).is_some() {
+                    planner.add_tree("script", Tree::of_bytes(*b"#!/bin/sh\n", 0o755));
+                }
+            },
         },
-    }],
+        ComponentKind {
+            name: "steps",
+            schema: StepsOptions::schema,
+            plan: |planner: &mut Planner<'_>| {
+                planner.decode(&StepsOptions::schema(), StepsOptions::decode_options);
+            },
+        },
+    ],
 };
 
 /// Plans a template given as one file; secrets and the clock are fixed.
@@ -79,26 +121,49 @@ fn plan_path(path: &Path, variables: &[(&str, &str)], only: &[&str]) -> Result<V
     let only: Vec<_> = only.iter().map(|one| (*one).to_owned()).collect();
     let mut warnings = Diagnostics::new();
     let found = (|| {
-        let loaded = load(path)?;
-        let inputs = VariableInputs {
-            command_line: variables
-                .iter()
-                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-                .collect(),
-            files: loaded.variable_files,
-            ..VariableInputs::default()
-        };
-        let run = Run {
-            now: jiff::Timestamp::from_second(1_700_000_000).expect("a moment"),
-            directory: path.parent().unwrap_or(Path::new("/")).to_owned(),
-            environment: BTreeMap::from([("STAGE".to_owned(), "prod".to_owned())]),
-            random: || [7; 16],
-        };
-        let environment = Environment::new(&loaded.template, &inputs, run, &mut warnings)?;
+        let environment = environment_of(path, variables, &mut warnings)?;
         let selection = Selection::new(&only, &[]).expect("patterns");
-        plan(&loaded.template, &environment, KINDS, &selection, Path::new("/"), &mut warnings)
+        let template = load(path)?.template;
+        plan(&template, &environment, KINDS, &selection, Path::new("/"), &mut warnings)
     })();
     found.map_err(|found| render(&found, Style::default()))
+}
+
+fn environment_of(
+    path: &Path,
+    variables: &[(&str, &str)],
+    warnings: &mut Diagnostics,
+) -> Result<Arc<Environment>, Diagnostics> {
+    let loaded = load(path)?;
+    let inputs = VariableInputs {
+        command_line: variables
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect(),
+        files: loaded.variable_files,
+        ..VariableInputs::default()
+    };
+    let run = Run {
+        now: jiff::Timestamp::from_second(1_700_000_000).expect("a moment"),
+        directory: path.parent().unwrap_or(Path::new("/")).to_owned(),
+        environment: BTreeMap::from([("STAGE".to_owned(), "prod".to_owned())]),
+        random: || [7; 16],
+    };
+    Environment::new(&loaded.template, &inputs, run, warnings)
+}
+
+/// The environment of a template given as one file.
+fn environment_text(
+    name: &str,
+    text: &str,
+    variables: &[(&str, &str)],
+) -> Result<Arc<Environment>, String> {
+    let directory = tempfile::tempdir().expect("temporary directory");
+    let path = directory.path().join(name);
+    fs::write(&path, text).expect("write template");
+    environment_of(&path, variables, &mut Diagnostics::new())
+        .map_err(|found| render(&found, Style::default()))
+        .map_err(|text| text.replace(&format!("{}/", directory.path().display()), ""))
 }
 
 fn one(name: &str, text: &str) -> Plan {
@@ -333,6 +398,14 @@ build {
        = help: did you mean `provisioner`?
     "#);
     insta::assert_snapshot!(plan_text("a.pkr.hcl", &text.replace("provisoner \"run\" { }", ""), &[("used", "1")]).expect_err("errors"), @r#"
+    error[unknown-component]: there is no provisioner `rum`
+      --> a.pkr.hcl:10:16
+       |
+    10 |   provisioner "rum" { inline = ["x"] }
+       |                ^^^ not known to bake
+       |
+       = help: did you mean `run`?
+
     error[unknown-source]: unknown source `source.vm.ap`
      --> a.pkr.hcl:9:14
       |

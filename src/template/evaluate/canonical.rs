@@ -20,6 +20,10 @@ fn write(expression: &Expression, text: &mut String) {
             _ => text.push_str(&value.to_string()),
         },
         ExpressionKind::Template(parts) => {
+            // `"${x}"` is `x`, and all that JSON can write for it.
+            if let [TemplatePart::Interpolation(only)] = parts.as_slice() {
+                return write(only, text);
+            }
             text.push('"');
             write_parts(parts, text);
             text.push('"');

@@ -6,10 +6,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value as Json;
 
 use super::weak::weaken;
-use super::{OptionType, Schema, Shape};
+use super::{OptionSpec, OptionType, Schema, Shape};
 use crate::diagnostic::{Diagnostic, Diagnostics, Span, did_you_mean};
-use crate::template::syntax::{Attribute, Body, Dialect, Expression, ExpressionKind};
-use crate::value::{Kind, Marks, Value, convert};
+use crate::template::dynamic;
+use crate::template::reader::blocks_of;
+use crate::template::syntax::{Attribute, Block, Body, Dialect, Expression, ExpressionKind};
+use crate::value::{Kind, Marks, Value, convert, format_number};
 
 /// What a decoder needs from the evaluator, so that this room knows no scopes.
 pub trait Resolve {
@@ -170,38 +172,77 @@ impl<'a> Decoder<'a> {
             self.sort_attribute(schema, attribute, &mut raw);
         }
         for block in &body.blocks {
-            let Some(spec) = schema.options.iter().find(|spec| spec.name == block.kind.text) else {
-                self.unknown(schema, "block", &block.kind.text, &block.kind.span);
-                continue;
-            };
-            if matches!(spec.shape, Shape::Attribute(_)) {
-                self.diagnostics.push(
-                    Diagnostic::error(
-                        "block-for-attribute",
-                        format!("`{}` is an argument, not a block", spec.name),
-                    )
-                    .at(&block.header, "")
-                    .help(format!("write `{} = …`", spec.name)),
-                );
-                continue;
-            }
-            if let Some(label) = block.labels.first() {
-                self.diagnostics.push(
-                    Diagnostic::error(
-                        "unexpected-label",
-                        format!("a `{}` block has no labels", spec.name),
-                    )
-                    .at(&label.span, ""),
-                );
-            }
-            let found =
-                FoundBlock { header: block.header.clone(), body: Cow::Borrowed(&block.body) };
-            match raw.given.entry(spec.name).or_insert_with(|| Given::Blocks(Vec::new())) {
-                Given::Blocks(blocks) => blocks.push(found),
-                Given::Attribute(_) => {}
+            if block.kind.text == dynamic::KEYWORD && spec_of(schema, dynamic::KEYWORD).is_none() {
+                self.sort_dynamic(schema, block, &mut raw);
+            } else {
+                self.sort_block(schema, block, Cow::Borrowed(&block.body), &mut raw);
             }
         }
         raw
+    }
+
+    fn sort_block<'b>(
+        &mut self,
+        schema: &Schema,
+        block: &Block,
+        body: Cow<'b, Body>,
+        raw: &mut RawOptions<'b>,
+    ) {
+        let Some(spec) = spec_of(schema, &block.kind.text) else {
+            self.unknown(schema, "block", &block.kind.text, &block.kind.span);
+            return;
+        };
+        if matches!(spec.shape, Shape::Attribute(_)) {
+            self.diagnostics.push(
+                Diagnostic::error(
+                    "block-for-attribute",
+                    format!("`{}` is an argument, not a block", spec.name),
+                )
+                .at(&block.header, "")
+                .help(format!("write `{} = …`", spec.name)),
+            );
+            return;
+        }
+        if let Some(label) = block.labels.first() {
+            self.diagnostics.push(
+                Diagnostic::error(
+                    "unexpected-label",
+                    format!("a `{}` block has no labels", spec.name),
+                )
+                .at(&label.span, ""),
+            );
+        }
+        let found = FoundBlock { header: block.header.clone(), body };
+        match raw.given.entry(spec.name).or_insert_with(|| Given::Blocks(Vec::new())) {
+            Given::Blocks(blocks) => blocks.push(found),
+            Given::Attribute(_) => {}
+        }
+    }
+
+    /// The blocks of a `dynamic` one, in its place.
+    fn sort_dynamic<'b>(&mut self, schema: &Schema, block: &Block, raw: &mut RawOptions<'b>) {
+        if let Some(kind) = block.labels.first()
+            && !spec_of(schema, &kind.text)
+                .is_some_and(|spec| !matches!(spec.shape, Shape::Attribute(_)))
+        {
+            // Said once, whether or not there are elements.
+            self.sort_block(
+                schema,
+                &Block { kind: kind.clone(), labels: Vec::new(), ..block.clone() },
+                Cow::Owned(block.body.clone()),
+                raw,
+            );
+            return;
+        }
+        let resolve = self.resolve;
+        let blocks = dynamic::expand(
+            block,
+            &|expression| resolve.evaluate(expression),
+            &mut self.diagnostics,
+        );
+        for block in blocks {
+            self.sort_block(schema, &block, Cow::Owned(block.body.clone()), raw);
+        }
     }
 
     fn sort_attribute<'b>(
@@ -211,11 +252,17 @@ impl<'a> Decoder<'a> {
         raw: &mut RawOptions<'b>,
     ) {
         let name = &attribute.name.text;
-        let known = |spec: &&super::OptionSpec| match raw.dialect {
+        let known = |spec: &&OptionSpec| match raw.dialect {
             Dialect::Legacy => spec.name.eq_ignore_ascii_case(name),
             Dialect::Hcl | Dialect::HclJson => spec.name == name,
         };
         let Some(spec) = schema.options.iter().find(known) else {
+            if name == dynamic::KEYWORD && raw.dialect == Dialect::HclJson {
+                for block in blocks_of(attribute, 1, raw.dialect, &mut self.diagnostics) {
+                    self.sort_dynamic(schema, &block, raw);
+                }
+                return;
+            }
             self.unknown(schema, "option", name, &attribute.name.span);
             return;
         };
@@ -464,6 +511,10 @@ impl<'a> Decoder<'a> {
     }
 }
 
+fn spec_of<'s>(schema: &'s Schema, name: &str) -> Option<&'s OptionSpec> {
+    schema.options.iter().find(|spec| spec.name == name)
+}
+
 /// All texts in a value, for masking.
 fn collect_texts(value: &Value, texts: &mut BTreeSet<String>) {
     match &value.kind {
@@ -476,7 +527,10 @@ fn collect_texts(value: &Value, texts: &mut BTreeSet<String>) {
         Kind::Map(_, all) | Kind::Object(all) => {
             all.values().for_each(|one| collect_texts(one, texts));
         }
-        Kind::Unknown(_) | Kind::Null(_) | Kind::Bool(_) | Kind::Number(_) => {}
+        Kind::Number(number) => {
+            texts.insert(format_number(number));
+        }
+        Kind::Unknown(_) | Kind::Null(_) | Kind::Bool(_) => {}
     }
 }
 

@@ -1,0 +1,143 @@
+//! A provisioner as one source runs it.
+
+use std::sync::Arc;
+
+use crate::diagnostic::{Diagnostic, Span, did_you_mean};
+use crate::plan::{Component, StepMeta, StepPlan};
+use crate::template::schema::{Decoder, Evaluate as _, Facts, Resolve};
+use crate::template::syntax::{Attribute, Body, Dialect, Name};
+use crate::template::{BuildScope, Step};
+
+use super::{MetaOptions, Planning, Usage, additions, schema_of};
+
+impl Planning<'_> {
+    /// A provisioner as this source runs it; `None` when it does not, or after an error.
+    pub(super) fn step(
+        &mut self,
+        step: &Step,
+        usage: &Usage<'_>,
+        sources: &[Usage<'_>],
+        scope: &BuildScope,
+    ) -> Option<StepPlan> {
+        let (over, meta) = step.meta.clone().split(&["override"]);
+        let resolve = scope.resolve(None);
+        let meta = Decoder::decode(
+            &*resolve,
+            &meta,
+            &step.header,
+            &MetaOptions::schema(),
+            MetaOptions::decode_options,
+            &mut self.found,
+        )?;
+        let options = meta.options;
+        if !options.only.is_empty() && !options.except.is_empty() {
+            let finding =
+                Diagnostic::error("only-and-except", "`only` and `except` exclude each other");
+            self.found.push(meta.facts.at("except", &step.header, finding));
+        }
+        for (option, names) in [("only", &options.only), ("except", &options.except)] {
+            self.check_selectors(option, names, sources, &meta.facts, &step.header);
+        }
+        let names = self.step_selectors(usage);
+        let named = |list: &[String]| list.iter().any(|one| names.contains(one));
+        if (!options.only.is_empty() && !named(&options.only)) || named(&options.except) {
+            return None;
+        }
+        let mut body = step.body.clone();
+        if let Some(attribute) = over.attributes.first() {
+            self.apply_override(&mut body, attribute, &step.kind, usage, sources, &*resolve);
+        }
+        let component = Component {
+            kind: step.kind.text.clone(),
+            body: Arc::new(body),
+            owner: step.header.clone(),
+            evaluate: Arc::new(scope.clone()),
+        };
+        let mut planned =
+            self.component(component, "provisioner", &step.kind, self.kinds.provisioners)?;
+        planned.hashed.extend(meta.facts.hashed);
+        Some(StepPlan {
+            planned,
+            meta: StepMeta {
+                pause_before: options.pause_before,
+                timeout: options.timeout,
+                max_retries: options.max_retries,
+                continue_on_error: options.continue_on_error,
+            },
+        })
+    }
+
+    /// The names by which a step may select this source: `TYPE.NAME` in HCL, the builder's name in
+    /// legacy JSON.
+    fn step_selectors(&self, usage: &Usage<'_>) -> Vec<String> {
+        match self.template.dialect {
+            Dialect::Legacy => vec![usage.called.clone()],
+            Dialect::Hcl | Dialect::HclJson => {
+                vec![format!("{}.{}", usage.source.kind.text, usage.called)]
+            }
+        }
+    }
+
+    /// A warning for each name by which a step selects no source of its build; in legacy JSON an
+    /// error, as in Packer.
+    fn check_selectors(
+        &mut self,
+        option: &str,
+        names: &[String],
+        sources: &[Usage<'_>],
+        facts: &Facts,
+        owner: &Span,
+    ) {
+        let known: Vec<_> = sources.iter().flat_map(|usage| self.step_selectors(usage)).collect();
+        for name in names.iter().filter(|name| !known.contains(name)) {
+            let summary = format!("`{name}` is no source of this build");
+            let finding = match self.template.dialect {
+                Dialect::Legacy => Diagnostic::error("unknown-source", summary),
+                Dialect::Hcl | Dialect::HclJson => Diagnostic::warning("unknown-source", summary),
+            };
+            let hint = did_you_mean(name, known.iter().map(String::as_str));
+            let finding = match hint {
+                Some(hint) => finding.help(hint),
+                None => finding.note(format!("sources of this build: {}", known.join(", "))),
+            };
+            self.found.push(facts.at(option, owner, finding));
+        }
+    }
+
+    /// Puts the options of `override = { NAME = { … } }` over a step's own.
+    fn apply_override(
+        &mut self,
+        body: &mut Body,
+        attribute: &Attribute,
+        kind: &Name,
+        usage: &Usage<'_>,
+        sources: &[Usage<'_>],
+        resolve: &dyn Resolve,
+    ) {
+        let dialect = body.dialect;
+        let by_name = additions::object(&attribute.expression, dialect, resolve, &mut self.found);
+        let Some(by_name) = by_name else { return };
+        for entry in by_name.attributes {
+            if entry.name.text == usage.called {
+                let options =
+                    additions::object(&entry.expression, dialect, resolve, &mut self.found);
+                let schema = schema_of(self.kinds.provisioners, &kind.text);
+                if let Some(options) = options {
+                    additions::replace(body, options, schema.as_ref());
+                }
+            } else if !sources.iter().any(|one| one.called == entry.name.text) {
+                let known: Vec<_> = sources.iter().map(|one| one.called.as_str()).collect();
+                let hint = did_you_mean(&entry.name.text, known.iter().copied());
+                let finding = Diagnostic::warning(
+                    "unknown-source",
+                    format!("`{}` is no source of this build", entry.name.text),
+                )
+                .at(&entry.name.span, "overrides nothing");
+                self.found.push(match hint {
+                    Some(hint) => finding.help(hint),
+                    None => finding.note(format!("sources of this build: {}", known.join(", "))),
+                });
+            }
+        }
+    }
+}

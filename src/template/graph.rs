@@ -1,0 +1,290 @@
+//! Locals and data sources, in the order in which they need each other.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::diagnostic::{Diagnostic, Diagnostics, Span, did_you_mean};
+use crate::value::{Marks, Value};
+
+use super::data_source;
+use super::declaration::{Labelled, Local};
+use super::evaluate::{Reference, Scope, evaluate, references};
+use super::syntax::{Body, Expression};
+use super::variable::mark_leaves;
+
+/// What locals and data sources have come to.
+#[derive(Default)]
+pub(super) struct Values {
+    /// Locals by name.
+    pub(super) locals: BTreeMap<String, Value>,
+    /// Data sources by type and name.
+    pub(super) data: BTreeMap<String, BTreeMap<String, Value>>,
+    /// Data sources whose values cannot be known here.
+    pub(super) unread: Vec<Unread>,
+}
+
+/// A data source that was not read.
+#[derive(Clone, Debug)]
+pub(super) struct Unread {
+    /// Its type.
+    pub(super) kind: String,
+    /// What diagnostics about the whole block point at.
+    pub(super) header: Span,
+}
+
+/// Evaluates everything once, each after what it needs; `scope` has what does not depend on them.
+pub(super) fn values(
+    locals: &[Local],
+    data: &[Labelled],
+    scope: &Scope<'_>,
+    found: &mut Diagnostics,
+) -> Values {
+    let graph = Graph::of(locals, data, found);
+    let mut values = Values::default();
+    let Some(order) = found.take(graph.order()) else { return values };
+    let mut failed = BTreeSet::new();
+    for at in order {
+        let Some(vertex) = graph.vertices.get(at) else { continue };
+        // What needs something that failed would only say so again.
+        if vertex.broken || vertex.needs.iter().any(|one| failed.contains(one)) {
+            failed.insert(at);
+            continue;
+        }
+        let scope = scope
+            .child()
+            .with("local", graph.locals(vertex, &values))
+            .with("data", graph.data(vertex, &values));
+        if vertex.node.evaluate(&scope, &mut values, found).is_none() {
+            failed.insert(at);
+        }
+    }
+    values
+}
+
+/// The `data` object.
+pub(super) fn data_object(data: &BTreeMap<String, BTreeMap<String, Value>>) -> Value {
+    Value::object(
+        data.iter().map(|(kind, named)| (kind.clone(), Value::object(named.clone()))).collect(),
+    )
+}
+
+#[derive(Clone, Copy)]
+enum Node<'a> {
+    Local(&'a Local),
+    Data(&'a Labelled),
+}
+
+impl Node<'_> {
+    /// How expressions name it.
+    fn title(self) -> String {
+        match self {
+            Node::Local(local) => format!("local.{}", local.name.text),
+            Node::Data(data) => format!("data.{}.{}", data.kind.text, data.name.text),
+        }
+    }
+
+    fn span(self) -> Span {
+        match self {
+            Node::Local(local) => local.name.span.clone(),
+            Node::Data(data) => data.header.clone(),
+        }
+    }
+
+    fn references(self) -> Vec<Reference> {
+        fn of_body(body: &Body, all: &mut Vec<Reference>) {
+            let expressions = body.attributes.iter().map(|attribute| &attribute.expression);
+            all.extend(expressions.flat_map(references));
+            body.blocks.iter().for_each(|block| of_body(&block.body, all));
+        }
+        match self {
+            Node::Local(local) => references(&local.expression),
+            Node::Data(data) => {
+                let mut all = Vec::new();
+                of_body(&data.body, &mut all);
+                all
+            }
+        }
+    }
+
+    /// Adds its value; `None` after an error.
+    fn evaluate(
+        self,
+        scope: &Scope<'_>,
+        values: &mut Values,
+        found: &mut Diagnostics,
+    ) -> Option<()> {
+        match self {
+            Node::Local(local) => {
+                let value = found.take(evaluate(&local.expression, scope))?;
+                let marks = if local.sensitive { Marks::SENSITIVE } else { Marks::NONE };
+                values.locals.insert(local.name.text.clone(), mark_leaves(value, marks));
+            }
+            Node::Data(data) => {
+                let read = |expression: &Expression| evaluate(expression, scope);
+                let outcome = data_source::read(data, &read, found)?;
+                if !outcome.is_read {
+                    values
+                        .unread
+                        .push(Unread { kind: data.kind.text.clone(), header: data.header.clone() });
+                }
+                let of_kind = values.data.entry(data.kind.text.clone()).or_default();
+                of_kind.insert(data.name.text.clone(), outcome.value);
+            }
+        }
+        Some(())
+    }
+}
+
+struct Vertex<'a> {
+    node: Node<'a>,
+    /// Positions of what it refers to.
+    needs: BTreeSet<usize>,
+    /// Whether it refers to something that does not exist.
+    broken: bool,
+}
+
+struct Graph<'a> {
+    vertices: Vec<Vertex<'a>>,
+}
+
+impl<'a> Graph<'a> {
+    fn of(locals: &'a [Local], data: &'a [Labelled], found: &mut Diagnostics) -> Self {
+        let nodes: Vec<Node<'a>> =
+            locals.iter().map(Node::Local).chain(data.iter().map(Node::Data)).collect();
+        let titles: Vec<String> = nodes.iter().map(|node| node.title()).collect();
+        let by_title: BTreeMap<&str, usize> =
+            titles.iter().enumerate().map(|(at, title)| (title.as_str(), at)).collect();
+        let vertices = nodes
+            .into_iter()
+            .map(|node| {
+                let mut vertex = Vertex { node, needs: BTreeSet::new(), broken: false };
+                for reference in node.references() {
+                    match needed(&reference, &titles, &by_title) {
+                        Ok(needed) => vertex.needs.extend(needed),
+                        Err(finding) => {
+                            found.push(*finding);
+                            vertex.broken = true;
+                        }
+                    }
+                }
+                vertex
+            })
+            .collect();
+        Self { vertices }
+    }
+
+    /// All positions, each after what it needs.
+    fn order(&self) -> Result<Vec<usize>, Diagnostics> {
+        let mut order = Vec::with_capacity(self.vertices.len());
+        let mut done = vec![false; self.vertices.len()];
+        for start in 0..self.vertices.len() {
+            // A list of its own instead of the stack: chains of locals may be long.
+            let mut open: Vec<(usize, Vec<usize>)> = Vec::new();
+            self.enter(start, &done, &mut open);
+            while let Some((at, rest)) = open.last_mut() {
+                let at = *at;
+                let Some(next) = rest.pop() else {
+                    open.pop();
+                    if let Some(done) = done.get_mut(at) {
+                        *done = true;
+                    }
+                    order.push(at);
+                    continue;
+                };
+                if let Some(begin) = open.iter().position(|(one, _)| *one == next) {
+                    let cycle: Vec<_> = open.iter().skip(begin).map(|(one, _)| *one).collect();
+                    return Err(self.cycle(&cycle).into());
+                }
+                self.enter(next, &done, &mut open);
+            }
+        }
+        Ok(order)
+    }
+
+    fn enter(&self, at: usize, done: &[bool], open: &mut Vec<(usize, Vec<usize>)>) {
+        if done.get(at) == Some(&false)
+            && let Some(vertex) = self.vertices.get(at)
+        {
+            open.push((at, vertex.needs.iter().rev().copied().collect()));
+        }
+    }
+
+    fn cycle(&self, cycle: &[usize]) -> Diagnostic {
+        let nodes: Vec<_> =
+            cycle.iter().filter_map(|at| self.vertices.get(*at)).map(|one| one.node).collect();
+        let titles: Vec<_> =
+            nodes.iter().chain(nodes.first()).map(|node| format!("`{}`", node.title())).collect();
+        let what = if nodes.iter().all(|node| matches!(node, Node::Local(_))) {
+            "locals"
+        } else {
+            "locals and data sources"
+        };
+        let mut finding =
+            Diagnostic::error("cycle", format!("{what} need each other: {}", titles.join(" → ")));
+        let mut spans = nodes.iter().map(|node| node.span());
+        if let Some(first) = spans.next() {
+            finding = finding.at(&first, "part of the cycle");
+        }
+        spans.fold(finding, |finding, span| finding.also(&span, "part of the cycle"))
+    }
+
+    fn locals(&self, vertex: &Vertex<'_>, values: &Values) -> Value {
+        let mut all = BTreeMap::new();
+        for needed in vertex.needs.iter().filter_map(|at| self.vertices.get(*at)) {
+            if let Node::Local(local) = needed.node
+                && let Some(value) = values.locals.get(&local.name.text)
+            {
+                all.insert(local.name.text.clone(), value.clone());
+            }
+        }
+        Value::object(all)
+    }
+
+    fn data(&self, vertex: &Vertex<'_>, values: &Values) -> Value {
+        let mut all: BTreeMap<String, BTreeMap<String, Value>> = BTreeMap::new();
+        for needed in vertex.needs.iter().filter_map(|at| self.vertices.get(*at)) {
+            if let Node::Data(data) = needed.node
+                && let Some(of_kind) = values.data.get(&data.kind.text)
+                && let Some(value) = of_kind.get(&data.name.text)
+            {
+                let named = all.entry(data.kind.text.clone()).or_default();
+                named.insert(data.name.text.clone(), value.clone());
+            }
+        }
+        data_object(&all)
+    }
+}
+
+/// The positions of what a reference is about: one, or all that a shorter one may mean.
+fn needed(
+    reference: &Reference,
+    titles: &[String],
+    by_title: &BTreeMap<&str, usize>,
+) -> Result<Vec<usize>, Box<Diagnostic>> {
+    let names = match reference.root.as_str() {
+        "local" => 1,
+        "data" => 2,
+        _ => return Ok(Vec::new()),
+    };
+    let path: Vec<&str> = std::iter::once(reference.root.as_str())
+        .chain(reference.path.iter().take(names).map(String::as_str))
+        .collect();
+    let title = path.join(".");
+    if path.len() <= names {
+        let start = format!("{title}.");
+        let all = titles.iter().enumerate().filter(|(_, one)| one.starts_with(&start));
+        return Ok(all.map(|(at, _)| at).collect());
+    }
+    if let Some(at) = by_title.get(title.as_str()) {
+        return Ok(vec![*at]);
+    }
+    let (code, what) = if names == 1 {
+        ("unknown-local", "local")
+    } else {
+        ("unknown-data-source", "data source")
+    };
+    let start = format!("{}.", reference.root);
+    let known = titles.iter().filter(|one| one.starts_with(&start)).map(String::as_str);
+    let finding = Diagnostic::error(code, format!("unknown {what} `{title}`"))
+        .at(&reference.span, "not declared");
+    Err(Box::new(finding.maybe_help(did_you_mean(&title, known))))
+}
