@@ -9,6 +9,7 @@ use super::weak::weaken;
 use super::{OptionSpec, OptionType, Schema, Shape};
 use crate::diagnostic::{Diagnostic, Diagnostics, Span, did_you_mean};
 use crate::template::dynamic;
+use crate::template::evaluate::references;
 use crate::template::reader::blocks_of;
 use crate::template::syntax::{Attribute, Block, Body, Dialect, Expression, ExpressionKind};
 use crate::value::{Kind, Marks, Value, convert, format_number};
@@ -72,6 +73,9 @@ pub struct Facts {
     pub volatile: Vec<(String, Span)>,
     /// Options whose value is not known before the build runs.
     pub late: BTreeSet<String>,
+    /// Those of them that only wait for a data source, not for the build: a stand-in is in their
+    /// place while a template is checked.
+    pub unread: BTreeSet<String>,
     /// Texts that came from sensitive values, to be masked in all output.
     pub secrets: BTreeSet<String>,
 }
@@ -392,6 +396,9 @@ impl<'a> Decoder<'a> {
         let late = !value.is_known();
         if late {
             self.facts.late.insert(path.to_owned());
+            if !references(&attribute.expression).iter().any(|one| one.root == "build") {
+                self.facts.unread.insert(path.to_owned());
+            }
         }
         match T::from_value(&value) {
             Ok(typed) => {
