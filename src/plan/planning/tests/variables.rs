@@ -211,14 +211,6 @@ variable "x" {
        |
        = help: write a whole sentence, such as "The name must be short."
 
-    error[wrong-message]: an `error_message` must end with `.`, `?` or `!`
-      --> a.pkr.hcl:10:21
-       |
-    10 |     error_message = "no sentence"
-       |                     ^^^^^^^^^^^^^
-       |
-       = help: write a whole sentence, such as "The name must be short."
-
     error[wrong-condition]: a condition must be about `var.x`
       --> a.pkr.hcl:13:21
        |
