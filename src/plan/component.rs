@@ -116,7 +116,11 @@ impl<'a> Planner<'a> {
     }
 
     /// Reports something about an option: at its place when it is given, else at the component.
+    /// Says nothing of an option that waits for a data source: what is checked there is a stand-in.
     pub fn error(&mut self, option: &str, diagnostic: Diagnostic) {
+        if self.facts.unread.contains(option) {
+            return;
+        }
         let diagnostic = self.facts.at(option, &self.component.owner, diagnostic);
         self.diagnostics.push(diagnostic);
     }

@@ -9,6 +9,7 @@
 //! - [`Environment`] gives values to its variables and locals and evaluates its expressions.
 
 mod build_scope;
+mod call_names;
 mod collect;
 mod data_source;
 mod declaration;

@@ -50,7 +50,7 @@ fn message(expression: &Expression, found: &mut Diagnostics) {
         return wrong("not be empty");
     };
     if first.is_alphabetic() && !first.is_uppercase() {
-        wrong("begin with an upper-case letter");
+        return wrong("begin with an upper-case letter");
     }
     if !text.ends_with(['.', '?', '!']) {
         wrong("end with `.`, `?` or `!`");

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use crate::diagnostic::{Diagnostic, Diagnostics, Source, Span, did_you_mean};
 use crate::value::{Kind, Marks, Type, Value, convert};
 
+use super::call_names::calls;
 use super::declaration::{Template, Variable};
 use super::evaluate::{Scope, evaluate, parse_quoted_type, parse_type, references};
 use super::load::read_source;
@@ -196,6 +197,14 @@ fn default_of(
     found: &mut Diagnostics,
 ) -> Option<Value> {
     constant(expression, "a default cannot refer to anything", found)?;
+    if let Some(call) = calls(expression).into_iter().find(|call| call.text != "env") {
+        found.push(
+            Diagnostic::error("not-constant", "a default can only call `env`")
+                .at(&call.span, "not allowed here")
+                .help("use a `locals` block for values that are computed"),
+        );
+        return None;
+    }
     let scope = scope.child().allow_env();
     let value = found.take(evaluate(expression, &scope))?;
     match of {

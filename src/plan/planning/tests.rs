@@ -7,6 +7,7 @@ use std::path::Path;
 mod builds;
 mod data;
 mod dynamic;
+mod fixtures;
 mod variables;
 
 use super::*;

@@ -3,7 +3,7 @@
 use crate::template::syntax::{
     Expression, ExpressionKind, ForExpression, Step, TemplatePart, UnaryOperator,
 };
-use crate::value::{Kind, quote};
+use crate::value::{Kind, Value, quote};
 
 /// `expression` without regard to blanks, comments, spelling of strings, redundant parentheses and
 /// the order of an object's items: for hashing what cannot be evaluated before the build runs.
@@ -15,10 +15,7 @@ pub fn canonical(expression: &Expression) -> String {
 
 fn write(expression: &Expression, text: &mut String) {
     match &expression.kind {
-        ExpressionKind::Literal(value) => match &value.kind {
-            Kind::String(string) => text.push_str(&quote(string)),
-            _ => text.push_str(&value.to_string()),
-        },
+        ExpressionKind::Literal(value) => write_value(value, text),
         ExpressionKind::Template(parts) => {
             // `"${x}"` is `x`, and all that JSON can write for it.
             if let [TemplatePart::Interpolation(only)] = parts.as_slice() {
@@ -118,6 +115,41 @@ fn write(expression: &Expression, text: &mut String) {
             text.push(')');
         }
         ExpressionKind::For(expression) => write_for(expression, text),
+    }
+}
+
+/// A value as the expression that makes it: what a `dynamic` block puts in place of its iterator
+/// reads as if it had been written.
+fn write_value(value: &Value, text: &mut String) {
+    match &value.kind {
+        // Hashed texts can be read.
+        _ if value.marks.sensitive => text.push_str("(sensitive value)"),
+        Kind::String(string) => text.push_str(&quote(string)),
+        Kind::List(_, all) | Kind::Set(_, all) | Kind::Tuple(all) => {
+            text.push('[');
+            for (at, one) in all.iter().enumerate() {
+                if at > 0 {
+                    text.push(',');
+                }
+                write_value(one, text);
+            }
+            text.push(']');
+        }
+        Kind::Map(_, all) | Kind::Object(all) => {
+            let mut items: Vec<_> = all.iter().map(|(name, one)| (quote(name), one)).collect();
+            items.sort_by(|(a, _), (b, _)| a.cmp(b));
+            text.push('{');
+            for (at, (name, one)) in items.into_iter().enumerate() {
+                if at > 0 {
+                    text.push(',');
+                }
+                text.push_str(&name);
+                text.push('=');
+                write_value(one, text);
+            }
+            text.push('}');
+        }
+        _ => text.push_str(&value.to_string()),
     }
 }
 

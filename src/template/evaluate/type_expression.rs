@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::diagnostic::{Diagnostic, Diagnostics, Span, did_you_mean};
+use crate::diagnostic::{Diagnostic, Diagnostics, Source, Span, did_you_mean};
 use crate::template::syntax::{Expression, ExpressionKind, parse_expression};
 use crate::value::{Attribute, Kind, Type, Value, convert};
 
@@ -188,10 +188,17 @@ pub fn parse_quoted_type(expression: &Expression) -> Result<Type, Diagnostics> {
         return Err((*invalid(&expression.span, "a type is a string in JSON")).into());
     };
     let range = expression.span.range();
-    // Types need no escapes, so the string stands in the source as it is, between quotes.
     let inner = range.start + 1..range.end.saturating_sub(1);
-    if expression.span.source().text().get(inner.clone()) != Some(&**text) {
-        return Err((*invalid(&expression.span, "this is not a type")).into());
+    if expression.span.source().text().get(inner.clone()) == Some(&**text) {
+        return parse_type(&parse_expression(expression.span.source(), Some(inner))?);
     }
-    parse_type(&parse_expression(expression.span.source(), Some(inner))?)
+    // With escapes the string does not stand in the source as it is: all of it is pointed at.
+    let decoded = Source::new(expression.span.source().name(), &**text);
+    parse_expression(&decoded, None).and_then(|parsed| parse_type(&parsed)).map_err(|errors| {
+        let whole = |mut error: Diagnostic| {
+            error.secondary.clear();
+            error.at(&expression.span, "not a type")
+        };
+        errors.into_iter().map(whole).collect()
+    })
 }

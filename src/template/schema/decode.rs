@@ -1,16 +1,15 @@
 //! From a body to typed options.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value as Json;
 
+use super::sort::{FoundBlock, Given, RawOptions};
 use super::weak::weaken;
-use super::{OptionSpec, OptionType, Schema, Shape};
-use crate::diagnostic::{Diagnostic, Diagnostics, Span, did_you_mean};
-use crate::template::dynamic;
-use crate::template::reader::blocks_of;
-use crate::template::syntax::{Attribute, Block, Body, Dialect, Expression, ExpressionKind};
+use super::{OptionType, Schema, Shape};
+use crate::diagnostic::{Diagnostic, Diagnostics, Span};
+use crate::template::evaluate::references;
+use crate::template::syntax::{Attribute, Body, Dialect, Expression};
 use crate::value::{Kind, Marks, Value, convert, format_number};
 
 /// What a decoder needs from the evaluator, so that this room knows no scopes.
@@ -83,6 +82,9 @@ pub struct Facts {
     pub volatile: Vec<(String, Span)>,
     /// Options whose value is not known before the build runs.
     pub late: BTreeSet<String>,
+    /// Those of them that only wait for a data source, not for the build: a stand-in is in their
+    /// place while a template is checked.
+    pub unread: BTreeSet<String>,
     /// Texts that came from sensitive values, to be masked in all output.
     pub secrets: BTreeSet<String>,
 }
@@ -94,32 +96,9 @@ impl Facts {
     }
 }
 
-/// A block as it was found.
-pub struct FoundBlock<'a> {
-    /// What diagnostics about the whole block point at.
-    pub header: Span,
-    /// What stands in it.
-    pub body: Cow<'a, Body>,
-}
-
-/// An option as it was found.
-pub enum Given<'a> {
-    /// As an attribute.
-    Attribute(&'a Attribute),
-    /// As one or more blocks.
-    Blocks(Vec<FoundBlock<'a>>),
-}
-
-/// The options of a body, sorted by name but not yet decoded.
-pub struct RawOptions<'a> {
-    dialect: Dialect,
-    owner: Span,
-    given: BTreeMap<&'static str, Given<'a>>,
-}
-
 /// Decodes bodies and collects what it finds on the way.
 pub struct Decoder<'a> {
-    resolve: &'a dyn Resolve,
+    pub(super) resolve: &'a dyn Resolve,
     /// Errors and warnings so far.
     pub diagnostics: Diagnostics,
     facts: Facts,
@@ -162,157 +141,6 @@ impl<'a> Decoder<'a> {
         diagnostics.extend(decoder.diagnostics);
         let facts = decoder.facts;
         options.filter(|_| !failed).map(|options| Decoded { options, facts })
-    }
-
-    /// Sorts a body by option names; unknown ones are errors.
-    fn sort<'b>(&mut self, schema: &Schema, body: &'b Body, owner: &Span) -> RawOptions<'b> {
-        let mut raw =
-            RawOptions { dialect: body.dialect, owner: owner.clone(), given: BTreeMap::new() };
-        for attribute in &body.attributes {
-            self.sort_attribute(schema, attribute, &mut raw);
-        }
-        for block in &body.blocks {
-            if block.kind.text == dynamic::KEYWORD && spec_of(schema, dynamic::KEYWORD).is_none() {
-                self.sort_dynamic(schema, block, &mut raw);
-            } else {
-                self.sort_block(schema, block, Cow::Borrowed(&block.body), &mut raw);
-            }
-        }
-        raw
-    }
-
-    fn sort_block<'b>(
-        &mut self,
-        schema: &Schema,
-        block: &Block,
-        body: Cow<'b, Body>,
-        raw: &mut RawOptions<'b>,
-    ) {
-        let Some(spec) = spec_of(schema, &block.kind.text) else {
-            self.unknown(schema, "block", &block.kind.text, &block.kind.span);
-            return;
-        };
-        if matches!(spec.shape, Shape::Attribute(_)) {
-            self.diagnostics.push(
-                Diagnostic::error(
-                    "block-for-attribute",
-                    format!("`{}` is an argument, not a block", spec.name),
-                )
-                .at(&block.header, "")
-                .help(format!("write `{} = …`", spec.name)),
-            );
-            return;
-        }
-        if let Some(label) = block.labels.first() {
-            self.diagnostics.push(
-                Diagnostic::error(
-                    "unexpected-label",
-                    format!("a `{}` block has no labels", spec.name),
-                )
-                .at(&label.span, ""),
-            );
-        }
-        let found = FoundBlock { header: block.header.clone(), body };
-        match raw.given.entry(spec.name).or_insert_with(|| Given::Blocks(Vec::new())) {
-            Given::Blocks(blocks) => blocks.push(found),
-            Given::Attribute(_) => {}
-        }
-    }
-
-    /// The blocks of a `dynamic` one, in its place.
-    fn sort_dynamic<'b>(&mut self, schema: &Schema, block: &Block, raw: &mut RawOptions<'b>) {
-        if let Some(kind) = block.labels.first()
-            && !spec_of(schema, &kind.text)
-                .is_some_and(|spec| !matches!(spec.shape, Shape::Attribute(_)))
-        {
-            // Said once, whether or not there are elements.
-            self.sort_block(
-                schema,
-                &Block { kind: kind.clone(), labels: Vec::new(), ..block.clone() },
-                Cow::Owned(block.body.clone()),
-                raw,
-            );
-            return;
-        }
-        let resolve = self.resolve;
-        let blocks = dynamic::expand(
-            block,
-            &|expression| resolve.evaluate(expression),
-            &mut self.diagnostics,
-        );
-        for block in blocks {
-            self.sort_block(schema, &block, Cow::Owned(block.body.clone()), raw);
-        }
-    }
-
-    fn sort_attribute<'b>(
-        &mut self,
-        schema: &Schema,
-        attribute: &'b Attribute,
-        raw: &mut RawOptions<'b>,
-    ) {
-        let name = &attribute.name.text;
-        let known = |spec: &&OptionSpec| match raw.dialect {
-            Dialect::Legacy => spec.name.eq_ignore_ascii_case(name),
-            Dialect::Hcl | Dialect::HclJson => spec.name == name,
-        };
-        let Some(spec) = schema.options.iter().find(known) else {
-            if name == dynamic::KEYWORD && raw.dialect == Dialect::HclJson {
-                for block in blocks_of(attribute, 1, raw.dialect, &mut self.diagnostics) {
-                    self.sort_dynamic(schema, &block, raw);
-                }
-                return;
-            }
-            self.unknown(schema, "option", name, &attribute.name.span);
-            return;
-        };
-        if let Shape::Block { .. } = spec.shape {
-            if raw.dialect == Dialect::Hcl {
-                self.diagnostics.push(
-                    Diagnostic::error(
-                        "attribute-for-block",
-                        format!("`{}` is a block, not an argument", spec.name),
-                    )
-                    .at(&attribute.name.span, "")
-                    .help(format!("write `{} {{ … }}` without `=`", spec.name)),
-                );
-                return;
-            }
-            match blocks_of_json(&attribute.expression, raw.dialect) {
-                Some(found) => {
-                    match raw.given.entry(spec.name).or_insert_with(|| Given::Blocks(Vec::new())) {
-                        Given::Blocks(blocks) => blocks.extend(found),
-                        Given::Attribute(_) => {}
-                    }
-                }
-                None => self.diagnostics.push(
-                    Diagnostic::error(
-                        "wrong-type",
-                        format!("`{}` must be an object or a list of objects", spec.name),
-                    )
-                    .at(&attribute.expression.span, ""),
-                ),
-            }
-            return;
-        }
-        if let Some(Given::Attribute(first)) = raw.given.get(spec.name) {
-            self.diagnostics.push(
-                Diagnostic::error("duplicate-option", format!("`{}` is given twice", spec.name))
-                    .at(&attribute.name.span, "again here")
-                    .also(&first.name.span, "first here"),
-            );
-            return;
-        }
-        raw.given.insert(spec.name, Given::Attribute(attribute));
-    }
-
-    fn unknown(&mut self, schema: &Schema, what: &str, name: &str, span: &Span) {
-        let names = schema.options.iter().map(|spec| spec.name);
-        self.diagnostics.push(
-            Diagnostic::error("unknown-option", format!("unknown {what} `{name}`"))
-                .at(span, "not known here")
-                .maybe_help(did_you_mean(name, names)),
-        );
     }
 
     /// One option; `absent` stands for it when it is left out. `None` after an error.
@@ -403,6 +231,9 @@ impl<'a> Decoder<'a> {
         let late = !value.is_known();
         if late {
             self.facts.late.insert(path.to_owned());
+            if !references(&attribute.expression).iter().any(|one| one.root == "build") {
+                self.facts.unread.insert(path.to_owned());
+            }
         }
         match T::from_value(&value) {
             Ok(typed) => {
@@ -511,10 +342,6 @@ impl<'a> Decoder<'a> {
     }
 }
 
-fn spec_of<'s>(schema: &'s Schema, name: &str) -> Option<&'s OptionSpec> {
-    schema.options.iter().find(|spec| spec.name == name)
-}
-
 /// All texts in a value, for masking.
 fn collect_texts(value: &Value, texts: &mut BTreeSet<String>) {
     match &value.kind {
@@ -531,22 +358,5 @@ fn collect_texts(value: &Value, texts: &mut BTreeSet<String>) {
             texts.insert(format_number(number));
         }
         Kind::Unknown(_) | Kind::Null(_) | Kind::Bool(_) => {}
-    }
-}
-
-/// An object, or a list of objects, as the blocks it stands for in the JSON dialects.
-fn blocks_of_json(expression: &Expression, dialect: Dialect) -> Option<Vec<FoundBlock<'_>>> {
-    match &expression.kind {
-        ExpressionKind::Object(_) => {
-            let body = Body::of_object(expression, dialect)?;
-            Some(vec![FoundBlock { header: expression.span.clone(), body: Cow::Owned(body) }])
-        }
-        ExpressionKind::Tuple(all) => {
-            let blocks: Option<Vec<_>> =
-                all.iter().map(|one| blocks_of_json(one, dialect)).collect();
-            blocks.map(|blocks| blocks.into_iter().flatten().collect())
-        }
-        ExpressionKind::Literal(value) if value.is_null() => Some(Vec::new()),
-        _ => None,
     }
 }

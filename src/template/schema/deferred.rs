@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
 
-use super::decode::{Decoder, FoundBlock, Resolve, UnknownField};
+use super::decode::{Decoder, Resolve, UnknownField};
+use super::sort::FoundBlock;
 use super::{OptionType, Shape};
 use crate::value::Value;
 

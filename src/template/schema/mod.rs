@@ -11,16 +11,15 @@ mod deferred;
 mod duration;
 mod option_type;
 mod secret;
+mod sort;
 mod weak;
 
-pub use decode::{
-    BuildData, Decoded, Decoder, Evaluate, Facts, FoundBlock, Given, RawOptions, Resolve,
-    UnknownField,
-};
+pub use decode::{BuildData, Decoded, Decoder, Evaluate, Facts, Resolve, UnknownField};
 pub use deferred::Deferred;
 pub use duration::{format_go_duration, parse_go_duration};
 pub use option_type::OptionType;
 pub use secret::Secret;
+pub use sort::{FoundBlock, Given, RawOptions};
 
 use crate::value::Type;
 

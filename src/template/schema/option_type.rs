@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 
-use super::decode::{Decoder, FoundBlock};
+use super::decode::Decoder;
+use super::sort::FoundBlock;
 use super::{Shape, format_go_duration, parse_go_duration};
 use crate::value::{Kind, Type, Value};
 

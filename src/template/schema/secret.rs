@@ -5,7 +5,8 @@ use std::fmt;
 use serde_json::{Value as Json, json};
 use zeroize::Zeroizing;
 
-use super::decode::{Decoder, FoundBlock};
+use super::decode::Decoder;
+use super::sort::FoundBlock;
 use super::{OptionType, Shape};
 use crate::value::Value;
 

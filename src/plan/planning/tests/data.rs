@@ -30,6 +30,27 @@ build { sources = ["vm.app"] }
     assert_eq!(template_hash(&one("a.pkr.json", json)), template_hash(&plan));
 }
 
+#[test]
+fn the_order_of_blocks_does_not_matter() {
+    let mut blocks = [
+        "locals { a = \"${data.null.x.output}-a\" }",
+        "data \"null\" \"x\" { input = local.b }",
+        "local \"b\" { expression = var.c }",
+        "variable \"c\" { default = \"c\" }",
+        "source \"vm\" \"app\" { source = local.a }",
+        "build { sources = [\"vm.app\"] }",
+    ];
+    let expected = template_hash(&one("a.pkr.hcl", &blocks.join("\n")));
+    for at in 0..blocks.len() {
+        blocks.rotate_left(1);
+        let next = (at * 2 + 1) % blocks.len();
+        blocks.swap(at, next);
+        let plan = one("a.pkr.hcl", &blocks.join("\n"));
+        assert_eq!(plan.builder.hashed["source"], "c-a", "{blocks:?}");
+        assert_eq!(template_hash(&plan), expected, "{blocks:?}");
+    }
+}
+
 const OUTSIDE: &str = r#"
 data "amazon-ami" "base" {
   filters     = { name = "al2023-*" }

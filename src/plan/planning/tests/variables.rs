@@ -113,6 +113,14 @@ fn values_of_a_wrong_type_are_said_with_the_form() {
       = note: its default has the type tuple([string])
     ");
     insta::assert_snapshot!(value("variable \"x\" {\n  type = string\n  default = upper(\"a\")\n}\nvariable \"y\" { default = var.x }", None).expect_err("an error"), @r#"
+    error[not-constant]: a default can only call `env`
+     --> a.pkr.hcl:3:13
+      |
+    3 |   default = upper("a")
+      |             ^^^^^ not allowed here
+      |
+      = help: use a `locals` block for values that are computed
+
     error[not-constant]: a default cannot refer to anything
      --> a.pkr.hcl:5:26
       |
@@ -132,6 +140,24 @@ fn json_quotes_types() {
 }"#;
     let plan = one("a.pkr.json", text);
     assert_eq!(plan.builder.hashed["source"], "7");
+    let object = text
+        .replace("list(string)", r#"object({ a = optional(string, \"d\") })"#)
+        .replace("[7]", "{}")
+        .replace("var.x[0]", "var.x.a");
+    assert_eq!(one("a.pkr.json", &object).builder.hashed["source"], "d");
+    insta::assert_snapshot!(
+        plan_text("a.pkr.json", &object.replace("optional", "optinal"), &[])
+            .expect_err("an error"),
+        @r#"
+    error[unknown-type]: unknown type `optinal`
+     --> a.pkr.json:2:32
+      |
+    2 |   "variable": { "x": { "type": "object({ a = optinal(string, \"d\") })", "default": {} } },
+      |                                ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ not a type
+      |
+      = help: types are `string`, `number`, `bool`, `any`, `list(…)`, `set(…)`, `map(…)`, `object({ … })` and `tuple([ … ])`
+    "#
+    );
     insta::assert_snapshot!(
         plan_text("a.pkr.json", &text.replace("list(string)", "lits(string)"), &[])
             .expect_err("an error"),
@@ -178,14 +204,6 @@ variable "x" {
       |                     ^^^^^ not `var.x`
 
     error[wrong-message]: an `error_message` must begin with an upper-case letter
-      --> a.pkr.hcl:10:21
-       |
-    10 |     error_message = "no sentence"
-       |                     ^^^^^^^^^^^^^
-       |
-       = help: write a whole sentence, such as "The name must be short."
-
-    error[wrong-message]: an `error_message` must end with `.`, `?` or `!`
       --> a.pkr.hcl:10:21
        |
     10 |     error_message = "no sentence"

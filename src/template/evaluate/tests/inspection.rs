@@ -1,8 +1,10 @@
 //! What is said of expressions without evaluating them: references, canonical text, types.
 
+use super::scope;
 use crate::diagnostic::{Diagnostics, Source, Style, render};
-use crate::template::evaluate::{canonical, parse_quoted_type, parse_type, references};
-use crate::template::syntax::{Expression, parse_expression};
+use crate::template::evaluate::{canonical, evaluate, parse_quoted_type, parse_type, references};
+use crate::template::syntax::{Expression, ExpressionKind, parse_expression};
+use crate::value::{Marks, Value};
 
 fn parsed(text: &str) -> Expression {
     parse_expression(&Source::new("test.hcl", text), None).expect("parses")
@@ -99,6 +101,21 @@ fn canonical_text_tells_different_expressions_apart() {
     all.sort();
     all.dedup();
     assert_eq!(all.len(), count, "{all:?}");
+}
+
+#[test]
+fn canonical_text_of_a_value_is_that_of_the_expression_that_makes_it() {
+    for text in ["[1, \"a\", [true, null]]", "{ b = \"x\", \"a b\" = { c = [] } }", "\"$${x}\""] {
+        let expression = parsed(text);
+        let value = evaluate(&expression, &scope()).expect("a value");
+        let literal = |value: &Value| {
+            let kind = ExpressionKind::Literal(value.clone());
+            canonical(&Expression { kind, span: expression.span.clone() })
+        };
+        assert_eq!(literal(&value), canonical(&expression));
+        let hidden = literal(&value.marked(Marks::SENSITIVE));
+        assert_eq!(hidden, "(sensitive value)");
+    }
 }
 
 #[test]
