@@ -55,6 +55,8 @@ pub use packer_functions::{
     Ask, Available, BUILD_IN_HCL, BUILD_OUTSIDE_STEPS, ENV_IN_HCL, ENV_IN_OPTION, PackerFunctions,
     Request, SECRET_IN_HCL, SECRET_IN_OPTION, USER_IN_HCL, clean_resource_name,
 };
+pub(crate) use float::spell as go_float;
+pub(crate) use quote::quote as go_quote;
 pub use references::{FieldReference, FunctionReference, References};
 pub use render::{KeptField, Lookup, Rendered};
 pub use template::GoTemplate;
