@@ -2,13 +2,13 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 
 use insta::assert_snapshot;
 
-use crate::support::{Outcome, Workspace, finished};
+use crate::support::{Outcome, Workspace, finished, repository};
 
 const UNTIDY: &str = "a=1 # one\nbbb = 2\n";
 const TIDY: &str = "a   = 1 # one\nbbb = 2\n";
@@ -184,6 +184,25 @@ const LEGACY: &str = r#"{
   ],
   "provisioners": [{"type": "shell-local", "inline": ["true"]}]
 }"#;
+
+#[test]
+fn fmt_does_not_change_the_hash() {
+    let workspace = Workspace::new();
+    let templates = repository().join("templates");
+    let tidy = fs::read_to_string(templates.join("quickstart.pkr.hcl")).expect("a template");
+    for file in fs::read_dir(templates.join("quickstart")).expect("directory").flatten() {
+        let name = format!("quickstart/{}", file.file_name().to_string_lossy());
+        workspace.write(&name, fs::read(file.path()).expect("a file"));
+    }
+    let untidy = tidy.replace(" = ", "   =").replace("  ", "     ").replace("# ", "   # ");
+    workspace.write("t.pkr.hcl", &untidy);
+    let hash = || bake(&workspace, &["hash", "t.pkr.hcl"], "").expect(0).stdout;
+    let before = hash();
+    let outcome = bake(&workspace, &["fmt", "t.pkr.hcl"], "").expect(0);
+    assert_eq!(outcome.stdout, "t.pkr.hcl\n");
+    assert_ne!(read(&workspace, "t.pkr.hcl"), untidy);
+    assert_eq!(hash(), before);
+}
 
 #[test]
 fn inspect_shows_variables_locals_and_builds() {
@@ -384,4 +403,90 @@ fn console_renders_texts_for_legacy_templates() {
     assert!(console("{{\n").expect(1).stderr.contains("this action is not closed"));
     let outcome = bake(&workspace, &["console", "-config-type=json"], "{{isotime `x`}}").expect(0);
     assert_eq!(outcome.stdout, "x\n");
+}
+
+/// A terminal with bake in it.
+struct Terminal {
+    screen: fs::File,
+    /// What was written since the last text that was waited for.
+    seen: Vec<u8>,
+    child: std::process::Child,
+}
+
+impl Terminal {
+    fn start(mut command: std::process::Command) -> Self {
+        use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+        let screen = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
+        grantpt(&screen).expect("a terminal");
+        unlockpt(&screen).expect("a terminal");
+        let name = ptsname(&screen, Vec::new()).expect("a terminal").into_string().expect("UTF-8");
+        let open = || fs::File::options().read(true).write(true).open(&name).expect("a terminal");
+        let child = command
+            .env("TERM", "xterm")
+            .stdin(open())
+            .stdout(open())
+            .stderr(open())
+            .spawn()
+            .expect("start bake");
+        Self { screen: screen.into(), seen: Vec::new(), child }
+    }
+
+    /// Types keys.
+    fn type_keys(&mut self, keys: &str) {
+        self.screen.write_all(keys.as_bytes()).expect("type");
+    }
+
+    /// Reads until `text` is written.
+    #[track_caller]
+    fn wait_for(&mut self, text: &str) {
+        let mut buffer = [0; 4096];
+        loop {
+            let found = self.seen.windows(text.len()).position(|part| part == text.as_bytes());
+            if let Some(at) = found {
+                self.seen.drain(..at + text.len());
+                return;
+            }
+            // The terminal of a process that has ended cannot be read.
+            let length = self.screen.read(&mut buffer).unwrap_or(0);
+            let seen = String::from_utf8_lossy(&self.seen);
+            assert!(length > 0, "bake ended before {text:?}: {seen:?}");
+            self.seen.extend_from_slice(&buffer[..length]);
+        }
+    }
+
+    fn end(mut self) -> Option<i32> {
+        self.child.wait().expect("wait for bake").code()
+    }
+}
+
+#[test]
+fn console_edits_lines_on_a_terminal() {
+    // Drawn when the line can be edited.
+    const PROMPT: &str = "\r\x1b[K> ";
+    const UP: &str = "\x1b[A";
+    const CONTROL_C: &str = "\x03";
+    const CONTROL_D: &str = "\x04";
+    let workspace = Workspace::new();
+    let mut terminal = Terminal::start(workspace.command(["console"]));
+    terminal.wait_for(PROMPT);
+    terminal.type_keys("20 + 3\r");
+    terminal.wait_for("\r\n23\r\n");
+    terminal.wait_for(PROMPT);
+    terminal.type_keys(&format!("{UP}4\r"));
+    terminal.wait_for("\r\n54\r\n");
+    terminal.wait_for(PROMPT);
+    terminal.type_keys("nope\r");
+    terminal.wait_for("text is `\"nope\"`");
+    terminal.wait_for(PROMPT);
+    terminal.type_keys(&format!("half a line{CONTROL_C}\"o\" == \"o\"\r"));
+    terminal.wait_for("\r\ntrue\r\n");
+    terminal.wait_for(PROMPT);
+    terminal.type_keys(CONTROL_C);
+    assert_eq!(terminal.end(), Some(0));
+    for leave in ["exit\r", CONTROL_D] {
+        let mut terminal = Terminal::start(workspace.command(["console"]));
+        terminal.wait_for(PROMPT);
+        terminal.type_keys(leave);
+        assert_eq!(terminal.end(), Some(0));
+    }
 }
