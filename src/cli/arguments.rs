@@ -27,6 +27,10 @@ pub(super) enum Command {
     Validate(TemplateArguments),
     /// Print the template hash of each build, without touching the network.
     Hash(TemplateArguments),
+    /// Show the variables, locals and builds of a template.
+    Inspect(ExploreArguments),
+    /// Evaluate expressions, typed or from a pipe.
+    Console(ExploreArguments),
     /// Bring HCL files into canonical layout.
     Fmt(FmtArguments),
     /// Run and look after the embedded sandbox.
@@ -39,18 +43,47 @@ pub(super) struct TemplateArguments {
     /// An HCL or JSON template, or a directory of `*.pkr.hcl` files.
     #[arg(value_name = "TEMPLATE")]
     pub(super) template: PathBuf,
-    /// Set a variable; may be repeated.
-    #[arg(long = "var", value_name = "NAME=VALUE", value_parser = assignment)]
-    pub(super) variables: Vec<(String, String)>,
-    /// Read variables from a file; may be repeated.
-    #[arg(long = "var-file", value_name = "FILE")]
-    pub(super) variable_files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(super) values: ValueArguments,
     /// Only builds that match one of these names or patterns, separated by commas.
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub(super) only: Vec<String>,
     /// All builds but those that match one of these names or patterns.
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub(super) except: Vec<String>,
+}
+
+/// Values of variables.
+#[derive(Args, Debug)]
+pub(super) struct ValueArguments {
+    /// Set a variable; may be repeated.
+    #[arg(long = "var", value_name = "NAME=VALUE", value_parser = assignment)]
+    pub(super) variables: Vec<(String, String)>,
+    /// Read variables from a file; may be repeated.
+    #[arg(long = "var-file", value_name = "FILE")]
+    pub(super) variable_files: Vec<PathBuf>,
+}
+
+/// A template to look into.
+#[derive(Args, Debug)]
+pub(super) struct ExploreArguments {
+    /// An HCL or JSON template, or a directory of `*.pkr.hcl` files; by default an empty one.
+    #[arg(value_name = "TEMPLATE")]
+    pub(super) template: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) values: ValueArguments,
+    /// What an empty template is written in.
+    #[arg(long, value_enum, default_value_t = ConfigType::Hcl2, value_name = "TYPE")]
+    pub(super) config_type: ConfigType,
+}
+
+/// The two kinds of templates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum ConfigType {
+    /// HCL2, with expressions.
+    Hcl2,
+    /// Legacy JSON, with Go templates.
+    Json,
 }
 
 #[derive(Args, Debug)]

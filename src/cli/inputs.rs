@@ -1,12 +1,14 @@
 //! From arguments to plans: what `build`, `validate` and `hash` have in common.
 
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::plan::{self, Kinds, Plan, Selection};
 use crate::template::{self, Environment, Run, VariableInputs};
 
-use super::arguments::TemplateArguments;
+use super::arguments::{TemplateArguments, ValueArguments};
 
 /// Prefix of environment variables that set template variables.
 const VARIABLE_PREFIX: &str = "PKR_VAR_";
@@ -20,20 +22,40 @@ pub(super) struct Prepared {
 
 /// Loads, evaluates and plans.
 pub(super) fn prepare(arguments: &TemplateArguments) -> Result<Prepared, Diagnostics> {
-    let directory = std::env::current_dir().map_err(|error| {
-        Diagnostic::error("working-directory", format!("no working directory: {error}"))
-    })?;
+    let directory = working_directory()?;
     let selection = Selection::new(&arguments.only, &arguments.except)
         .map_err(|message| Diagnostic::error("wrong-pattern", message))?;
     let loaded = template::load(&arguments.template)?;
     let mut warnings = loaded.warnings;
+    let (inputs, run) = process_inputs(&loaded.variable_files, &arguments.values, &directory);
+    let environment = Environment::new(&loaded.template, &inputs, run, &mut warnings)?;
+    let kinds = Kinds { builders: crate::build::BUILDERS, provisioners: crate::provision::KINDS };
+    let plans =
+        plan::plan(&loaded.template, &environment, kinds, &selection, &directory, &mut warnings)?;
+    Ok(Prepared { environment, plans, warnings })
+}
+
+/// The working directory, absolute.
+pub(super) fn working_directory() -> Result<PathBuf, Diagnostics> {
+    std::env::current_dir().map_err(|error| {
+        Diagnostic::error("working-directory", format!("no working directory: {error}")).into()
+    })
+}
+
+/// What the command line, the environment and this moment contribute to an evaluation, with the
+/// variable files of a template's directory.
+pub(super) fn process_inputs(
+    variable_files: &[PathBuf],
+    values: &ValueArguments,
+    directory: &Path,
+) -> (VariableInputs, Run) {
     // Variables that are not UTF-8 cannot be asked for by a template.
-    let environment: std::collections::BTreeMap<String, String> = std::env::vars_os()
+    let environment: BTreeMap<String, String> = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect();
     let inputs = VariableInputs {
-        command_line: arguments.variables.clone(),
-        files: loaded.variable_files.iter().chain(&arguments.variable_files).cloned().collect(),
+        command_line: values.variables.clone(),
+        files: variable_files.iter().chain(&values.variable_files).cloned().collect(),
         environment: environment
             .iter()
             .filter_map(|(name, value)| {
@@ -44,13 +66,9 @@ pub(super) fn prepare(arguments: &TemplateArguments) -> Result<Prepared, Diagnos
     };
     let run = Run {
         now: jiff::Timestamp::now(),
-        directory: directory.clone(),
+        directory: directory.to_owned(),
         environment,
         random: rand::random,
     };
-    let environment = Environment::new(&loaded.template, &inputs, run, &mut warnings)?;
-    let kinds = Kinds { builders: crate::build::BUILDERS, provisioners: crate::provision::KINDS };
-    let plans =
-        plan::plan(&loaded.template, &environment, kinds, &selection, &directory, &mut warnings)?;
-    Ok(Prepared { environment, plans, warnings })
+    (inputs, run)
 }

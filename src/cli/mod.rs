@@ -2,14 +2,18 @@
 
 mod arguments;
 mod build;
+mod console;
 mod exit;
+mod explore;
 mod fmt;
 mod hash;
 mod inputs;
+mod inspect;
 mod outcome;
 mod sandbox;
 mod signals;
 mod validate;
+mod values;
 
 pub use exit::Exit;
 
@@ -35,6 +39,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Build(arguments) => build::run(&arguments),
         Command::Validate(arguments) => validate::run(&arguments),
         Command::Hash(arguments) => hash::run(&arguments),
+        Command::Inspect(arguments) => inspect::run(&arguments),
+        Command::Console(arguments) => console::run(&arguments),
         Command::Fmt(arguments) => fmt::run(&arguments),
         Command::Sandbox(arguments) => sandbox::run(&arguments),
     }

@@ -63,6 +63,21 @@ impl Environment {
         run: Run,
         warnings: &mut Diagnostics,
     ) -> Result<Arc<Self>, Diagnostics> {
+        let (environment, found) = Self::as_far_as_possible(template, inputs, run);
+        if found.has_errors() {
+            return Err(found);
+        }
+        warnings.extend(found);
+        Ok(environment)
+    }
+
+    /// Gives values to those variables and locals that can have one, and says what is wrong with
+    /// the others, which are then not there.
+    pub fn as_far_as_possible(
+        template: &Template,
+        inputs: &VariableInputs,
+        run: Run,
+    ) -> (Arc<Self>, Diagnostics) {
         let mut found = Diagnostics::new();
         version::check(&template.required_versions, PACKER_VERSION, &mut found);
         version::check_plugins(&template.required_plugins, &mut found);
@@ -109,11 +124,7 @@ impl Environment {
                 environment.unread = values.unread;
             }
         }
-        if found.has_errors() {
-            return Err(found);
-        }
-        warnings.extend(found);
-        Ok(Arc::new(environment))
+        (Arc::new(environment), found)
     }
 
     fn set_roots(&mut self, root: &str) {

@@ -96,7 +96,8 @@ impl Texts<'_> {
         let rendered = self.rendered(&template, fields).map_err(|error| error.message)?;
         if let (UnknownField::Refuse, Some(kept)) = (unknown, rendered.kept.first()) {
             let similar = kept.similar.as_ref();
-            let hint = similar.map_or_else(String::new, |name| format!("; did you mean `.{name}`?"));
+            let hint =
+                similar.map_or_else(String::new, |name| format!("; did you mean `.{name}`?"));
             return Err(format!("`{}` is not known here{hint}", kept.name));
         }
         let marks = self.marks(&rendered);

@@ -31,8 +31,7 @@ pub(super) fn plan(planner: &mut Planner<'_>) {
             ),
             Err(error) => planner.error(
                 option,
-                Diagnostic::error("missing-script", error.to_string())
-                    .help(planner.path_help()),
+                Diagnostic::error("missing-script", error.to_string()).help(planner.path_help()),
             ),
         }
     }

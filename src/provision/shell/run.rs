@@ -120,7 +120,8 @@ fn render(
     unknown: UnknownField,
 ) -> Result<String, ProvisionError> {
     let resolve = step.planned.component.evaluate.resolve(Some(step.context.data));
-    text.render(&*resolve, fields, unknown).map_err(|message| ProvisionError::Render { option, message })
+    text.render(&*resolve, fields, unknown)
+        .map_err(|message| ProvisionError::Render { option, message })
 }
 
 /// A script with everything that it takes to run it.
@@ -157,13 +158,8 @@ fn ready(
     field("Path", &path);
     field("Vars", if file.is_some() { "" } else { &variables });
     field("EnvVarFile", file.as_deref().unwrap_or_default());
-    let command = render(
-        step,
-        "execute_command",
-        &options.command(),
-        &fields,
-        UnknownField::Refuse,
-    )?;
+    let command =
+        render(step, "execute_command", &options.command(), &fields, UnknownField::Refuse)?;
     Ok(Ready {
         path,
         bytes,

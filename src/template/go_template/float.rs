@@ -5,7 +5,7 @@ const EXACT: usize = 1100;
 
 /// The number for a verb of `e f g x b` (upper case too), always with a sign in front.
 /// Without `precision` it has as few digits as identify it.
-pub(super) fn spell(value: f64, verb: char, precision: Option<usize>) -> String {
+pub(crate) fn spell(value: f64, verb: char, precision: Option<usize>) -> String {
     if value.is_nan() {
         return "+NaN".to_owned();
     }

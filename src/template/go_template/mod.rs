@@ -49,12 +49,14 @@ mod tests;
 
 pub use data::Data;
 pub use error::{RenderError, SyntaxError};
+pub(crate) use float::spell as go_float;
 pub use functions::{Effect, Functions, NoFunctions};
 pub use moment::{Moment, RFC3339_LAYOUT, go_layout_format, strftime};
 pub use packer_functions::{
     Ask, Available, BUILD_IN_HCL, BUILD_OUTSIDE_STEPS, ENV_IN_HCL, ENV_IN_OPTION, PackerFunctions,
     Request, SECRET_IN_HCL, SECRET_IN_OPTION, USER_IN_HCL, clean_resource_name,
 };
+pub(crate) use quote::quote as go_quote;
 pub use references::{FieldReference, FunctionReference, References};
 pub use render::{KeptField, Lookup, Rendered};
 pub use template::GoTemplate;

@@ -12,7 +12,7 @@ pub(super) fn is_printable(c: char) -> bool {
 }
 
 /// The text in double quotes with escapes; `ascii` escapes all but ASCII.
-pub(super) fn quote(text: &str, ascii: bool) -> String {
+pub(crate) fn quote(text: &str, ascii: bool) -> String {
     quote_with(text.chars(), '"', ascii)
 }
 

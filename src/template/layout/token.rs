@@ -252,8 +252,9 @@ impl<'a> Lexer<'a> {
 
     fn string(&mut self) {
         let rest = self.rest();
-        let end = sequence(rest).into_iter().chain(closing_quote(rest)).min();
-        let length = end.unwrap_or(rest.len());
+        // A quote inside of a sequence comes after the beginning of that.
+        let end = closing_quote(rest).unwrap_or(rest.len());
+        let length = rest.get(..end).and_then(sequence).unwrap_or(end);
         if length > 0 {
             self.push(Kind::Text, length);
         }

@@ -1,0 +1,29 @@
+//! From a template to its description.
+
+use crate::cli::Exit;
+use crate::cli::arguments::ExploreArguments;
+use crate::cli::explore::explore;
+use crate::cli::outcome::{print, report};
+use crate::render::Mask;
+use crate::template::syntax::Dialect;
+
+use super::{hcl, legacy};
+
+/// Shows the variables, locals and builds of a template. Values that cannot be known are reported,
+/// and the rest is shown.
+pub(in crate::cli) fn run(arguments: &ExploreArguments) -> Exit {
+    let explored = match explore(arguments) {
+        Ok(explored) => explored,
+        Err(found) => {
+            report(&found, &Mask::default());
+            return Exit::Failed;
+        }
+    };
+    report(&explored.found, &explored.mask);
+    let text = match explored.template.dialect {
+        Dialect::Legacy => legacy::describe(&explored.template),
+        _ => hcl::describe(&explored),
+    };
+    print(&explored.mask.apply(&text));
+    Exit::Done
+}
