@@ -109,17 +109,21 @@ fn a_value_that_the_variable_refuses() {
     ...
     4 |     condition     = length(var.region) > 5
       |                     ^^^^^^^^^^^^^^^^^^^^^^ this is false
+      |
+      = note: `var.region` is "mars"
     "#);
 }
 
 #[test]
 fn locals_that_need_each_other() {
     insta::assert_snapshot!(refused(&after("locals {\n  a = local.b\n  b = local.a\n}\n")), @"
-    error[cycle]: locals need each other: local.a → local.b → local.a
+    error[cycle]: locals need each other: `local.a` → `local.b` → `local.a`
      --> web.pkr.hcl:2:3
       |
     2 |   a = local.b
       |   ^ part of the cycle
+    3 |   b = local.a
+      |   - part of the cycle
     ");
 }
 

@@ -29,14 +29,14 @@ fn program() -> Option<PathBuf> {
 
 /// Starts a server, or says why the test does nothing.
 ///
-/// With `BAKE_TEST_REQUIRE_SSHD=1` a missing sshd is a failure.
+/// With `BAKE_TEST_ALL` a missing sshd is a failure.
 pub(crate) fn start(settings: &str) -> Option<Sshd> {
     start_with(settings, KeyType::Ed25519)
 }
 
 pub(super) fn start_with(settings: &str, kind: KeyType) -> Option<Sshd> {
     let Some(program) = program() else {
-        let required = std::env::var_os("BAKE_TEST_REQUIRE_SSHD").is_some_and(|value| value == "1");
+        let required = std::env::var_os("BAKE_TEST_ALL").is_some();
         assert!(!required, "sshd is not installed: install `openssh-server`");
         #[expect(clippy::print_stderr, reason = "a skipped test says so")]
         {

@@ -2,5 +2,4 @@
 
 mod fake_ec2;
 mod faults;
-mod moto;
 mod support;
