@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use jiff::civil::{Date, DateTime, Time, Weekday};
+use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::Offset;
 use jiff::{SignedDuration, Timestamp};
 
 use super::declaration::{Call, Failure, Function, Of, Outcome, number, string};
-use crate::template::go_template::{Moment, go_layout_format, strftime};
+use crate::template::go_template::{Moment, go_layout_format, month_name, strftime, weekday_name};
 use crate::value::{Marks, Value};
 
 pub(super) const FUNCTIONS: &[Function] = &[
@@ -108,38 +108,6 @@ pub(super) const FUNCTIONS: &[Function] = &[
     ),
 ];
 
-const MONTHS: [&str; 12] = [
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-];
-
-fn month_name(time: DateTime) -> &'static str {
-    let at = usize::try_from(time.month()).unwrap_or(1).saturating_sub(1);
-    MONTHS.get(at).copied().unwrap_or_default()
-}
-
-fn weekday_name(weekday: Weekday) -> &'static str {
-    match weekday {
-        Weekday::Monday => "Monday",
-        Weekday::Tuesday => "Tuesday",
-        Weekday::Wednesday => "Wednesday",
-        Weekday::Thursday => "Thursday",
-        Weekday::Friday => "Friday",
-        Weekday::Saturday => "Saturday",
-        Weekday::Sunday => "Sunday",
-    }
-}
-
 /// To the second, as Go's RFC 3339 layout prints it.
 fn rfc3339(moment: Timestamp, offset: Offset) -> String {
     let time = offset.to_datetime(moment);
@@ -218,7 +186,7 @@ fn parts(time: DateTime) -> BTreeMap<String, Value> {
         ("month".to_owned(), Value::number(i64::from(time.month()))),
         ("month_name".to_owned(), Value::string(month_name(time))),
         ("weekday".to_owned(), Value::number(i64::from(time.weekday().to_sunday_zero_offset()))),
-        ("weekday_name".to_owned(), Value::string(weekday_name(time.weekday()))),
+        ("weekday_name".to_owned(), Value::string(weekday_name(time))),
         ("hour".to_owned(), Value::number(i64::from(time.hour()))),
         ("minute".to_owned(), Value::number(i64::from(time.minute()))),
         ("second".to_owned(), Value::number(i64::from(time.second()))),
@@ -351,8 +319,8 @@ fn field(verb: &str, time: DateTime, offset: Offset) -> Option<String> {
         "M" => time.month().to_string(),
         "DD" => format!("{:02}", time.day()),
         "D" => time.day().to_string(),
-        "EEEE" => weekday_name(time.weekday()).to_owned(),
-        "EEE" => short(weekday_name(time.weekday())),
+        "EEEE" => weekday_name(time).to_owned(),
+        "EEE" => short(weekday_name(time)),
         "hh" => format!("{:02}", time.hour()),
         "h" => time.hour().to_string(),
         "HH" => format!("{twelve:02}"),

@@ -52,6 +52,7 @@ pub use error::{RenderError, SyntaxError};
 pub(crate) use float::spell as go_float;
 pub use functions::{Effect, Functions, NoFunctions};
 pub use moment::{Moment, RFC3339_LAYOUT, go_layout_format, strftime};
+pub(crate) use moment::{month_name, weekday_name};
 pub use packer_functions::{
     Ask, Available, BUILD_IN_HCL, BUILD_OUTSIDE_STEPS, ENV_IN_HCL, ENV_IN_OPTION, PackerFunctions,
     Request, SECRET_IN_HCL, SECRET_IN_OPTION, USER_IN_HCL, clean_resource_name,

@@ -51,12 +51,14 @@ const MONTHS: [&str; 12] = [
     "December",
 ];
 
-fn month(time: DateTime) -> &'static str {
+/// The English name of the month.
+pub(crate) fn month_name(time: DateTime) -> &'static str {
     let index = usize::try_from(time.month() - 1).unwrap_or(0);
     MONTHS.get(index).copied().unwrap_or_default()
 }
 
-fn weekday(time: DateTime) -> &'static str {
+/// The English name of the day of the week.
+pub(crate) fn weekday_name(time: DateTime) -> &'static str {
     match time.weekday() {
         Weekday::Monday => "Monday",
         Weekday::Tuesday => "Tuesday",
@@ -105,10 +107,14 @@ fn layout_part(rest: &str, time: DateTime) -> Option<(String, usize)> {
     let found = |text: String, token: &str| Some((text, token.len()));
     let first = rest.chars().next()?;
     match first {
-        'J' if starts("January") => found(month(time).to_owned(), "January"),
-        'J' if starts("Jan") && !followed_by_lower(3) => found(short(month(time)).into(), "Jan"),
-        'M' if starts("Monday") => found(weekday(time).to_owned(), "Monday"),
-        'M' if starts("Mon") && !followed_by_lower(3) => found(short(weekday(time)).into(), "Mon"),
+        'J' if starts("January") => found(month_name(time).to_owned(), "January"),
+        'J' if starts("Jan") && !followed_by_lower(3) => {
+            found(short(month_name(time)).into(), "Jan")
+        }
+        'M' if starts("Monday") => found(weekday_name(time).to_owned(), "Monday"),
+        'M' if starts("Mon") && !followed_by_lower(3) => {
+            found(short(weekday_name(time)).into(), "Mon")
+        }
         'M' if starts("MST") => found("UTC".to_owned(), "MST"),
         '0' => match rest.as_bytes().get(1)? {
             b'1' => found(format!("{:02}", time.month()), "01"),
