@@ -62,7 +62,6 @@ pub(super) fn process_inputs(
                 Some((name.strip_prefix(VARIABLE_PREFIX)?.to_owned(), value.clone()))
             })
             .collect(),
-        undeclared_is_silent: false,
     };
     let run = Run {
         now: jiff::Timestamp::now(),

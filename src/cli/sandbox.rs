@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::build::builder::amazon_ebs::IMAGE_HASH;
 use crate::render::short;
 use crate::sandbox::cloud::Image;
 use crate::sandbox::machine::MachineError;
@@ -96,8 +97,7 @@ fn images() -> Result<(), MachineError> {
     let now = jiff::Timestamp::now();
     for image in images {
         let age = now.duration_since(image.created).unsigned_abs();
-        let hash =
-            image.tags.get("bake:image-hash").map_or("-", |hash| hash.get(..12).unwrap_or(hash));
+        let hash = image.tags.get(IMAGE_HASH).map_or("-", |hash| hash.get(..12).unwrap_or(hash));
         let base = image.root.as_ref().map_or("-", |root| root.base.as_str());
         rows.push([
             image.id.clone(),

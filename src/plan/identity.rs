@@ -24,11 +24,6 @@ pub fn image_hash(plan: &Plan, selectors: &[&str], source_image: &Json) -> Diges
     domain_hash("image", &inputs)
 }
 
-/// The first characters of a hash that default names carry.
-pub fn short(hash: &Digest) -> String {
-    hash.hex().chars().take(12).collect()
-}
-
 fn domain_hash(domain: &str, inputs: &Json) -> Digest {
     let mut hasher = Sha256::new();
     hasher.update(format!("bake/{domain}/{SCHEME}\n"));

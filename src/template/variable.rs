@@ -22,8 +22,6 @@ pub struct VariableInputs {
     pub files: Vec<PathBuf>,
     /// `PKR_VAR_name`, without the prefix.
     pub environment: BTreeMap<String, String>,
-    /// Whether variable files may set variables that are not declared without a warning.
-    pub undeclared_is_silent: bool,
 }
 
 /// A value as it was given: an expression, or text that is a literal or an expression by type.
@@ -93,7 +91,7 @@ fn given_values(
             let name = &attribute.name;
             if declared(&name.text) {
                 given.insert(name.text.clone(), Given::Expression(attribute.expression));
-            } else if !inputs.undeclared_is_silent {
+            } else {
                 found.push(
                     Diagnostic::warning(
                         "undeclared-variable",

@@ -27,6 +27,7 @@ pub use settings::{
     AddressKind, AmazonEbs, Communication, ImageSettings, InstanceSettings, KeySettings, Late,
     LateTexts, NetworkSettings, SecuritySettings, SourceFilter, SourceSettings, WaitSettings,
 };
+pub use tags::IMAGE_HASH;
 
 /// The builder, for the registry.
 pub const KIND: ComponentKind = ComponentKind {

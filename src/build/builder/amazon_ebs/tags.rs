@@ -12,7 +12,7 @@ const OWNER: &str = "bake:owner";
 /// When the run is certainly over.
 const DEADLINE: &str = "bake:deadline";
 /// The image hash. It is written last: what has it is complete.
-pub(super) const IMAGE_HASH: &str = "bake:image-hash";
+pub const IMAGE_HASH: &str = "bake:image-hash";
 
 /// Tags of what goes away with the run: the template's and ours.
 pub(super) fn temporary(context: &BuildContext, owner: Option<&str>, template: &Tags) -> Tags {
