@@ -79,6 +79,7 @@ pub fn plan(planner: &mut Planner<'_>) {
     }
     let mut check = Check { planner };
     check.unsupported(&options);
+    check.given_up(&options);
     check.access(&options);
     check.source(&options);
     check.instance(&options);
@@ -99,6 +100,17 @@ impl Check<'_, '_> {
         let finding = Diagnostic::error("wrong-option", message);
         let help = (!help.is_empty()).then(|| help.to_owned());
         self.planner.error(option, finding.maybe_help(help));
+    }
+
+    /// Options that Packer still takes and does nothing with.
+    fn given_up(&mut self, options: &AmazonEbsOptions) {
+        if options.spot.spot_price_auto_product.is_some() {
+            let finding = Diagnostic::warning(
+                "no-effect",
+                "`spot_price_auto_product` has no effect; Packer has given it up",
+            );
+            self.planner.error("spot_price_auto_product", finding.help("leave it out"));
+        }
     }
 
     fn refused(&mut self, option: &str, help: &str) {

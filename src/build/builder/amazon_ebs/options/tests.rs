@@ -346,3 +346,12 @@ fn names_follow_the_rules_of_ec2() {
     assert!(name_problem(&"x".repeat(129)).is_some());
     assert!(name_problem("a:b").is_some_and(|text| text.contains("`:`")));
 }
+
+#[test]
+fn an_option_that_packer_has_given_up_is_warned_of() {
+    let body = format!("{MINIMAL}  spot_price_auto_product = \"Linux/UNIX\"\n");
+    prepared(&body);
+    // Warnings are shown together with errors.
+    let text = refused(&format!("{body}  spot_price = \"auto\"\n"));
+    assert!(text.contains("warning[no-effect]: `spot_price_auto_product` has no effect"), "{text}");
+}
