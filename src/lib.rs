@@ -22,6 +22,7 @@ pub mod event;
 pub mod communicator;
 
 pub mod provision;
+pub mod publish;
 
 pub mod aws;
 

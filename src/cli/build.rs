@@ -27,14 +27,15 @@ pub(super) fn run(arguments: &BuildArguments) -> Exit {
     };
     mask.add(&prepared.environment.secrets());
     for plan in &prepared.plans {
-        for component in plan.components() {
+        for component in plan.all_components() {
             mask.add(&component.secrets);
         }
     }
     report(&prepared.warnings, &mask);
-    let unread = prepared.environment.unread("nothing can be built");
-    if unread.has_errors() {
-        report(&unread, &mask);
+    let mut refused = prepared.environment.unread("nothing can be built");
+    refused.extend(prepared.unsupported());
+    if refused.has_errors() {
+        report(&refused, &mask);
         return Exit::Failed;
     }
     let runtime = match tokio::runtime::Runtime::new() {

@@ -20,6 +20,13 @@ pub(super) struct Prepared {
     pub(super) warnings: Diagnostics,
 }
 
+impl Prepared {
+    /// Errors about what a build asks for that bake cannot do yet.
+    pub(super) fn unsupported(&self) -> Diagnostics {
+        plan::without_repeats(self.plans.iter().flat_map(Plan::unsupported).collect())
+    }
+}
+
 /// Loads, evaluates and plans.
 pub(super) fn prepare(arguments: &TemplateArguments) -> Result<Prepared, Diagnostics> {
     let directory = working_directory()?;
@@ -29,7 +36,11 @@ pub(super) fn prepare(arguments: &TemplateArguments) -> Result<Prepared, Diagnos
     let mut warnings = loaded.warnings;
     let (inputs, run) = process_inputs(&loaded.variable_files, &arguments.values, &directory);
     let environment = Environment::new(&loaded.template, &inputs, run, &mut warnings)?;
-    let kinds = Kinds { builders: crate::build::BUILDERS, provisioners: crate::provision::KINDS };
+    let kinds = Kinds {
+        builders: crate::build::BUILDERS,
+        provisioners: crate::provision::KINDS,
+        post_processors: crate::publish::KINDS,
+    };
     let plans =
         plan::plan(&loaded.template, &environment, kinds, &selection, &directory, &mut warnings)?;
     Ok(Prepared { environment, plans, warnings })

@@ -14,6 +14,7 @@ pub(super) fn run(arguments: &TemplateArguments) -> Exit {
         Ok(prepared) => {
             mask.add(&prepared.environment.secrets());
             report(&prepared.warnings, &mask);
+            report(&prepared.unsupported().as_warnings(), &mask);
             print("The configuration is valid.\n");
             Exit::Done
         }

@@ -133,6 +133,13 @@ impl Diagnostics {
         }
     }
 
+    /// The same findings where none of them is a reason to stop.
+    #[must_use]
+    pub fn as_warnings(mut self) -> Self {
+        self.found.iter_mut().for_each(|one| one.severity = Severity::Warning);
+        self
+    }
+
     /// Whether one of them stops the build.
     pub fn has_errors(&self) -> bool {
         self.found.iter().any(|one| one.severity == Severity::Error)

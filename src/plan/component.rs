@@ -66,6 +66,7 @@ pub struct Planner<'a> {
     facts: Facts,
     trees: BTreeMap<String, Tree>,
     title: String,
+    unsupported: Diagnostics,
 }
 
 impl<'a> Planner<'a> {
@@ -82,6 +83,7 @@ impl<'a> Planner<'a> {
             facts: Facts::default(),
             trees: BTreeMap::new(),
             title: component.kind.clone(),
+            unsupported: Diagnostics::new(),
         }
     }
 
@@ -123,6 +125,13 @@ impl<'a> Planner<'a> {
         }
         let diagnostic = self.facts.at(option, &self.component.owner, diagnostic);
         self.diagnostics.push(diagnostic);
+    }
+
+    /// Reports that a template is right but asks for what bake cannot do yet: `validate` warns,
+    /// `build` refuses. An empty `option` stands for the whole component.
+    pub fn unsupported(&mut self, option: &str, finding: Diagnostic) {
+        let finding = self.facts.at(option, &self.component.owner, finding);
+        self.unsupported.push(finding);
     }
 
     /// Says that nobody can know before the build runs what an option leads to: the image is then
@@ -167,6 +176,7 @@ impl<'a> Planner<'a> {
             volatile: self.facts.volatile,
             late: self.facts.late,
             secrets: self.facts.secrets,
+            unsupported: self.unsupported,
         }
     }
 }

@@ -24,6 +24,8 @@ pub struct Planned {
     pub late: BTreeSet<String>,
     /// Texts to be masked in all output.
     pub secrets: BTreeSet<String>,
+    /// Errors that a build ends with before it begins: what it asks for that bake cannot do yet.
+    pub unsupported: Diagnostics,
 }
 
 impl Planned {
@@ -63,6 +65,17 @@ pub struct StepPlan {
     pub meta: StepMeta,
 }
 
+/// A post-processor in a plan. It works on the finished image, so it is not part of any hash.
+#[derive(Clone, Debug)]
+pub struct PostProcessorPlan {
+    /// What it is.
+    pub planned: Planned,
+    /// Its name, if it has one: what `-except` matches and people see.
+    pub name: Option<String>,
+    /// Whether the artifact that it starts from is kept; by default that depends on its type.
+    pub keep_input_artifact: Option<bool>,
+}
+
 /// One build of one source.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -76,10 +89,23 @@ pub struct Plan {
     pub steps: Vec<StepPlan>,
     /// What runs when a step has failed, before teardown.
     pub error_cleanup: Option<StepPlan>,
+    /// Chains of post-processors; each chain starts from the builder's artifact.
+    pub post_processors: Vec<Vec<PostProcessorPlan>>,
 }
 
 impl Plan {
-    /// All components in order.
+    /// All components in order, those that work on the finished image too.
+    pub fn all_components(&self) -> impl Iterator<Item = &Planned> {
+        let after = self.post_processors.iter().flatten().map(|one| &one.planned);
+        self.components().chain(after)
+    }
+
+    /// Errors about what bake cannot do yet.
+    pub fn unsupported(&self) -> Diagnostics {
+        self.all_components().flat_map(|one| one.unsupported.clone()).collect()
+    }
+
+    /// The components that shape the image, in order.
     pub fn components(&self) -> impl Iterator<Item = &Planned> {
         let steps = self.steps.iter().chain(&self.error_cleanup).map(|step| &step.planned);
         std::iter::once(&self.builder).chain(steps)

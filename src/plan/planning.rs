@@ -1,6 +1,7 @@
 //! From a template to its plans: one for each selected build and source.
 
 mod additions;
+mod post_processor;
 mod step;
 
 use std::collections::BTreeSet;
@@ -23,6 +24,8 @@ pub struct Kinds<'a> {
     pub builders: &'a [ComponentKind],
     /// Provisioners.
     pub provisioners: &'a [ComponentKind],
+    /// Post-processors.
+    pub post_processors: &'a [ComponentKind],
 }
 
 crate::options! {
@@ -58,7 +61,7 @@ pub fn plan(
     warnings: &mut Diagnostics,
 ) -> Result<Vec<Plan>, Diagnostics> {
     let mut planning =
-        Planning { template, environment, kinds, directory, found: Diagnostics::new() };
+        Planning { template, environment, kinds, selection, directory, found: Diagnostics::new() };
     let mut plans = Vec::new();
     let mut names = Vec::new();
     if template.builds.is_empty() {
@@ -139,7 +142,7 @@ fn schema_of(kinds: &[ComponentKind], name: &str) -> Option<Schema> {
 
 /// A block that is read several times (for each source, for each element of a `dynamic` block) is
 /// wrong once.
-fn without_repeats(found: Diagnostics) -> Diagnostics {
+pub fn without_repeats(found: Diagnostics) -> Diagnostics {
     let mut seen = BTreeSet::new();
     found
         .into_iter()
@@ -157,6 +160,7 @@ struct Planning<'a> {
     template: &'a Template,
     environment: &'a Arc<Environment>,
     kinds: Kinds<'a>,
+    selection: &'a Selection,
     directory: &'a Path,
     found: Diagnostics,
 }
@@ -206,6 +210,9 @@ impl<'a> Planning<'a> {
         }
         for step in build.provisioners.iter().chain(&build.error_cleanup) {
             self.kind(&step.kind, "provisioner", self.kinds.provisioners);
+        }
+        for step in build.post_processors.iter().flatten() {
+            self.kind(&step.kind, "post-processor", self.kinds.post_processors);
         }
     }
 
@@ -356,21 +363,18 @@ impl<'a> Planning<'a> {
         }
         let error_cleanup =
             build.error_cleanup.as_ref().and_then(|step| self.step(step, usage, sources, &scope));
-        for step in build.post_processors.iter().flatten() {
-            self.found.push(
-                Diagnostic::error(
-                    "unsupported-post-processor",
-                    format!("the post-processor `{}` is not supported yet", step.kind.text),
-                )
-                .at(&step.kind.span, ""),
-            );
-        }
+        let post_processors = build
+            .post_processors
+            .iter()
+            .map(|chain| self.chain(chain, usage, sources, &scope))
+            .collect();
         Some(Plan {
             name,
             source_name: source.name.text.clone(),
             builder: builder?,
             steps,
             error_cleanup,
+            post_processors,
         })
     }
 

@@ -35,6 +35,11 @@ impl Selection {
         (self.only.is_empty() || any(&self.only)) && !any(&self.except)
     }
 
+    /// Whether `-except` names a post-processor, by its name or, without one, its type.
+    pub(super) fn excepts(&self, post_processor: &str) -> bool {
+        self.except.iter().any(|one| one.matcher.is_match(post_processor))
+    }
+
     /// A warning for each pattern that matches nothing.
     pub(super) fn unmatched(&self, names: &[String]) -> Diagnostics {
         self.only

@@ -58,7 +58,7 @@ pub(super) fn plan_steps(directory: &Path, provisioners: &str) -> Result<Plan, S
         };
         let inputs = VariableInputs::default();
         let environment = Environment::new(&loaded.template, &inputs, run, &mut warnings)?;
-        let kinds = Kinds { builders: BUILDERS, provisioners: KINDS };
+        let kinds = Kinds { builders: BUILDERS, provisioners: KINDS, post_processors: &[] };
         let selection = Selection::new(&[], &[]).unwrap();
         plan(&loaded.template, &environment, kinds, &selection, directory, &mut warnings)
     })();

@@ -30,17 +30,8 @@ impl Planning<'_> {
             &mut self.found,
         )?;
         let options = meta.options;
-        if !options.only.is_empty() && !options.except.is_empty() {
-            let finding =
-                Diagnostic::error("only-and-except", "`only` and `except` exclude each other");
-            self.found.push(meta.facts.at("except", &step.header, finding));
-        }
-        for (option, names) in [("only", &options.only), ("except", &options.except)] {
-            self.check_selectors(option, names, sources, &meta.facts, &step.header);
-        }
-        let names = self.step_selectors(usage);
-        let named = |list: &[String]| list.iter().any(|one| names.contains(one));
-        if (!options.only.is_empty() && !named(&options.only)) || named(&options.except) {
+        if !self.runs_for(&options.only, &options.except, &meta.facts, &step.header, usage, sources)
+        {
             return None;
         }
         let mut body = step.body.clone();
@@ -65,6 +56,30 @@ impl Planning<'_> {
                 continue_on_error: options.continue_on_error,
             },
         })
+    }
+
+    /// Whether a step with these `only` and `except` runs for this source. Says what is wrong with
+    /// them.
+    pub(super) fn runs_for(
+        &mut self,
+        only: &[String],
+        except: &[String],
+        facts: &Facts,
+        owner: &Span,
+        usage: &Usage<'_>,
+        sources: &[Usage<'_>],
+    ) -> bool {
+        if !only.is_empty() && !except.is_empty() {
+            let finding =
+                Diagnostic::error("only-and-except", "`only` and `except` exclude each other");
+            self.found.push(facts.at("except", owner, finding));
+        }
+        for (option, names) in [("only", only), ("except", except)] {
+            self.check_selectors(option, names, sources, facts, owner);
+        }
+        let names = self.step_selectors(usage);
+        let named = |list: &[String]| list.iter().any(|one| names.contains(one));
+        (only.is_empty() || named(only)) && !named(except)
     }
 
     /// The names by which a step may select this source: `TYPE.NAME` in HCL, the builder's name in

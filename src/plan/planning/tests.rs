@@ -107,6 +107,7 @@ const KINDS: Kinds<'static> = Kinds {
             },
         },
     ],
+    post_processors: &[],
 };
 
 /// Plans a template given as one file; secrets and the clock are fixed.

@@ -48,7 +48,11 @@ pub(super) fn plan(planner: &mut Planner<'_>) {
 fn direction(planner: &mut Planner<'_>, options: &FileOptions) -> bool {
     let finding = match options.direction.as_str() {
         "upload" => return true,
-        "download" => Diagnostic::error("unsupported", "downloads are not supported yet"),
+        "download" => {
+            let finding = Diagnostic::error("unsupported", "downloads are not supported yet");
+            planner.unsupported("direction", finding);
+            return false;
+        }
         other => Diagnostic::error("wrong-value", format!("there is no direction `{other}`"))
             .help("write `upload`"),
     };

@@ -10,8 +10,11 @@ fn planned(path: &Path) -> Result<Vec<Plan>, String> {
     let mut warnings = Diagnostics::new();
     let plans = environment_of(path, &[], &mut warnings).and_then(|environment| {
         let template = load(path)?.template;
-        let kinds =
-            Kinds { builders: crate::build::BUILDERS, provisioners: crate::provision::KINDS };
+        let kinds = Kinds {
+            builders: crate::build::BUILDERS,
+            provisioners: crate::provision::KINDS,
+            post_processors: crate::publish::KINDS,
+        };
         let all = Selection::new(&[], &[]).expect("patterns");
         plan(&template, &environment, kinds, &all, Path::new("/"), &mut warnings)
     });

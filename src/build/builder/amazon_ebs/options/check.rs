@@ -117,7 +117,7 @@ impl Check<'_, '_> {
         let finding =
             Diagnostic::error("unsupported-option", format!("`{option}` is not supported yet"));
         let help = (!help.is_empty()).then(|| help.to_owned());
-        self.planner.error(option, finding.maybe_help(help));
+        self.planner.unsupported(option, finding.maybe_help(help));
     }
 
     fn exclusive(&mut self, one: &str, other: &str) {
@@ -380,7 +380,7 @@ impl Check<'_, '_> {
                     "unsupported-option",
                     "the communicator `winrm` is not supported yet",
                 );
-                self.planner.error("communicator", finding);
+                self.planner.unsupported("communicator", finding);
                 return;
             }
             other => {
@@ -434,7 +434,7 @@ impl Check<'_, '_> {
                     "unsupported-option",
                     "`ssh_interface = \"session_manager\"` is not supported yet",
                 );
-                self.planner.error("ssh_interface", finding);
+                self.planner.unsupported("ssh_interface", finding);
             }
             other => self.one_of(
                 "ssh_interface",

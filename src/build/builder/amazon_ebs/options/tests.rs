@@ -27,7 +27,8 @@ fn planned(name: &str, text: &str, directory: &Path) -> Result<Plan, String> {
         };
         let inputs = VariableInputs::default();
         let environment = Environment::new(&loaded.template, &inputs, run, &mut warnings)?;
-        let kinds = Kinds { builders: crate::build::BUILDERS, provisioners: &[] };
+        let kinds =
+            Kinds { builders: crate::build::BUILDERS, provisioners: &[], post_processors: &[] };
         let selection = Selection::new(&[], &[]).expect("no patterns");
         plan(&loaded.template, &environment, kinds, &selection, directory, &mut warnings)
     })();

@@ -1,0 +1,81 @@
+//! Chains of post-processors as one source has them.
+
+use std::sync::Arc;
+
+use crate::plan::{Component, PostProcessorPlan};
+use crate::template::schema::{Decoder, Evaluate as _};
+use crate::template::{BuildScope, Step};
+
+use super::{Planning, Usage};
+
+crate::options! {
+    /// What every post-processor may say about itself.
+    pub(super) struct PostProcessorMeta {
+        /// A name for people and for `-except`.
+        unhashed name: Option<String>,
+        /// Sources that it works for.
+        unhashed only: Vec<String>,
+        /// Sources that it does not work for.
+        unhashed except: Vec<String>,
+        /// Whether the artifact that it starts from is kept.
+        unhashed keep_input_artifact: Option<bool>,
+    }
+}
+
+impl Planning<'_> {
+    /// A chain as this source has it. What `-except` names is left out with the rest of its chain
+    /// (`packer-core.md` section 1.4).
+    pub(super) fn chain(
+        &mut self,
+        chain: &[Step],
+        usage: &Usage<'_>,
+        sources: &[Usage<'_>],
+        scope: &BuildScope,
+    ) -> Vec<PostProcessorPlan> {
+        let mut planned = Vec::new();
+        for step in chain {
+            let Some(meta) = self.post_processor_meta(step, scope) else { continue };
+            let (options, facts) = (meta.options, meta.facts);
+            let runs =
+                self.runs_for(&options.only, &options.except, &facts, &step.header, usage, sources);
+            let name = options.name.filter(|name| !name.is_empty());
+            if self.selection.excepts(name.as_deref().unwrap_or(&step.kind.text)) {
+                break;
+            }
+            if !runs {
+                continue;
+            }
+            let component = Component {
+                kind: step.kind.text.clone(),
+                body: Arc::new(step.body.clone()),
+                owner: step.header.clone(),
+                evaluate: Arc::new(scope.clone()),
+            };
+            let kinds = self.kinds.post_processors;
+            planned.extend(self.component(component, "post-processor", &step.kind, kinds).map(
+                |planned| PostProcessorPlan {
+                    planned,
+                    name,
+                    keep_input_artifact: options.keep_input_artifact,
+                },
+            ));
+        }
+        planned
+    }
+
+    fn post_processor_meta(
+        &mut self,
+        step: &Step,
+        scope: &BuildScope,
+    ) -> Option<crate::template::schema::Decoded<PostProcessorMeta>> {
+        let resolve = scope.resolve(None);
+        Decoder::decode(
+            &*resolve,
+            &step.meta,
+            &step.header,
+            &PostProcessorMeta::schema(),
+            PostProcessorMeta::decode_options,
+            &mut self.found,
+        )
+    }
+}
