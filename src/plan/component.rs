@@ -171,6 +171,7 @@ impl<'a> Planner<'a> {
         Planned {
             component: self.component.clone(),
             hashed: self.facts.hashed,
+            evaluated: self.facts.evaluated,
             trees: self.trees,
             title: self.title,
             volatile: self.facts.volatile,

@@ -14,6 +14,8 @@ pub struct Planned {
     pub component: Component,
     /// Canonical form of its hashed options, without those that have their default.
     pub hashed: serde_json::Map<String, serde_json::Value>,
+    /// The same with the options that are not hashed; secrets are not in it.
+    pub evaluated: serde_json::Map<String, serde_json::Value>,
     /// Files it uses, by the names its kind gave them.
     pub trees: BTreeMap<String, Tree>,
     /// What it does, for people.

@@ -60,7 +60,9 @@ pub(super) fn plan_steps(directory: &Path, provisioners: &str) -> Result<Plan, S
         let environment = Environment::new(&loaded.template, &inputs, run, &mut warnings)?;
         let kinds = Kinds { builders: BUILDERS, provisioners: KINDS, post_processors: &[] };
         let selection = Selection::new(&[], &[]).unwrap();
-        plan(&loaded.template, &environment, kinds, &selection, directory, &mut warnings)
+        let plans =
+            plan(&loaded.template, &environment, kinds, &selection, directory, &mut warnings)?;
+        plans[0].unsupported().into_result(plans)
     })();
     let replaced = |text: String| text.replace(&format!("{}/", directory.display()), "");
     let mut plans = found.map_err(|found| replaced(render(&found, Style::default())))?;

@@ -52,13 +52,12 @@ impl Planning<'_> {
                 evaluate: Arc::new(scope.clone()),
             };
             let kinds = self.kinds.post_processors;
-            planned.extend(self.component(component, "post-processor", &step.kind, kinds).map(
-                |planned| PostProcessorPlan {
-                    planned,
-                    name,
-                    keep_input_artifact: options.keep_input_artifact,
-                },
-            ));
+            let one = self.component(component, "post-processor", &step.kind, kinds);
+            planned.extend(one.map(|mut one| {
+                one.evaluated.extend(facts.evaluated);
+                let keep_input_artifact = options.keep_input_artifact;
+                PostProcessorPlan { planned: one, name, keep_input_artifact }
+            }));
         }
         planned
     }

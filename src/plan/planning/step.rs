@@ -47,6 +47,7 @@ impl Planning<'_> {
         let mut planned =
             self.component(component, "provisioner", &step.kind, self.kinds.provisioners)?;
         planned.hashed.extend(meta.facts.hashed);
+        planned.evaluated.extend(meta.facts.evaluated);
         Some(StepPlan {
             planned,
             meta: StepMeta {

@@ -76,6 +76,8 @@ pub struct Decoded<T> {
 pub struct Facts {
     /// Canonical form of every hashed option that differs from its default.
     pub hashed: serde_json::Map<String, Json>,
+    /// The same with the options that are not hashed.
+    pub evaluated: serde_json::Map<String, Json>,
     /// Where each given option stands: its expression, or the header of its block.
     pub spans: BTreeMap<String, Span>,
     /// Hashed options whose value comes from a clock or a random source.
@@ -96,6 +98,26 @@ impl Facts {
     }
 }
 
+/// Canonical forms of the options of one body that differ from their defaults.
+#[derive(Debug, Default)]
+struct Forms {
+    hashed: serde_json::Map<String, Json>,
+    all: serde_json::Map<String, Json>,
+}
+
+/// The canonical form of one option: as it is hashed, and with everything in it that is not.
+#[derive(Debug, Default)]
+struct Form {
+    hashed: Json,
+    all: Json,
+}
+
+impl From<Json> for Form {
+    fn from(form: Json) -> Self {
+        Self { hashed: form.clone(), all: form }
+    }
+}
+
 /// Decodes bodies and collects what it finds on the way.
 pub struct Decoder<'a> {
     pub(super) resolve: &'a dyn Resolve,
@@ -104,10 +126,10 @@ pub struct Decoder<'a> {
     facts: Facts,
     /// Names around the options that are being decoded, each with the number of blocks seen.
     path: Vec<(String, usize)>,
-    /// Hashed options of the bodies that are being decoded, innermost last.
-    open: Vec<serde_json::Map<String, Json>>,
+    /// Options of the bodies that are being decoded, innermost last.
+    open: Vec<Forms>,
     /// Canonical forms of the blocks of the option that is being decoded.
-    blocks: Vec<Json>,
+    blocks: Vec<Form>,
 }
 
 impl<'a> Decoder<'a> {
@@ -134,9 +156,11 @@ impl<'a> Decoder<'a> {
     ) -> Option<Decoded<T>> {
         let mut decoder = Decoder::new(resolve);
         let raw = decoder.sort(schema, body, owner);
-        decoder.open.push(serde_json::Map::new());
+        decoder.open.push(Forms::default());
         let options = read(&raw, &mut decoder);
-        decoder.facts.hashed = decoder.open.pop().unwrap_or_default();
+        let forms = decoder.open.pop().unwrap_or_default();
+        decoder.facts.hashed = forms.hashed;
+        decoder.facts.evaluated = forms.all;
         let failed = decoder.diagnostics.has_errors();
         diagnostics.extend(decoder.diagnostics);
         let facts = decoder.facts;
@@ -170,11 +194,13 @@ impl<'a> Decoder<'a> {
             }
             None => return self.missing(raw, name, absent),
         };
-        if hashed
-            && neutral.as_ref() != Some(&form)
-            && let Some(open) = self.open.last_mut()
-        {
-            open.insert(name.to_owned(), form);
+        if let Some(open) = self.open.last_mut() {
+            if hashed && neutral.as_ref() != Some(&form.hashed) {
+                open.hashed.insert(name.to_owned(), form.hashed);
+            }
+            if neutral.as_ref() != Some(&form.all) {
+                open.all.insert(name.to_owned(), form.all);
+            }
         }
         Some(value)
     }
@@ -202,7 +228,7 @@ impl<'a> Decoder<'a> {
         attribute: &Attribute,
         dialect: Dialect,
         hashed: bool,
-    ) -> Option<Option<(T, Json)>> {
+    ) -> Option<Option<(T, Form)>> {
         let span = &attribute.expression.span;
         let Shape::Attribute(of) = T::shape() else { return None };
         let value = self.diagnostics.take(self.resolve.evaluate(&attribute.expression))?;
@@ -244,7 +270,7 @@ impl<'a> Decoder<'a> {
                 } else {
                     typed.canonical()
                 };
-                Some(Some((typed, form)))
+                Some(Some((typed, form.into())))
             }
             Err(message) => {
                 self.diagnostics.push(
@@ -260,14 +286,19 @@ impl<'a> Decoder<'a> {
         &mut self,
         name: &'static str,
         blocks: &[FoundBlock<'_>],
-    ) -> Option<(T, Json)> {
+    ) -> Option<(T, Form)> {
         let Shape::Block { repeated, .. } = T::shape() else { return None };
         let outer = std::mem::take(&mut self.blocks);
         self.path.push((name.to_owned(), 0));
         let value = T::from_blocks(blocks, self);
         self.path.pop();
         let mut forms = std::mem::replace(&mut self.blocks, outer);
-        let form = if repeated { Json::Array(forms) } else { forms.pop().unwrap_or(Json::Null) };
+        let form = if repeated {
+            let (hashed, all) = forms.into_iter().map(|form| (form.hashed, form.all)).unzip();
+            Form { hashed: Json::Array(hashed), all: Json::Array(all) }
+        } else {
+            forms.pop().unwrap_or_default()
+        };
         value.map(|value| (value, form))
     }
 
@@ -289,10 +320,10 @@ impl<'a> Decoder<'a> {
             return None;
         };
         let raw = self.sort(schema, &block.body, &block.header);
-        self.open.push(serde_json::Map::new());
+        self.open.push(Forms::default());
         let value = read(&raw, self);
-        let form = self.open.pop().unwrap_or_default();
-        self.blocks.push(Json::Object(form));
+        let forms = self.open.pop().unwrap_or_default();
+        self.blocks.push(Form { hashed: Json::Object(forms.hashed), all: Json::Object(forms.all) });
         if let Some((_, seen)) = self.path.last_mut() {
             *seen += 1;
         }

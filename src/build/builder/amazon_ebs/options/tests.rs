@@ -30,7 +30,9 @@ fn planned(name: &str, text: &str, directory: &Path) -> Result<Plan, String> {
         let kinds =
             Kinds { builders: crate::build::BUILDERS, provisioners: &[], post_processors: &[] };
         let selection = Selection::new(&[], &[]).expect("no patterns");
-        plan(&loaded.template, &environment, kinds, &selection, directory, &mut warnings)
+        let plans =
+            plan(&loaded.template, &environment, kinds, &selection, directory, &mut warnings)?;
+        plans[0].unsupported().into_result(plans)
     })();
     let mut plans = found.map_err(|found| {
         render(&found, Style::default()).replace(&format!("{}/", directory.display()), "")
@@ -353,6 +355,6 @@ fn an_option_that_packer_has_given_up_is_warned_of() {
     let body = format!("{MINIMAL}  spot_price_auto_product = \"Linux/UNIX\"\n");
     prepared(&body);
     // Warnings are shown together with errors.
-    let text = refused(&format!("{body}  spot_price = \"auto\"\n"));
+    let text = refused(&format!("{body}  ami_virtualization_type = \"x\"\n"));
     assert!(text.contains("warning[no-effect]: `spot_price_auto_product` has no effect"), "{text}");
 }
