@@ -355,6 +355,6 @@ fn an_option_that_packer_has_given_up_is_warned_of() {
     let body = format!("{MINIMAL}  spot_price_auto_product = \"Linux/UNIX\"\n");
     prepared(&body);
     // Warnings are shown together with errors.
-    let text = refused(&format!("{body}  ami_virtualization_type = \"x\"\n"));
+    let text = refused(&format!("{body}  communicator = \"sssh\"\n"));
     assert!(text.contains("warning[no-effect]: `spot_price_auto_product` has no effect"), "{text}");
 }
