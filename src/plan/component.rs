@@ -87,15 +87,15 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// Reads the options as far as they are known before the build; `None` after errors, which are
-    /// already reported.
+    /// Reads the options as far as they are known before the build. Errors are reported; what is
+    /// wrong has a stand-in, so that the other options can be checked. `None` where there is none.
     pub fn decode<T>(
         &mut self,
         schema: &Schema,
         read: impl FnOnce(&RawOptions<'_>, &mut Decoder<'_>) -> Option<T>,
     ) -> Option<T> {
         let resolve = self.component.evaluate.resolve(None);
-        let decoded = Decoder::decode(
+        let decoded = Decoder::decode_for_checks(
             &*resolve,
             &self.component.body,
             &self.component.owner,
@@ -118,9 +118,12 @@ impl<'a> Planner<'a> {
     }
 
     /// Reports something about an option: at its place when it is given, else at the component.
-    /// Says nothing of an option that waits for a data source: what is checked there is a stand-in.
+    /// Says nothing of an option that has a stand-in, nor that one is missing where something else
+    /// is wrong: that may be the one.
     pub fn error(&mut self, option: &str, diagnostic: Diagnostic) {
-        if self.facts.unread.contains(option) {
+        let parent = option.rsplit_once('.').map_or(option, |(parent, _)| parent);
+        let stands_in = [option, parent].iter().any(|one| self.facts.unread.contains(*one));
+        if stands_in || (self.facts.failed && !self.is_given(option) && !self.is_given(parent)) {
             return;
         }
         let diagnostic = self.facts.at(option, &self.component.owner, diagnostic);

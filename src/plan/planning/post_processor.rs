@@ -68,7 +68,7 @@ impl Planning<'_> {
         scope: &BuildScope,
     ) -> Option<crate::template::schema::Decoded<PostProcessorMeta>> {
         let resolve = scope.resolve(None);
-        Decoder::decode(
+        Decoder::decode_for_checks(
             &*resolve,
             &step.meta,
             &step.header,

@@ -21,7 +21,7 @@ impl Planning<'_> {
     ) -> Option<StepPlan> {
         let (over, meta) = step.meta.clone().split(&["override"]);
         let resolve = scope.resolve(None);
-        let meta = Decoder::decode(
+        let meta = Decoder::decode_for_checks(
             &*resolve,
             &meta,
             &step.header,

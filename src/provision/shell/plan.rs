@@ -19,18 +19,21 @@ pub(super) fn plan(planner: &mut Planner<'_>) {
     if planner.is_late("script") || planner.is_late("scripts") {
         return;
     }
-    let option = if options.script.is_some() { "script" } else { "scripts" };
     for (index, script) in options.local_scripts().enumerate() {
+        let option = match options.script {
+            Some(_) => "script".to_owned(),
+            None => format!("scripts.{index}"),
+        };
         match read_tree(&planner.directory().join(script)) {
             Ok(tree) if tree.single_file().is_some() => {
                 planner.add_tree(name(index), tree);
             }
             Ok(_) => planner.error(
-                option,
+                &option,
                 Diagnostic::error("wrong-script", format!("`{script}` is a directory")),
             ),
             Err(error) => planner.error(
-                option,
+                &option,
                 Diagnostic::error("missing-script", error.to_string()).help(planner.path_help()),
             ),
         }
@@ -62,9 +65,10 @@ fn what_to_run(planner: &mut Planner<'_>, options: &ShellOptions) {
 
 fn variables(planner: &mut Planner<'_>, options: &ShellOptions) {
     if !planner.is_late("environment_vars") {
-        for text in &options.environment_vars {
+        for (index, text) in options.environment_vars.iter().enumerate() {
             if let Err(message) = environment::split(text) {
-                planner.error("environment_vars", Diagnostic::error("wrong-environment", message));
+                let option = format!("environment_vars.{index}");
+                planner.error(&option, Diagnostic::error("wrong-environment", message));
             }
         }
     }

@@ -400,10 +400,10 @@ fn wrong_combinations_are_found_before_anything_runs() {
 
 
     error[missing-script]: cannot read `gone.sh`: No such file or directory (os error 2)
-     --> template.pkr.hcl:5:11
+     --> template.pkr.hcl:5:22
       |
     5 | scripts = ["one.sh", "gone.sh"]
-      |           ^^^^^^^^^^^^^^^^^^^^^
+      |                      ^^^^^^^^^
       |
       = help: paths are relative to the directory in which bake runs; `${path.root}` is the template's
 
@@ -418,16 +418,16 @@ fn wrong_combinations_are_found_before_anything_runs() {
 
 
     error[wrong-environment]: `A` is not of the form `NAME=VALUE`
-     --> template.pkr.hcl:6:20
+     --> template.pkr.hcl:6:21
       |
     6 | environment_vars = ["A", "=b"]
-      |                    ^^^^^^^^^^^
+      |                     ^^^
 
     error[wrong-environment]: `=b` has no name before the `=`
-     --> template.pkr.hcl:6:20
+     --> template.pkr.hcl:6:26
       |
     6 | environment_vars = ["A", "=b"]
-      |                    ^^^^^^^^^^^
+      |                          ^^^^
 
 
 

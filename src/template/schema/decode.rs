@@ -9,8 +9,8 @@ use super::weak::weaken;
 use super::{OptionType, Schema, Shape};
 use crate::diagnostic::{Diagnostic, Diagnostics, Span};
 use crate::template::evaluate::references;
-use crate::template::syntax::{Attribute, Body, Dialect, Expression};
-use crate::value::{Kind, Marks, Value, convert, format_number};
+use crate::template::syntax::{Attribute, Body, Dialect, Expression, ExpressionKind};
+use crate::value::{Kind, Marks, Type, Value, convert, format_number};
 
 /// What a decoder needs from the evaluator, so that this room knows no scopes.
 pub trait Resolve {
@@ -78,14 +78,17 @@ pub struct Facts {
     pub hashed: serde_json::Map<String, Json>,
     /// The same with the options that are not hashed.
     pub evaluated: serde_json::Map<String, Json>,
-    /// Where each given option stands: its expression, or the header of its block.
+    /// Whether something is wrong: then there are stand-ins among the options.
+    pub failed: bool,
+    /// Where each given option stands: its expression, or the header of its block; elements of a
+    /// list that is written out, too (`scripts.0`).
     pub spans: BTreeMap<String, Span>,
     /// Hashed options whose value comes from a clock or a random source.
     pub volatile: Vec<(String, Span)>,
     /// Options whose value is not known before the build runs.
     pub late: BTreeSet<String>,
-    /// Those of them that only wait for a data source, not for the build: a stand-in is in their
-    /// place while a template is checked.
+    /// Options that have a stand-in while a template is checked: they wait for a data source, not
+    /// for the build, or they are wrong.
     pub unread: BTreeSet<String>,
     /// Texts that came from sensitive values, to be masked in all output.
     pub secrets: BTreeSet<String>,
@@ -94,7 +97,8 @@ pub struct Facts {
 impl Facts {
     /// A diagnostic about an option: it points at the option where it is given, else at `owner`.
     pub fn at(&self, option: &str, owner: &Span, diagnostic: Diagnostic) -> Diagnostic {
-        diagnostic.at(self.spans.get(option).unwrap_or(owner), "")
+        let parent = || self.spans.get(option.rsplit_once('.')?.0);
+        diagnostic.at(self.spans.get(option).or_else(parent).unwrap_or(owner), "")
     }
 }
 
@@ -145,8 +149,23 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    /// Decodes a component's body. Warnings end up in `diagnostics`, errors too.
+    /// Decodes a component's body. Warnings end up in `diagnostics`, errors too; after an error
+    /// there is no result.
     pub fn decode<T>(
+        resolve: &dyn Resolve,
+        body: &Body,
+        owner: &Span,
+        schema: &Schema,
+        read: impl FnOnce(&RawOptions<'_>, &mut Decoder<'_>) -> Option<T>,
+        diagnostics: &mut Diagnostics,
+    ) -> Option<Decoded<T>> {
+        Self::decode_for_checks(resolve, body, owner, schema, read, diagnostics)
+            .filter(|decoded| !decoded.facts.failed)
+    }
+
+    /// As [`Self::decode`], but with a stand-in for each option that is wrong, so that the others
+    /// can still be checked.
+    pub fn decode_for_checks<T>(
         resolve: &dyn Resolve,
         body: &Body,
         owner: &Span,
@@ -161,10 +180,10 @@ impl<'a> Decoder<'a> {
         let forms = decoder.open.pop().unwrap_or_default();
         decoder.facts.hashed = forms.hashed;
         decoder.facts.evaluated = forms.all;
-        let failed = decoder.diagnostics.has_errors();
+        decoder.facts.failed = decoder.diagnostics.has_errors();
         diagnostics.extend(decoder.diagnostics);
         let facts = decoder.facts;
-        options.filter(|_| !failed).map(|options| Decoded { options, facts })
+        options.map(|options| Decoded { options, facts })
     }
 
     /// One option; `absent` stands for it when it is left out. `None` after an error.
@@ -180,19 +199,25 @@ impl<'a> Decoder<'a> {
         let (value, form) = match raw.given.get(name) {
             Some(Given::Attribute(attribute)) => {
                 self.facts.spans.insert(path.clone(), attribute.expression.span.clone());
-                let given = self.attribute::<T>(name, &path, attribute, raw.dialect, hashed)?;
-                match given {
-                    Some(given) => given,
-                    None => return self.missing(raw, name, absent),
+                for (index, item) in written_items(&attribute.expression).iter().enumerate() {
+                    self.facts.spans.insert(format!("{path}.{index}"), item.span.clone());
+                }
+                match self.attribute::<T>(name, &path, attribute, raw.dialect, hashed) {
+                    Some(Some(given)) => given,
+                    Some(None) => return self.missing(raw, name, path, absent),
+                    None => return self.stand_in(path, absent),
                 }
             }
             Some(Given::Blocks(blocks)) => {
                 if let Some(first) = blocks.first() {
-                    self.facts.spans.insert(path, first.header.clone());
+                    self.facts.spans.insert(path.clone(), first.header.clone());
                 }
-                self.blocks_of::<T>(name, blocks)?
+                match self.blocks_of::<T>(name, blocks) {
+                    Some(given) => given,
+                    None => return self.stand_in(path, absent),
+                }
             }
-            None => return self.missing(raw, name, absent),
+            None => return self.missing(raw, name, path, absent),
         };
         if let Some(open) = self.open.last_mut() {
             if hashed && neutral.as_ref() != Some(&form.hashed) {
@@ -205,19 +230,27 @@ impl<'a> Decoder<'a> {
         Some(value)
     }
 
-    fn missing<T>(
+    fn missing<T: OptionType>(
         &mut self,
         raw: &RawOptions<'_>,
         name: &'static str,
+        path: String,
         absent: Option<T>,
     ) -> Option<T> {
-        if absent.is_none() {
-            self.diagnostics.push(
-                Diagnostic::error("missing-option", format!("`{name}` is required"))
-                    .at(&raw.owner, format!("`{name}` is not given")),
-            );
+        if absent.is_some() {
+            return absent;
         }
-        absent
+        self.diagnostics.push(
+            Diagnostic::error("missing-option", format!("`{name}` is required"))
+                .at(&raw.owner, format!("`{name}` is not given")),
+        );
+        self.stand_in(path, absent)
+    }
+
+    /// What stands for an option that is wrong, so that the others can be checked.
+    fn stand_in<T: OptionType>(&mut self, path: String, absent: Option<T>) -> Option<T> {
+        self.facts.unread.insert(path);
+        T::from_value(&Value::unknown(Type::Any)).ok().or(absent)
     }
 
     /// The value of an attribute and its canonical form; `Some(None)` for null.
@@ -235,14 +268,15 @@ impl<'a> Decoder<'a> {
         if value.is_null() {
             return Some(None);
         }
-        let value = self.render(value, span, T::deferred())?;
+        let value = self.render(value, &attribute.expression, T::deferred())?;
         let value = if dialect == Dialect::Legacy { weaken(value, &of) } else { value };
         let value = match convert(&value, &of) {
             Ok(value) => value,
             Err(error) => {
+                let (place, of) = wrong_part(&attribute.expression, &value, &of);
                 self.diagnostics.push(
                     Diagnostic::error("wrong-type", format!("wrong type for `{name}`: {error}"))
-                        .at(span, format!("{of} is expected")),
+                        .at(place, format!("{of} is expected")),
                 );
                 return None;
             }
@@ -339,38 +373,94 @@ impl<'a> Decoder<'a> {
     }
 
     /// Renders the Go templates in all texts of a value.
-    fn render(&mut self, value: Value, at: &Span, deferred: bool) -> Option<Value> {
+    fn render(&mut self, value: Value, written: &Expression, deferred: bool) -> Option<Value> {
         let marks = value.marks;
         let kind = match value.kind {
             Kind::String(text) if text.contains("{{") => {
                 let (text, more) =
-                    self.resolve.render(&text, at, deferred, &mut self.diagnostics)?;
+                    self.resolve.render(&text, &written.span, deferred, &mut self.diagnostics)?;
                 return Some(Value::string(text).marked(marks | more));
             }
-            Kind::List(of, all) => Kind::List(of, self.render_all(all, at, deferred)?),
-            Kind::Set(of, all) => Kind::Set(of, self.render_all(all, at, deferred)?),
-            Kind::Tuple(all) => Kind::Tuple(self.render_all(all, at, deferred)?),
-            Kind::Map(of, all) => Kind::Map(of, self.render_named(all, at, deferred)?),
-            Kind::Object(all) => Kind::Object(self.render_named(all, at, deferred)?),
+            Kind::List(of, all) => Kind::List(of, self.render_all(all, written, deferred)?),
+            Kind::Set(of, all) => Kind::Set(of, self.render_all(all, written, deferred)?),
+            Kind::Tuple(all) => Kind::Tuple(self.render_all(all, written, deferred)?),
+            Kind::Map(of, all) => Kind::Map(of, self.render_named(all, written, deferred)?),
+            Kind::Object(all) => Kind::Object(self.render_named(all, written, deferred)?),
             other => other,
         };
         Some(Value { kind, marks })
     }
 
-    fn render_all(&mut self, all: Vec<Value>, at: &Span, deferred: bool) -> Option<Vec<Value>> {
-        all.into_iter().map(|value| self.render(value, at, deferred)).collect()
+    fn render_all(
+        &mut self,
+        all: Vec<Value>,
+        written: &Expression,
+        deferred: bool,
+    ) -> Option<Vec<Value>> {
+        let items = written_items(written);
+        // Not lazily: every element is checked.
+        let rendered: Vec<_> = all
+            .into_iter()
+            .enumerate()
+            .map(|(at, value)| self.render(value, items.get(at).unwrap_or(written), deferred))
+            .collect();
+        rendered.into_iter().collect()
     }
 
     fn render_named(
         &mut self,
         all: BTreeMap<String, Value>,
-        at: &Span,
+        written: &Expression,
         deferred: bool,
     ) -> Option<BTreeMap<String, Value>> {
-        all.into_iter()
-            .map(|(name, value)| Some((name, self.render(value, at, deferred)?)))
-            .collect()
+        let rendered: Vec<_> = all
+            .into_iter()
+            .map(|(name, value)| {
+                let written = written_entry(written, &name).unwrap_or(written);
+                Some((name, self.render(value, written, deferred)?))
+            })
+            .collect();
+        rendered.into_iter().collect()
     }
+}
+
+/// The elements of a list that is written out.
+fn written_items(expression: &Expression) -> &[Expression] {
+    match &expression.kind {
+        ExpressionKind::Tuple(items) => items,
+        ExpressionKind::Parenthesis(inner) => written_items(inner),
+        _ => &[],
+    }
+}
+
+/// The value that is written out for a key.
+fn written_entry<'e>(expression: &'e Expression, key: &str) -> Option<&'e Expression> {
+    match &expression.kind {
+        ExpressionKind::Object(items) => items
+            .iter()
+            .find(|item| matches!(&item.key.kind, ExpressionKind::Literal(name) if name.as_str() == Some(key)))
+            .map(|item| &item.value),
+        ExpressionKind::Parenthesis(inner) => written_entry(inner, key),
+        _ => None,
+    }
+}
+
+/// The innermost part of an expression whose value has not the type that is expected there.
+fn wrong_part<'e>(expression: &'e Expression, value: &Value, of: &Type) -> (&'e Span, Type) {
+    let wrong = |part: &'e Expression, value: &Value, of: &Type| {
+        convert(value, of).is_err().then(|| wrong_part(part, value, of))
+    };
+    let inner = match (&value.kind, of) {
+        (Kind::Tuple(all) | Kind::List(_, all), Type::List(of) | Type::Set(of)) => {
+            let items = written_items(expression);
+            items.iter().zip(all).find_map(|(item, value)| wrong(item, value, of))
+        }
+        (Kind::Object(all) | Kind::Map(_, all), Type::Map(of)) => {
+            all.iter().find_map(|(name, value)| wrong(written_entry(expression, name)?, value, of))
+        }
+        _ => None,
+    };
+    inner.unwrap_or_else(|| (&expression.span, of.clone()))
 }
 
 /// All texts in a value, for masking.
