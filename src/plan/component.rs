@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::{Planned, Tree};
 use crate::diagnostic::{Diagnostic, Diagnostics, Span};
 use crate::template::schema::{BuildData, Decoded, Decoder, Evaluate, Facts, RawOptions, Schema};
-use crate::template::syntax::{Body, Dialect};
+use crate::template::syntax::{Body, Dialect, Expression};
 
 /// A component as a template uses it.
 #[derive(Clone)]
@@ -127,7 +127,11 @@ impl<'a> Planner<'a> {
             return;
         }
         let diagnostic = self.facts.at(option, &self.component.owner, diagnostic);
-        self.diagnostics.push(diagnostic);
+        let resolve = self.component.evaluate.resolve(None);
+        self.diagnostics.push(match written(&self.component.body, option) {
+            Some(expression) => resolve.with_values(diagnostic, expression),
+            None => diagnostic,
+        });
     }
 
     /// Reports that a template is right but asks for what bake cannot do yet: `validate` warns,
@@ -183,4 +187,15 @@ impl<'a> Planner<'a> {
             unsupported: self.unsupported,
         }
     }
+}
+
+/// What is written for an option.
+fn written<'b>(body: &'b Body, option: &str) -> Option<&'b Expression> {
+    let (name, inner) = option.split_once('.').unwrap_or((option, ""));
+    if let Some(attribute) = body.attributes.iter().find(|one| one.name.text == name) {
+        return Some(&attribute.expression);
+    }
+    let (index, inner) = inner.split_once('.')?;
+    let mut blocks = body.blocks.iter().filter(|one| one.kind.text == name);
+    written(&blocks.nth(index.parse().ok()?)?.body, inner)
 }

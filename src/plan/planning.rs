@@ -140,6 +140,17 @@ fn schema_of(kinds: &[ComponentKind], name: &str) -> Option<Schema> {
     kinds.iter().find(|kind| kind.name == name).map(|kind| (kind.schema)())
 }
 
+/// Suggests the arguments that every component of a sort has, where none of its own is meant.
+fn with_general_names(finding: Diagnostic, general: &[&str]) -> Diagnostic {
+    match &finding.primary {
+        Some(place) if finding.code == "unknown-option" && finding.help.is_empty() => {
+            let hint = did_you_mean(place.span.text().trim_matches('"'), general.iter().copied());
+            finding.maybe_help(hint)
+        }
+        _ => finding,
+    }
+}
+
 /// A block that is read several times (for each source, for each element of a `dynamic` block) is
 /// wrong once.
 pub fn without_repeats(found: Diagnostics) -> Diagnostics {
@@ -356,7 +367,8 @@ impl<'a> Planning<'a> {
             owner: source.header.clone(),
             evaluate: Arc::new(scope.clone()),
         };
-        let builder = self.component(builder, "builder", &source.kind, self.kinds.builders);
+        let none = Schema { doc: String::new(), options: Vec::new() };
+        let builder = self.component(builder, "builder", &source.kind, self.kinds.builders, &none);
         let mut steps = Vec::new();
         for step in &build.provisioners {
             steps.extend(self.step(step, usage, sources, &scope));
@@ -409,9 +421,14 @@ impl<'a> Planning<'a> {
         what: &str,
         named: &Name,
         kinds: &[ComponentKind],
+        general: &Schema,
     ) -> Option<Planned> {
         let kind = self.kind(named, what, kinds)?;
-        Some(Planned::of(&component, kind, self.directory, &mut self.found))
+        let mut found = Diagnostics::new();
+        let planned = Planned::of(&component, kind, self.directory, &mut found);
+        let general: Vec<_> = general.options.iter().map(|option| option.name).collect();
+        self.found.extend(found.into_iter().map(|one| with_general_names(one, &general)).collect());
+        Some(planned)
     }
 }
 

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::diagnostic::{Diagnostics, Span};
+use crate::diagnostic::{Diagnostic, Diagnostics, Span};
 use crate::value::{Kind, Marks, Type, Value, json_text};
 
 use super::environment::{Environment, entropy};
-use super::evaluate::{Scope, canonical, evaluate, references};
+use super::evaluate::{Scope, canonical, evaluate, references, with_values};
 use super::schema::{BuildData, Evaluate, Resolve, UnknownField};
 use super::syntax::Expression;
 use super::text::Texts;
@@ -52,6 +52,10 @@ impl Evaluate for BuildScope {
 impl Resolve for BuildScope {
     fn evaluate(&self, expression: &Expression) -> Result<Value, Diagnostics> {
         Resolver { scope: self, data: None }.evaluate(expression)
+    }
+
+    fn with_values(&self, diagnostic: Diagnostic, expression: &Expression) -> Diagnostic {
+        Resolver { scope: self, data: None }.with_values(diagnostic, expression)
     }
 
     fn render(
@@ -155,6 +159,10 @@ const BUILD_KEYS: &[&str] = &[
 impl Resolve for Resolver<'_> {
     fn evaluate(&self, expression: &Expression) -> Result<Value, Diagnostics> {
         evaluate(expression, &self.scope())
+    }
+
+    fn with_values(&self, diagnostic: Diagnostic, expression: &Expression) -> Diagnostic {
+        with_values(diagnostic, &[expression], &self.scope())
     }
 
     fn render(

@@ -52,7 +52,13 @@ impl Planning<'_> {
                 evaluate: Arc::new(scope.clone()),
             };
             let kinds = self.kinds.post_processors;
-            let one = self.component(component, "post-processor", &step.kind, kinds);
+            let one = self.component(
+                component,
+                "post-processor",
+                &step.kind,
+                kinds,
+                &PostProcessorMeta::schema(),
+            );
             planned.extend(one.map(|mut one| {
                 one.evaluated.extend(facts.evaluated);
                 let keep_input_artifact = options.keep_input_artifact;

@@ -21,11 +21,12 @@ impl Planning<'_> {
     ) -> Option<StepPlan> {
         let (over, meta) = step.meta.clone().split(&["override"]);
         let resolve = scope.resolve(None);
+        let schema = MetaOptions::schema();
         let meta = Decoder::decode_for_checks(
             &*resolve,
             &meta,
             &step.header,
-            &MetaOptions::schema(),
+            &schema,
             MetaOptions::decode_options,
             &mut self.found,
         )?;
@@ -45,7 +46,7 @@ impl Planning<'_> {
             evaluate: Arc::new(scope.clone()),
         };
         let mut planned =
-            self.component(component, "provisioner", &step.kind, self.kinds.provisioners)?;
+            self.component(component, "provisioner", &step.kind, self.kinds.provisioners, &schema)?;
         planned.hashed.extend(meta.facts.hashed);
         planned.evaluated.extend(meta.facts.evaluated);
         Some(StepPlan {

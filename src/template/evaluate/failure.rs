@@ -8,7 +8,7 @@ use crate::template::syntax::Expression;
 use crate::value::{ConversionError, Kind, Value};
 
 /// Values of the references in `expression`, as notes: `var.size is "large"`.
-pub(super) fn with_values(
+pub(in crate::template) fn with_values(
     mut report: Diagnostic,
     expressions: &[&Expression],
     scope: &Scope<'_>,

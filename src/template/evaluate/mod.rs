@@ -19,6 +19,7 @@ mod type_expression;
 
 pub use canonical::canonical;
 pub use evaluator::evaluate;
+pub(super) use failure::with_values;
 pub use reference::{Reference, references};
 pub use scope::{FunctionContext, Scope};
 pub use type_expression::{parse_quoted_type, parse_type};

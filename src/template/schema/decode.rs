@@ -17,6 +17,9 @@ pub trait Resolve {
     /// The value of an expression.
     fn evaluate(&self, expression: &Expression) -> Result<Value, Diagnostics>;
 
+    /// Adds the values of what an expression refers to; secrets are hidden.
+    fn with_values(&self, diagnostic: Diagnostic, expression: &Expression) -> Diagnostic;
+
     /// Renders the Go-template actions in a text. Actions with unknown fields stay as they are: in a
     /// `deferred` text they are filled in later, elsewhere there is a warning. `None` after an error.
     fn render(
@@ -274,10 +277,10 @@ impl<'a> Decoder<'a> {
             Ok(value) => value,
             Err(error) => {
                 let (place, of) = wrong_part(&attribute.expression, &value, &of);
-                self.diagnostics.push(
+                let finding =
                     Diagnostic::error("wrong-type", format!("wrong type for `{name}`: {error}"))
-                        .at(place, format!("{of} is expected")),
-                );
+                        .at(place, format!("{of} is expected"));
+                self.diagnostics.push(self.resolve.with_values(finding, &attribute.expression));
                 return None;
             }
         };
@@ -307,10 +310,9 @@ impl<'a> Decoder<'a> {
                 Some(Some((typed, form.into())))
             }
             Err(message) => {
-                self.diagnostics.push(
-                    Diagnostic::error("wrong-value", format!("wrong value for `{name}`"))
-                        .at(span, message),
-                );
+                let finding = Diagnostic::error("wrong-value", format!("wrong value for `{name}`"))
+                    .at(span, message);
+                self.diagnostics.push(self.resolve.with_values(finding, &attribute.expression));
                 None
             }
         }

@@ -330,15 +330,16 @@ fn a_typo_gets_a_suggestion() {
 fn only_names_and_tags_may_wait_for_the_build() {
     insta::assert_snapshot!(
         refused(&format!("{MINIMAL}  subnet_id = build.SourceAMI")),
-        @r#"
+        @"
     error[late-option]: `subnet_id` is not known before the build runs
      --> a.pkr.hcl:6:15
       |
     6 |   subnet_id = build.SourceAMI
       |               ^^^^^^^^^^^^^^^
       |
+      = note: `build.SourceAMI` is not known yet (string)
       = help: only names, descriptions and tags of this builder can use `build`
-    "#
+    "
     );
 }
 
