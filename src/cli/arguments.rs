@@ -24,7 +24,7 @@ pub(super) enum Command {
     /// Build the images of a template.
     Build(BuildArguments),
     /// Check a template without touching the network.
-    Validate(TemplateArguments),
+    Validate(ValidateArguments),
     /// Print the template hash of each build, without touching the network.
     Hash(TemplateArguments),
     /// Show the variables, locals and builds of a template.
@@ -33,6 +33,12 @@ pub(super) enum Command {
     Console(ExploreArguments),
     /// Bring HCL files into canonical layout.
     Fmt(FmtArguments),
+    /// Say what of a template's `required_plugins` is built in; nothing is installed.
+    Init(InitArguments),
+    /// Say which plugins' components are built in.
+    Plugins(PluginsArguments),
+    /// Print bake's version, and the version of Packer whose templates it reads.
+    Version,
     /// Run and look after the embedded sandbox.
     Sandbox(SandboxArguments),
 }
@@ -51,6 +57,94 @@ pub(super) struct TemplateArguments {
     /// All builds but those that match one of these names or patterns.
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub(super) except: Vec<String>,
+    #[command(flatten)]
+    pub(super) elsewhere: Elsewhere,
+}
+
+/// Flags of Packer that have nothing to act on here: taken, so that scripts work as they are.
+#[derive(Args, Debug)]
+pub(super) struct Elsewhere {
+    /// There are no plugins.
+    #[arg(long, hide = true)]
+    ignore_prerelease_plugins: bool,
+    /// Locals and data sources are always evaluated in the order in which they need each other.
+    #[arg(long, hide = true)]
+    use_sequential_evaluation: bool,
+    /// A template says by its name and its text what it is written in.
+    #[arg(long, hide = true, value_enum, value_name = "TYPE")]
+    config_type: Option<ConfigType>,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct ValidateArguments {
+    #[command(flatten)]
+    pub(super) template: TemplateArguments,
+    /// Only parse the template; evaluate nothing.
+    #[arg(long)]
+    pub(super) syntax_only: bool,
+    /// Say nothing of values for variables that are not declared.
+    #[arg(long)]
+    pub(super) no_warn_undeclared_var: bool,
+}
+
+/// Flags that Packer takes with every template, where there are no builds to choose from.
+#[derive(Args, Debug)]
+pub(super) struct Selected {
+    #[arg(long, hide = true, value_name = "NAMES")]
+    only: Vec<String>,
+    #[arg(long, hide = true, value_name = "NAMES")]
+    except: Vec<String>,
+    #[arg(long, hide = true)]
+    use_sequential_evaluation: bool,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct InitArguments {
+    /// An HCL template, or a directory of `*.pkr.hcl` files.
+    #[arg(value_name = "TEMPLATE")]
+    pub(super) template: PathBuf,
+    /// There is nothing to upgrade.
+    #[arg(long, hide = true)]
+    upgrade: bool,
+    /// There is nothing to install again.
+    #[arg(long, hide = true)]
+    force: bool,
+    #[command(flatten)]
+    values: ValueArguments,
+    #[command(flatten)]
+    selected: Selected,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct PluginsArguments {
+    #[command(subcommand)]
+    pub(super) command: PluginsCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum PluginsCommand {
+    /// List the plugins whose components are built in.
+    Installed,
+    /// List the plugins that a template asks for.
+    Required {
+        /// An HCL template, or a directory of `*.pkr.hcl` files.
+        #[arg(value_name = "TEMPLATE")]
+        template: PathBuf,
+    },
+    /// Say that a plugin is built in, or that it is not.
+    Install {
+        /// Such as `github.com/hashicorp/amazon`.
+        source: String,
+        /// A version constraint.
+        constraint: Option<String>,
+    },
+    /// Refuse: what is built in cannot be removed.
+    Remove {
+        /// Such as `github.com/hashicorp/amazon`.
+        source: String,
+        /// A version constraint.
+        constraint: Option<String>,
+    },
 }
 
 /// Values of variables.
@@ -75,6 +169,8 @@ pub(super) struct ExploreArguments {
     /// What an empty template is written in.
     #[arg(long, value_enum, default_value_t = ConfigType::Hcl2, value_name = "TYPE")]
     pub(super) config_type: ConfigType,
+    #[command(flatten)]
+    selected: Selected,
 }
 
 /// The two kinds of templates.
@@ -90,6 +186,12 @@ pub(super) enum ConfigType {
 pub(super) struct BuildArguments {
     #[command(flatten)]
     pub(super) template: TemplateArguments,
+    /// Warn of values for variables that are not declared.
+    #[arg(long)]
+    pub(super) warn_on_undeclared_var: bool,
+    /// There is no registry that enforces provisioners.
+    #[arg(long, hide = true)]
+    skip_enforcement: bool,
     /// Build even if an image of this hash exists; an image of the same name is replaced.
     #[arg(long)]
     pub(super) force: bool,
@@ -138,6 +240,12 @@ pub(super) struct FmtArguments {
     /// Go into directories in directories, too.
     #[arg(long)]
     pub(super) recursive: bool,
+    #[command(flatten)]
+    values: ValueArguments,
+    #[command(flatten)]
+    selected: Selected,
+    #[arg(long, hide = true, value_enum, value_name = "TYPE")]
+    config_type: Option<ConfigType>,
 }
 
 #[derive(Args, Debug)]

@@ -18,7 +18,7 @@ use super::{outcome, sandbox};
 /// Builds the images of a template.
 pub(super) fn run(arguments: &BuildArguments) -> Exit {
     let mask = Mask::default();
-    let prepared = match prepare(&arguments.template) {
+    let prepared = match prepare(&arguments.template, arguments.warn_on_undeclared_var) {
         Ok(prepared) => prepared,
         Err(found) => {
             report(&found, &mask);

@@ -12,7 +12,7 @@ use super::outcome::{print, report};
 /// with its name.
 pub(super) fn run(arguments: &TemplateArguments) -> Exit {
     let mask = Mask::default();
-    let prepared = match prepare(arguments) {
+    let prepared = match prepare(arguments, true) {
         Ok(prepared) => prepared,
         Err(found) => {
             report(&found, &mask);

@@ -28,13 +28,17 @@ impl Prepared {
 }
 
 /// Loads, evaluates and plans.
-pub(super) fn prepare(arguments: &TemplateArguments) -> Result<Prepared, Diagnostics> {
+pub(super) fn prepare(
+    arguments: &TemplateArguments,
+    warn_of_undeclared: bool,
+) -> Result<Prepared, Diagnostics> {
     let directory = working_directory()?;
     let selection = Selection::new(&arguments.only, &arguments.except)
         .map_err(|message| Diagnostic::error("wrong-pattern", message))?;
     let loaded = template::load(&arguments.template)?;
     let mut warnings = loaded.warnings;
-    let (inputs, run) = process_inputs(&loaded.variable_files, &arguments.values, &directory);
+    let (mut inputs, run) = process_inputs(&loaded.variable_files, &arguments.values, &directory);
+    inputs.warn_of_undeclared = warn_of_undeclared;
     let environment = Environment::new(&loaded.template, &inputs, run, &mut warnings)?;
     let kinds = Kinds {
         builders: crate::build::BUILDERS,
@@ -73,6 +77,7 @@ pub(super) fn process_inputs(
                 Some((name.strip_prefix(VARIABLE_PREFIX)?.to_owned(), value.clone()))
             })
             .collect(),
+        warn_of_undeclared: false,
     };
     let run = Run {
         now: jiff::Timestamp::now(),

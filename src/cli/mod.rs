@@ -10,10 +10,12 @@ mod hash;
 mod inputs;
 mod inspect;
 mod outcome;
+mod plugins;
 mod sandbox;
 mod signals;
 mod validate;
 mod values;
+mod version;
 
 pub use exit::Exit;
 
@@ -42,6 +44,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Console(arguments) => console::run(&arguments),
         Command::Fmt(arguments) => fmt::run(&arguments),
+        Command::Init(arguments) => plugins::init(&arguments),
+        Command::Plugins(arguments) => plugins::run(&arguments.command),
+        Command::Version => version::run(),
         Command::Sandbox(arguments) => sandbox::run(&arguments),
     }
 }

@@ -1,16 +1,22 @@
 //! `bake validate`.
 
+use std::path::Path;
+
 use crate::render::Mask;
+use crate::template;
 
 use super::Exit;
-use super::arguments::TemplateArguments;
+use super::arguments::ValidateArguments;
 use super::inputs::prepare;
 use super::outcome::{print, report};
 
 /// Checks a template and says what is wrong with it.
-pub(super) fn run(arguments: &TemplateArguments) -> Exit {
+pub(super) fn run(arguments: &ValidateArguments) -> Exit {
     let mask = Mask::default();
-    match prepare(arguments) {
+    if arguments.syntax_only {
+        return parse(&arguments.template.template, &mask);
+    }
+    match prepare(&arguments.template, !arguments.no_warn_undeclared_var) {
         Ok(prepared) => {
             mask.add(&prepared.environment.secrets());
             report(&prepared.warnings, &mask);
@@ -20,6 +26,21 @@ pub(super) fn run(arguments: &TemplateArguments) -> Exit {
         }
         Err(found) => {
             report(&found, &mask);
+            Exit::Failed
+        }
+    }
+}
+
+/// Parses a template and evaluates nothing.
+fn parse(template: &Path, mask: &Mask) -> Exit {
+    match template::load(template) {
+        Ok(loaded) => {
+            report(&loaded.warnings, mask);
+            print("Syntax-only check passed. Everything looks okay.\n");
+            Exit::Done
+        }
+        Err(found) => {
+            report(&found, mask);
             Exit::Failed
         }
     }

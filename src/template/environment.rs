@@ -25,7 +25,7 @@ use super::version;
 
 /// The version of Packer whose templates bake understands, for `required_version` and
 /// `packer.version`.
-pub(super) const PACKER_VERSION: &str = "1.16.0";
+pub const PACKER_VERSION: &str = "1.16.0";
 
 /// What the process contributes to an evaluation.
 pub struct Run {

@@ -1,5 +1,6 @@
 //! From a path to a template.
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,6 +12,9 @@ use super::{collect, json, legacy};
 
 /// Bytes of the largest file that is read as a template.
 const LARGEST: u64 = 16 << 20;
+
+/// What stands for standard input in place of a path.
+const STANDARD_INPUT: &str = "-";
 
 /// What a file holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +35,8 @@ pub struct Loaded {
     pub warnings: Diagnostics,
 }
 
-/// Reads a template: an HCL or JSON file, or a directory with `*.pkr.hcl` and `*.pkr.json` files.
+/// Reads a template: an HCL or JSON file, a directory with `*.pkr.hcl` and `*.pkr.json` files, or
+/// `-` for legacy JSON from standard input.
 ///
 /// # Errors
 /// Files that cannot be read, and everything in them that is wrong before evaluation.
@@ -61,8 +66,12 @@ pub fn load(path: &Path) -> Result<Loaded, Diagnostics> {
     let mut bodies: Vec<Body> = Vec::new();
     let mut template = None;
     for file in &template_files {
-        let Some(source) = found.take(read_source(file)) else { continue };
-        match format_of(file, &source)? {
+        let from_stdin = file.as_os_str() == STANDARD_INPUT;
+        let read = if from_stdin { read_standard_input() } else { read_source(file) };
+        let Some(source) = found.take(read) else { continue };
+        // As in Packer, HCL comes from files only.
+        let format = if from_stdin { Format::LegacyJson } else { format_of(file, &source)? };
+        match format {
             Format::Hcl => {
                 let (body, errors) = parse_hcl(&source);
                 found.extend(errors);
@@ -138,7 +147,27 @@ pub(crate) fn read_source(path: &Path) -> Result<Arc<Source>, Diagnostics> {
     }
     let bytes = std::fs::read(path)
         .map_err(|error| failed(format!("cannot read `{}`: {error}", path.display())))?;
-    let name = path.display().to_string();
+    source_of(path.display().to_string(), bytes)
+}
+
+/// Reads all of standard input, bounded.
+fn read_standard_input() -> Result<Arc<Source>, Diagnostics> {
+    let mut bytes = Vec::new();
+    let failed = |what: String| Diagnostics::from(Diagnostic::error("unreadable", what));
+    std::io::stdin()
+        .lock()
+        .take(LARGEST + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| failed(format!("cannot read standard input: {error}")))?;
+    if bytes.len() as u64 > LARGEST {
+        return Err(failed(format!(
+            "standard input is too large: at most {LARGEST} bytes are read"
+        )));
+    }
+    source_of("<standard input>".to_owned(), bytes)
+}
+
+fn source_of(name: String, bytes: Vec<u8>) -> Result<Arc<Source>, Diagnostics> {
     String::from_utf8(bytes).map(|text| Source::new(name.clone(), text)).map_err(|error| {
         let start = error.utf8_error().valid_up_to();
         let source = Source::new(name.clone(), String::from_utf8_lossy(error.as_bytes()));

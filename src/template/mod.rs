@@ -34,7 +34,8 @@ mod version;
 
 pub use build_scope::BuildScope;
 pub use declaration::{Build, Labelled, Local, SourceUse, Step, Template, Validation, Variable};
-pub use environment::{Environment, Run};
+pub use environment::{Environment, PACKER_VERSION, Run};
 pub(crate) use load::read_source;
 pub use load::{Loaded, load};
 pub use variable::VariableInputs;
+pub use version::{PluginRequirement, plugin_requirements};

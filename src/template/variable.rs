@@ -22,6 +22,8 @@ pub struct VariableInputs {
     pub files: Vec<PathBuf>,
     /// `PKR_VAR_name`, without the prefix.
     pub environment: BTreeMap<String, String>,
+    /// Whether values in files for variables that are not declared are worth a warning.
+    pub warn_of_undeclared: bool,
 }
 
 /// A value as it was given: an expression, or text that is a literal or an expression by type.
@@ -91,7 +93,7 @@ fn given_values(
             let name = &attribute.name;
             if declared(&name.text) {
                 given.insert(name.text.clone(), Given::Expression(attribute.expression));
-            } else {
+            } else if inputs.warn_of_undeclared {
                 found.push(
                     Diagnostic::warning(
                         "undeclared-variable",

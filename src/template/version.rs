@@ -2,6 +2,7 @@
 
 use crate::diagnostic::{Diagnostic, Diagnostics};
 
+use super::declaration::Template;
 use super::syntax::{Body, Dialect, Expression, ExpressionKind, Name};
 
 /// Checks that `version` satisfies all constraints of a template.
@@ -30,6 +31,41 @@ pub(super) fn check(constraints: &[Expression], version: &str, found: &mut Diagn
             ),
         }
     }
+}
+
+/// A plugin that a template asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PluginRequirement {
+    /// What the template calls it.
+    pub name: String,
+    /// Its address, such as `github.com/hashicorp/amazon`.
+    pub source: String,
+    /// Which versions will do.
+    pub version: String,
+}
+
+/// The plugins that a template asks for.
+///
+/// # Errors
+/// What is wrong with the requirements.
+pub fn plugin_requirements(template: &Template) -> Result<Vec<PluginRequirement>, Diagnostics> {
+    let mut found = Diagnostics::new();
+    check_plugins(&template.required_plugins, &mut found);
+    let required = template.required_plugins.iter().map(|(name, expression)| {
+        let body = Body::of_object(expression, Dialect::Hcl);
+        let text = |argument: &str| {
+            let all = &body.as_ref()?.attributes;
+            let attribute = all.iter().find(|one| one.name.text == argument)?;
+            constant_text(&attribute.expression).map(str::to_owned)
+        };
+        PluginRequirement {
+            name: name.text.clone(),
+            source: text("source").unwrap_or_default(),
+            version: text("version").unwrap_or_default(),
+        }
+    });
+    let required = required.collect();
+    found.into_result(required)
 }
 
 /// Checks the form of what is asked of plugins. Which of them are built in only matters once their

@@ -54,10 +54,10 @@ fn scripts_of_which_one_does_not_exist() {
         Mistake::build(&["web.pkr.hcl"]).file("web.pkr.hcl", template).file("a.sh", "true");
     insta::assert_snapshot!(mistake.refused(), @r#"
     error[missing-script]: cannot read `HERE/b.sh`: No such file or directory (os error 2)
-      --> web.pkr.hcl:12:15
+      --> web.pkr.hcl:12:24
        |
     12 |     scripts = ["a.sh", "b.sh"]
-       |               ^^^^^^^^^^^^^^^^
+       |                        ^^^^^^
        |
        = help: paths are relative to the directory in which bake runs; `${path.root}` is the template's
     "#);

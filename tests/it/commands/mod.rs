@@ -1,5 +1,8 @@
 //! The small commands: what they print, what they write, how they end.
 
+mod plugins;
+mod validate;
+
 use std::ffi::OsStr;
 use std::fs;
 use std::io::{Read as _, Seek as _, Write as _};
