@@ -52,7 +52,7 @@ pub struct ComponentKind {
     /// The name in templates.
     pub name: &'static str,
     /// Its options.
-    pub schema: fn() -> Schema,
+    pub schema: fn() -> &'static Schema,
     /// Checks a use of it and names its inputs. Reads files, nothing else; says what is wrong
     /// through [`Planner::error`].
     pub plan: fn(&mut Planner<'_>),

@@ -136,7 +136,7 @@ fn same_name(name: &str, build: &Build) -> Diagnostic {
 }
 
 /// The options of a known type of component.
-fn schema_of(kinds: &[ComponentKind], name: &str) -> Option<Schema> {
+fn schema_of(kinds: &[ComponentKind], name: &str) -> Option<&'static Schema> {
     kinds.iter().find(|kind| kind.name == name).map(|kind| (kind.schema)())
 }
 
@@ -350,7 +350,7 @@ impl<'a> Planning<'a> {
         let mut body = Arc::clone(&source.body);
         if let Some(extra) = usage.extra {
             let schema = schema_of(self.kinds.builders, &source.kind.text);
-            additions::add(Arc::make_mut(&mut body), &extra.body, schema.as_ref(), &mut self.found);
+            additions::add(Arc::make_mut(&mut body), &extra.body, schema, &mut self.found);
         }
         let build_name = build
             .name

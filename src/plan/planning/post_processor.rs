@@ -57,7 +57,7 @@ impl Planning<'_> {
                 "post-processor",
                 &step.kind,
                 kinds,
-                &PostProcessorMeta::schema(),
+                PostProcessorMeta::schema(),
             );
             planned.extend(one.map(|mut one| {
                 one.evaluated.extend(facts.evaluated);
@@ -78,7 +78,7 @@ impl Planning<'_> {
             &*resolve,
             &step.meta,
             &step.header,
-            &PostProcessorMeta::schema(),
+            PostProcessorMeta::schema(),
             PostProcessorMeta::decode_options,
             &mut self.found,
         )

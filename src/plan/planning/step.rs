@@ -26,7 +26,7 @@ impl Planning<'_> {
             &*resolve,
             &meta,
             &step.header,
-            &schema,
+            schema,
             MetaOptions::decode_options,
             &mut self.found,
         )?;
@@ -46,7 +46,7 @@ impl Planning<'_> {
             evaluate: Arc::new(scope.clone()),
         };
         let mut planned =
-            self.component(component, "provisioner", &step.kind, self.kinds.provisioners, &schema)?;
+            self.component(component, "provisioner", &step.kind, self.kinds.provisioners, schema)?;
         planned.hashed.extend(meta.facts.hashed);
         planned.evaluated.extend(meta.facts.evaluated);
         Some(StepPlan {
@@ -140,7 +140,7 @@ impl Planning<'_> {
                     additions::object(&entry.expression, dialect, resolve, &mut self.found);
                 let schema = schema_of(self.kinds.provisioners, &kind.text);
                 if let Some(options) = options {
-                    additions::replace(body, options, schema.as_ref());
+                    additions::replace(body, options, schema);
                 }
             } else if !sources.iter().any(|one| one.called == entry.name.text) {
                 let known: Vec<_> = sources.iter().map(|one| one.called.as_str()).collect();

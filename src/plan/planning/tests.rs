@@ -86,7 +86,7 @@ const KINDS: Kinds<'static> = Kinds {
         name: "vm",
         schema: VmOptions::schema,
         plan: |planner: &mut Planner<'_>| {
-            planner.decode(&VmOptions::schema(), VmOptions::decode_options);
+            planner.decode(VmOptions::schema(), VmOptions::decode_options);
         },
     }],
     provisioners: &[
@@ -94,7 +94,7 @@ const KINDS: Kinds<'static> = Kinds {
             name: "run",
             schema: RunOptions::schema,
             plan: |planner: &mut Planner<'_>| {
-                if planner.decode(&RunOptions::schema(), RunOptions::decode_options).is_some() {
+                if planner.decode(RunOptions::schema(), RunOptions::decode_options).is_some() {
                     planner.add_tree("script", Tree::of_bytes(*b"#!/bin/sh\n", 0o755));
                 }
             },
@@ -103,7 +103,7 @@ const KINDS: Kinds<'static> = Kinds {
             name: "steps",
             schema: StepsOptions::schema,
             plan: |planner: &mut Planner<'_>| {
-                planner.decode(&StepsOptions::schema(), StepsOptions::decode_options);
+                planner.decode(StepsOptions::schema(), StepsOptions::decode_options);
             },
         },
     ],

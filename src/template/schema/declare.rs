@@ -37,7 +37,13 @@ macro_rules! options {
         #[allow(unreachable_pub, reason = "a declaration may be private to its component")]
         impl $name {
             /// What these options are.
-            pub fn schema() -> $crate::template::schema::Schema {
+            pub fn schema() -> &'static $crate::template::schema::Schema {
+                static SCHEMA: ::std::sync::OnceLock<$crate::template::schema::Schema> =
+                    ::std::sync::OnceLock::new();
+                SCHEMA.get_or_init(Self::make_schema)
+            }
+
+            fn make_schema() -> $crate::template::schema::Schema {
                 let options: ::std::vec::Vec<::std::vec::Vec<_>> = ::std::vec![$(
                     $crate::options!(
                         @schema $role $field ($type) [$($default)?] [$($field_doc),*]
@@ -79,7 +85,7 @@ macro_rules! options {
                 blocks: &[$crate::template::schema::FoundBlock<'_>],
                 decoder: &mut $crate::template::schema::Decoder<'_>,
             ) -> ::std::option::Option<Self> {
-                decoder.single_block(blocks, &Self::schema(), Self::decode_options)
+                decoder.single_block(blocks, Self::schema(), Self::decode_options)
             }
 
             fn canonical(&self) -> ::serde_json::Value {
@@ -90,7 +96,7 @@ macro_rules! options {
     };
 
     (@schema flat $field:ident ($type:ty) [] [$($doc:expr),*]) => {
-        <$type>::schema().options
+        <$type>::schema().options.clone()
     };
     (@schema $role:ident $field:ident ($type:ty) [$($default:expr)?] [$($doc:expr),*]) => {
         ::std::vec![$crate::template::schema::OptionSpec {

@@ -55,7 +55,7 @@ pub enum Shape {
     /// `name { … }`; in the JSON dialects an object, or an array of objects when repeated.
     Block {
         /// What stands in it.
-        schema: fn() -> Schema,
+        schema: fn() -> &'static Schema,
         /// Whether it may stand there more than once.
         repeated: bool,
     },
