@@ -110,7 +110,11 @@ pub(super) const FUNCTIONS: &[Function] = &[
 
 /// To the second, as Go's RFC 3339 layout prints it.
 fn rfc3339(moment: Timestamp, offset: Offset) -> String {
-    let time = offset.to_datetime(moment);
+    rfc3339_text(offset.to_datetime(moment), offset)
+}
+
+/// The same for a time and the offset it stands at.
+pub(super) fn rfc3339_text(time: DateTime, offset: Offset) -> String {
     format!("{}{}", time.strftime("%Y-%m-%dT%H:%M:%S"), zone(offset, true))
 }
 
