@@ -175,6 +175,9 @@ fn rsadecrypt(call: &Call<'_>) -> Outcome {
         .map_err(|_| Failure::of(0, "what is encrypted is not UTF-8 text"))
 }
 
+/// The longest key that is read: one of 8192 bits has 6400 bytes, and larger ones take long.
+const PEM_LENGTH: usize = 8 << 10;
+
 /// Argument `at`, a private RSA key. A key is a secret whatever its marks, so it is not shown.
 fn private_key(call: &Call<'_>, at: usize) -> Result<rsa::RsaPrivateKey, Failure> {
     use rsa::pkcs1::DecodeRsaPrivateKey;
@@ -183,7 +186,7 @@ fn private_key(call: &Call<'_>, at: usize) -> Result<rsa::RsaPrivateKey, Failure
         `-----BEGIN PRIVATE KEY-----`";
     let key = call.text(at);
     let wrong = |message: &str, help: &str| Err(Failure::of(at, message).help(help));
-    if key.len() > 64 << 10 {
+    if key.len() > PEM_LENGTH {
         return wrong("this is too long for a private RSA key", PEM);
     }
     let Some(begin) = key.find("-----BEGIN ") else {

@@ -26,7 +26,10 @@ pub use declaration::{Function, Of, Parameter};
 
 static TABLE: LazyLock<BTreeMap<&'static str, &'static Function>> = LazyLock::new(|| {
     [
-        collection::FUNCTIONS,
+        collection::FIND,
+        collection::LIST,
+        collection::MAP,
+        collection::SET,
         crypto::FUNCTIONS,
         encoding::FUNCTIONS,
         filesystem::FUNCTIONS,

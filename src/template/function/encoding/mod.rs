@@ -12,7 +12,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::declaration::{Call, Failure, Function, Of, Outcome, any, string};
-use super::string::TEXT_LIMIT;
+use super::string::{TEXT_LIMIT, check_writable, too_long};
 use crate::diagnostic::Source;
 use crate::template::json::{self, Duplicates, Node, ParseOptions};
 use crate::value::{Attribute, Kind, Type, Value, count, json_text, parse_number};
@@ -72,7 +72,9 @@ pub(super) const FUNCTIONS: &[Function] = &[
         Of::String,
         "a value as JSON text",
         |call| {
-            let text = call.get(0).and_then(json_text);
+            let value = call.get(0).cloned().unwrap_or_else(Value::null);
+            check_writable(&value)?;
+            let text = json_text(&value);
             text.map(Value::string).ok_or_else(|| Failure::of(0, "this is not known yet"))
         },
     ),
@@ -266,9 +268,10 @@ fn yamldecode(call: &Call<'_>) -> Outcome {
 
 fn yamlencode(call: &Call<'_>) -> Outcome {
     let value = call.get(0).cloned().unwrap_or_else(Value::null);
+    check_writable(&value)?;
     yaml_encode::encode(&value).map(Value::string).map_err(|refused| match refused {
         Refused::Unknown => Failure::of(0, "this is not known yet"),
-        Refused::TooLong => Failure::new("the result is too long"),
+        Refused::TooLong => too_long(),
     })
 }
 
@@ -282,7 +285,7 @@ fn base64gunzip(call: &Call<'_>) -> Outcome {
         .read_to_end(&mut text)
         .map_err(|_| Failure::of(0, "what is encoded is not compressed with gzip"))?;
     if text.len() > TEXT_LIMIT {
-        return Err(Failure::of(0, "the result is too long"));
+        return Err(too_long());
     }
     String::from_utf8(text)
         .map(Value::string)
