@@ -90,9 +90,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
             }))
         },
     ),
-    Function::new("timestamp", &[], Of::String, "the moment of the run in UTC", |call| {
-        Ok(Value::string(rfc3339(call.context().now, Offset::UTC)).marked(Marks::VOLATILE))
-    }),
+    Function::new("plantimestamp", &[], Of::String, "another name of `timestamp`", timestamp),
+    Function::new("timestamp", &[], Of::String, "the moment of the run in UTC", timestamp),
     Function::new(
         "unix_timestamp_parse",
         &[number("seconds")],
@@ -107,6 +106,10 @@ pub(super) const FUNCTIONS: &[Function] = &[
         },
     ),
 ];
+
+fn timestamp(call: &Call<'_>) -> Outcome {
+    Ok(Value::string(rfc3339(call.context().now, Offset::UTC)).marked(Marks::VOLATILE))
+}
 
 /// To the second, as Go's RFC 3339 layout prints it.
 fn rfc3339(moment: Timestamp, offset: Offset) -> String {
