@@ -5,8 +5,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::{Planned, Tree};
-use crate::diagnostic::{Diagnostic, Diagnostics, Span};
-use crate::template::schema::{BuildData, Decoded, Decoder, Evaluate, Facts, RawOptions, Schema};
+use crate::diagnostic::{Diagnostic, Diagnostics, Span, did_you_mean};
+use crate::template::schema::{
+    BuildData, Decoded, Decoder, Evaluate, Facts, OptionType, RawOptions, Schema,
+};
 use crate::template::syntax::{Body, Dialect, Expression};
 
 /// A component as a template uses it.
@@ -154,6 +156,36 @@ impl<'a> Planner<'a> {
     pub fn unsupported(&mut self, option: &str, finding: Diagnostic) {
         let finding = self.facts.at(option, &self.component.owner, finding);
         self.unsupported.push(finding);
+    }
+
+    /// Reports that bake knows this component but cannot run it yet; `role` is what it is in a
+    /// template: a provisioner, a post-processor.
+    pub fn unsupported_yet(&mut self, role: &str) {
+        let text = format!("the {role} `{}` is not supported yet", self.component.kind);
+        self.unsupported("", Diagnostic::error("unsupported", text));
+    }
+
+    /// Reports a text that is none of those that an option may have.
+    pub fn one_of(&mut self, option: &str, text: &str, known: &[&str]) {
+        if self.is_late(option) || known.contains(&text) {
+            return;
+        }
+        let list: Vec<_> = known.iter().map(|one| format!("`{one}`")).collect();
+        let finding = Diagnostic::error("wrong-value", format!("`{option}` cannot be `{text}`"))
+            .note(format!("it is one of {}", list.join(", ")))
+            .maybe_help(did_you_mean(text, known.iter().copied()));
+        self.error(option, finding);
+    }
+
+    /// Leaves an option out of the hash that is written as what holds without it. For defaults that
+    /// depend on other options; those that a declaration gives are left out anyway.
+    pub fn usual<T: OptionType>(&mut self, option: &str, usual: &T) {
+        let usual = usual.canonical();
+        for forms in [&mut self.facts.hashed, &mut self.facts.evaluated] {
+            if forms.get(option) == Some(&usual) {
+                forms.remove(option);
+            }
+        }
     }
 
     /// Says that nobody can know before the build runs what an option leads to: the image is then

@@ -4,12 +4,19 @@
 //! it runs. [`PROVISIONERS`] lists them; nothing else knows their names. What all
 //! steps have in common (pauses, time limits, retries) is in [`run_step`].
 
+mod ansible;
+mod elevation;
 mod error;
 mod file;
+mod inputs;
 mod lines;
+mod powershell;
 mod provisioner;
 mod run;
+mod script;
 mod shell;
+mod shell_local;
+mod windows_restart;
 
 #[cfg(test)]
 mod test_support;
@@ -17,13 +24,21 @@ mod test_support;
 mod tests;
 
 pub use error::{ProvisionError, StepFailed};
-pub use provisioner::{Provisioner, StepContext, StepRun};
+pub use provisioner::{Provisioner, Run, StepContext, StepRun};
 pub use run::{run_step, run_steps};
+pub(crate) use shell_local::{ShellLocalOptions, check as check_shell_local};
 
 use crate::plan::ComponentKind;
 
 /// All provisioners.
-pub const PROVISIONERS: [Provisioner; 2] = [file::PROVISIONER, shell::PROVISIONER];
+pub const PROVISIONERS: [Provisioner; 6] = [
+    ansible::PROVISIONER,
+    file::PROVISIONER,
+    powershell::PROVISIONER,
+    shell::PROVISIONER,
+    shell_local::PROVISIONER,
+    windows_restart::PROVISIONER,
+];
 
 /// Their names, options and plans.
 pub const KINDS: &[ComponentKind] = &provisioner::kinds(&PROVISIONERS);

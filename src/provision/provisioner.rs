@@ -14,9 +14,13 @@ use crate::template::schema::BuildData;
 pub struct Provisioner {
     /// Its name, options and plan.
     pub kind: ComponentKind,
-    /// Runs one use of it, once. Dropping the future ends what it does on the instance.
-    pub run: for<'a> fn(&'a StepRun<'a>) -> BoxFuture<'a, Result<(), ProvisionError>>,
+    /// Runs one use of it, once; `None` while bake only knows its options, so that its plan is
+    /// always [unsupported](crate::plan::Planner::unsupported_yet).
+    pub run: Option<Run>,
 }
+
+/// Runs a step, once. Dropping the future ends what it does on the instance.
+pub type Run = for<'a> fn(&'a StepRun<'a>) -> BoxFuture<'a, Result<(), ProvisionError>>;
 
 /// What all steps of a build have in common.
 #[derive(Clone, Copy)]

@@ -39,7 +39,8 @@ pub async fn run_step(
 ) -> Result<(), ProvisionError> {
     let run = StepRun { planned: &step.planned, context };
     let kind = &step.planned.component.kind;
-    let Some(provisioner) = PROVISIONERS.iter().find(|one| one.kind.name == kind.as_str()) else {
+    let provisioner = PROVISIONERS.iter().find(|one| one.kind.name == kind.as_str());
+    let Some(attempt_once) = provisioner.and_then(|one| one.run) else {
         return Err(ProvisionError::Unknown { kind: kind.clone() });
     };
     let meta = &step.meta;
@@ -60,8 +61,8 @@ pub async fn run_step(
     let result = loop {
         let attempt = async {
             match meta.timeout {
-                None => (provisioner.run)(&run).await,
-                Some(limit) => match timeout(limit, (provisioner.run)(&run)).await {
+                None => attempt_once(&run).await,
+                Some(limit) => match timeout(limit, attempt_once(&run)).await {
                     Ok(result) => result,
                     Err(_) => {
                         run.say("Cancelling provisioner after a timeout...").await;

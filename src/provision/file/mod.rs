@@ -14,5 +14,5 @@ use options::FileOptions;
 /// The provisioner.
 pub(super) const PROVISIONER: Provisioner = Provisioner {
     kind: ComponentKind { name: "file", schema: FileOptions::schema, plan: plan::plan },
-    run: run::run,
+    run: Some(run::run),
 };

@@ -3,7 +3,6 @@
 //! One script costs one command: it travels on the standard input of the command that writes it
 //! to its place, runs it as `execute_command` says, and removes it.
 
-mod environment;
 mod options;
 mod plan;
 mod remote;
@@ -20,5 +19,5 @@ use options::ShellOptions;
 /// The provisioner.
 pub(super) const PROVISIONER: Provisioner = Provisioner {
     kind: ComponentKind { name: "shell", schema: ShellOptions::schema, plan: plan::plan },
-    run: run::run,
+    run: Some(run::run),
 };

@@ -10,14 +10,14 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::options::ShellOptions;
-use super::plan::{file_name, name};
 use super::remote::Ready;
-use super::{environment, script};
+use super::script;
 use crate::communicator::{Chunk, Command, CommunicatorError, Exit};
 use crate::event::{Fact, Stream};
 use crate::plan::{Content, Digest, Entry, Tree, read_tree};
 use crate::provision::lines::Lines;
 use crate::provision::run::pause;
+use crate::provision::script::{environment, file_name, name};
 use crate::provision::{ProvisionError, StepRun};
 use crate::template::schema::{BuildData, Deferred, UnknownField, format_go_duration};
 use crate::value::Value;
@@ -68,8 +68,9 @@ fn prepare(step: &StepRun<'_>) -> Result<(ShellOptions, Vec<Script>), ProvisionE
         .map_err(ProvisionError::Options)?;
     let options = decoded.options;
     let mut scripts = Vec::new();
-    if !options.inline.is_empty() {
+    if !options.scripting.inline.is_empty() {
         let commands = options
+            .scripting
             .inline
             .iter()
             .map(|command| render(step, "inline", command, step.context.data, UnknownField::Keep))
@@ -77,7 +78,7 @@ fn prepare(step: &StepRun<'_>) -> Result<(ShellOptions, Vec<Script>), ProvisionE
         let bytes = script::of_commands(&commands, options.inline_shebang.as_deref());
         scripts.push(Script { name: "inline".into(), bytes });
     }
-    for (index, path) in options.local_scripts().enumerate() {
+    for (index, path) in options.scripting.local_scripts().enumerate() {
         let bytes = match step.planned.trees.get(&name(index)) {
             Some(tree) => bytes_of(tree)?,
             // Its path was not known when the plan was made.
@@ -135,13 +136,13 @@ fn ready(
         ("PACKER_BUILD_NAME".to_owned(), step.context.build_name.to_owned()),
         ("PACKER_BUILDER_TYPE".to_owned(), step.context.builder_type.to_owned()),
     ]);
-    for text in &options.environment_vars {
+    for text in &options.scripting.environment_vars {
         let (name, value) =
             environment::split(text).map_err(|message| wrong("environment_vars", message))?;
         variables.insert(name.into(), value.into());
     }
-    variables.extend(options.env.clone());
-    let variables = environment::write(options.variable_format(), &variables)
+    variables.extend(options.scripting.env.clone());
+    let variables = environment::write(&options.variable_format(), &variables)
         .map_err(|message| wrong("env_var_format", message))?;
 
     let number = || rand::rng().random_range(0..9999);
@@ -189,10 +190,11 @@ async fn run_script(
         }
     };
     match exit {
-        Exit::Code(status) if options.valid_exit_codes.contains(&status) => Ok(()),
-        Exit::Code(status) => {
-            Err(ProvisionError::ExitStatus { status, allowed: options.valid_exit_codes.clone() })
-        }
+        Exit::Code(status) if options.scripting.valid_exit_codes.contains(&status) => Ok(()),
+        Exit::Code(status) => Err(ProvisionError::ExitStatus {
+            status,
+            allowed: options.scripting.valid_exit_codes.clone(),
+        }),
         Exit::Signal(signal) => Err(ProvisionError::Killed { signal }),
         Exit::Disconnected { reason } if options.allows_disconnect() => {
             step.say(format!("The connection ended, as it may: {reason}")).await;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 /// Splits `NAME=VALUE`.
-pub(super) fn split(text: &str) -> Result<(&str, &str), String> {
+pub(in crate::provision) fn split(text: &str) -> Result<(&str, &str), String> {
     match text.split_once('=') {
         Some(("", _)) => Err(format!("`{text}` has no name before the `=`")),
         Some(both) => Ok(both),
@@ -17,7 +17,10 @@ pub(super) fn split(text: &str) -> Result<(&str, &str), String> {
 /// # Errors
 ///
 /// When the format is not one.
-pub(super) fn write(format: &str, variables: &BTreeMap<String, String>) -> Result<String, String> {
+pub(in crate::provision) fn write(
+    format: &str,
+    variables: &BTreeMap<String, String>,
+) -> Result<String, String> {
     check(format)?;
     Ok(variables
         .iter()
@@ -26,7 +29,7 @@ pub(super) fn write(format: &str, variables: &BTreeMap<String, String>) -> Resul
 }
 
 /// Whether a format can be used.
-pub(super) fn check(format: &str) -> Result<(), String> {
+pub(in crate::provision) fn check(format: &str) -> Result<(), String> {
     let filled = fill(format, "\0", "\u{1}");
     if filled.contains('\0') && filled.contains('\u{1}') && !filled.contains("%!") {
         Ok(())

@@ -1,0 +1,39 @@
+//! Checking a `powershell` step and naming its scripts.
+
+use super::options::PowershellOptions;
+use crate::diagnostic::Diagnostic;
+use crate::plan::Planner;
+use crate::provision::{elevation, script};
+
+/// What `execution_policy` may say.
+const POLICIES: &[&str] = &[
+    "allsigned",
+    "bypass",
+    "default",
+    "none",
+    "remotesigned",
+    "restricted",
+    "undefined",
+    "unrestricted",
+];
+
+/// Checks the options and reads the scripts.
+pub(super) fn plan(planner: &mut Planner<'_>) {
+    planner.unsupported_yet("provisioner");
+    let schema = PowershellOptions::schema();
+    let Some(options) = planner.decode(&schema, PowershellOptions::decode_options) else {
+        return;
+    };
+    script::check(planner, "a `powershell` provisioner", &options.scripting);
+    script::check_format(planner, "env_var_format", &options.env_var_format);
+    script::check_format(planner, "elevated_env_var_format", &options.elevated_env_var_format);
+    elevation::check(planner, &options.elevated_user, &options.elevated_password);
+    planner.one_of("execution_policy", &options.execution_policy, POLICIES);
+    if !(0..=2).contains(&options.debug_mode) {
+        let text = format!("there is no trace level {}", options.debug_mode);
+        let finding = Diagnostic::error("wrong-value", text)
+            .help("0 is off, 1 traces lines, 2 traces variables and calls, too");
+        planner.error("debug_mode", finding);
+    }
+    script::title(planner, "powershell", &options.scripting);
+}

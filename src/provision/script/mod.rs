@@ -1,0 +1,11 @@
+//! What all provisioners that run scripts have in common: options, checks, variables.
+
+pub(super) mod environment;
+mod options;
+mod plan;
+
+pub(crate) use options::ScriptOptions;
+pub(super) use plan::{
+    check, check_format, file_name, has_unknown_script, name, read_scripts, title, variables,
+    what_to_run,
+};
