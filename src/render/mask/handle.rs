@@ -8,7 +8,7 @@ use super::patterns::is_masked;
 use super::searcher::Searcher;
 
 /// What stands in for a secret, as in Packer.
-pub const STAND_IN: &str = "<sensitive>";
+pub(super) const STAND_IN: &str = "<sensitive>";
 
 /// The secrets of a process, shared by everything that prints.
 #[derive(Clone, Default)]

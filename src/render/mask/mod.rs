@@ -11,6 +11,7 @@
 //! output comes line by line.
 
 mod encoded;
+mod findings;
 mod handle;
 mod patterns;
 mod searcher;
@@ -18,4 +19,5 @@ mod searcher;
 mod tests;
 mod view;
 
-pub use handle::{Mask, STAND_IN};
+pub use handle::Mask;
+use handle::STAND_IN;

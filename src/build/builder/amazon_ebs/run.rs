@@ -40,7 +40,8 @@ pub async fn run(build: &AmazonEbs, late: &Late, context: &BuildContext) -> Buil
     let told = match &result {
         Ok(artifact) => Fact::BuildFinished { artifact: artifact.clone(), elapsed },
         Err(error) => Fact::BuildFailed {
-            error: build.places.show(error),
+            error: error.report(),
+            place: build.places.of(error).cloned(),
             hints: error.hints(),
             elapsed,
             cancelled: error.is_cancelled(),
