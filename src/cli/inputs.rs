@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::plan::{self, Kinds, Plan, Selection};
+use crate::render::Mask;
 use crate::template::{self, Environment, Run, VariableInputs};
 
 use super::arguments::{TemplateArguments, ValueArguments};
@@ -20,18 +21,28 @@ pub(super) struct Prepared {
     pub(super) warnings: Diagnostics,
 }
 
-/// Loads, evaluates and plans.
-pub(super) fn prepare(arguments: &TemplateArguments) -> Result<Prepared, Diagnostics> {
+/// Loads, evaluates and plans. All secrets are in `mask` before anything can be told of them, also
+/// where this fails.
+pub(super) fn prepare(arguments: &TemplateArguments, mask: &Mask) -> Result<Prepared, Diagnostics> {
     let directory = working_directory()?;
     let selection = Selection::new(&arguments.only, &arguments.except)
         .map_err(|message| Diagnostic::error("wrong-pattern", message))?;
     let loaded = template::load(&arguments.template)?;
     let mut warnings = loaded.warnings;
     let (inputs, run) = process_inputs(&loaded.variable_files, &arguments.values, &directory);
-    let environment = Environment::new(&loaded.template, &inputs, run, &mut warnings)?;
+    mask.add(template::given_secrets(&loaded.template, &inputs));
+    let (environment, found) = Environment::as_far_as_possible(&loaded.template, &inputs, run);
+    mask.add(environment.secrets());
+    if found.has_errors() {
+        return Err(found);
+    }
+    warnings.extend(found);
     let kinds = Kinds { builders: crate::build::BUILDERS, provisioners: crate::provision::KINDS };
     let plans =
         plan::plan(&loaded.template, &environment, kinds, &selection, &directory, &mut warnings)?;
+    for component in plans.iter().flat_map(Plan::components) {
+        mask.add(&component.secrets);
+    }
     Ok(Prepared { environment, plans, warnings })
 }
 

@@ -8,17 +8,15 @@ use super::inputs::prepare;
 use super::outcome::{print, report};
 
 /// Checks a template and says what is wrong with it.
-pub(super) fn run(arguments: &TemplateArguments) -> Exit {
-    let mask = Mask::default();
-    match prepare(arguments) {
+pub(super) fn run(arguments: &TemplateArguments, mask: &Mask) -> Exit {
+    match prepare(arguments, mask) {
         Ok(prepared) => {
-            mask.add(&prepared.environment.secrets());
-            report(&prepared.warnings, &mask);
+            report(&prepared.warnings, mask);
             print("The configuration is valid.\n");
             Exit::Done
         }
         Err(found) => {
-            report(&found, &mask);
+            report(&found, mask);
             Exit::Failed
         }
     }

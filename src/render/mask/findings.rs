@@ -108,7 +108,13 @@ impl Text {
         let before = self.replaced.iter().take_while(|(from, _)| from.start < at).last();
         match before {
             None => at,
-            Some((from, to)) if at < from.end => if start { to.start } else { to.end },
+            Some((from, to)) if at < from.end => {
+                if start {
+                    to.start
+                } else {
+                    to.end
+                }
+            }
             Some((from, to)) => {
                 let text = self.original.text();
                 let lines = text.get(from.clone()).unwrap_or_default().matches('\n').count();
@@ -130,33 +136,54 @@ impl Text {
     }
 }
 
-/// The text without what it quotes of `hidden`: a parser names the word that it stumbled over.
+/// The text without what it quotes of `hidden`: a parser names the word that it stumbled over, and
+/// a function shows the start of what it cannot use.
 fn without_parts(text: &str, hidden: &[String]) -> String {
     if hidden.is_empty() {
         return text.to_owned();
     }
-    let is_part = |quoted: &str| {
-        quoted.chars().filter(|c| c.is_alphanumeric()).nth(SHORTEST_PART - 1).is_some()
-            && hidden.iter().any(|secret| secret.contains(quoted))
-    };
     let mut shown = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find(['`', '"']) {
         let (before, quoted) = rest.split_at(at);
         shown += before;
         let mark = if quoted.starts_with('`') { '`' } else { '"' };
-        let inner = quoted.strip_prefix(mark).unwrap_or_default();
         shown.push(mark);
-        match inner.split_once(mark) {
-            Some((part, after)) if is_part(part) => {
-                shown += STAND_IN;
-                shown.push(mark);
-                rest = after;
-            }
-            _ => rest = inner,
+        rest = quoted.strip_prefix(mark).unwrap_or_default();
+        let end = end_of_quoted(rest, mark);
+        let (part, after) = rest.split_at(end);
+        if is_part(part, hidden) {
+            shown += STAND_IN;
+        } else {
+            shown += part;
         }
+        rest = after.strip_prefix(mark).map_or(after, |after| {
+            shown.push(mark);
+            after
+        });
     }
     shown + rest
+}
+
+/// Where quoted text ends: at the mark, where it was cut, or with the whole text.
+fn end_of_quoted(text: &str, mark: char) -> usize {
+    let mut escaped = false;
+    for (at, c) in text.char_indices() {
+        if !escaped && c == mark || text[at..].starts_with(" …") {
+            return at;
+        }
+        escaped = !escaped && c == '\\' && mark == '"';
+    }
+    text.len()
+}
+
+fn is_part(quoted: &str, hidden: &[String]) -> bool {
+    let plain = serde_json::from_str::<String>(&format!("\"{quoted}\""));
+    let plain = plain.unwrap_or_default().replace("$${", "${").replace("%%{", "%{");
+    let long = quoted.chars().filter(|c| c.is_alphanumeric()).nth(SHORTEST_PART - 1).is_some();
+    long && hidden
+        .iter()
+        .any(|secret| secret.contains(quoted) || !plain.is_empty() && secret.contains(&plain))
 }
 
 #[cfg(test)]
@@ -207,6 +234,20 @@ mod tests {
     }
 
     #[test]
+    fn quoted_parts_of_secrets_are_hidden() {
+        let hidden = ["user:\"pass\"\\n-word".to_owned()];
+        for (text, shown) in [
+            ("unexpected `pass` in `var.user`", "unexpected `<sensitive>` in `var.user`"),
+            (r#""user:\"pass …"#, r#""<sensitive> …"#),
+            (r#"is "user:\"pass\"\\n-word", no"#, r#"is "<sensitive>", no"#),
+            ("`\"` is never closed", "`\"` is never closed"),
+            ("a ` alone", "a ` alone"),
+        ] {
+            assert_eq!(without_parts(text, &hidden), shown);
+        }
+    }
+
+    #[test]
     fn a_long_line_is_masked_before_it_is_cut() {
         let secret: String = (0..300).map(|n| char::from(b'A' + n as u8 % 26)).collect();
         let mask = Mask::default();
@@ -214,7 +255,8 @@ mod tests {
         let text = format!("{}= \"{secret}\" + nope + {secret}", "x".repeat(60));
         let source = Source::new("x.hcl", text.clone());
         let start = text.find("nope").expect("is there");
-        let found = Diagnostic::error("wrong", "wrong").at(&Span::new(&source, start..start + 4), "");
+        let found =
+            Diagnostic::error("wrong", "wrong").at(&Span::new(&source, start..start + 4), "");
         let shown = shown(&mask, found);
         assert!(!shown.contains("ABC") && shown.contains("<sensitive>"), "{shown}");
     }

@@ -138,17 +138,13 @@ impl Pieces {
                 continue;
             }
             let origin = self.origins.get(piece.pattern().as_usize());
-            let Some((secret, at)) = origin
-                .and_then(|(number, at)| Some((self.secrets.get(*number)?.as_slice(), *at)))
+            let Some((secret, at)) =
+                origin.and_then(|(number, at)| Some((self.secrets.get(*number)?.as_slice(), *at)))
             else {
                 continue;
             };
-            let before = same(
-                bytes.iter().take(piece.start()).rev(),
-                secret.iter().take(at).rev(),
-            );
-            let after =
-                same(bytes.iter().skip(piece.end()), secret.iter().skip(at + PIECE));
+            let before = same(bytes.iter().take(piece.start()).rev(), secret.iter().take(at).rev());
+            let after = same(bytes.iter().skip(piece.end()), secret.iter().skip(at + PIECE));
             covered = piece.end() + after;
             add(piece.start() - before..covered);
         }

@@ -50,7 +50,11 @@ fn escapes_of_all_kinds_are_seen_through() {
         "p&quot;a$&#39;s\\s&lt;w&gt;&amp;&#xf6;r,d${x}\n\tE%d{=}".to_owned(),
         secret.replace(',', "%!(PACKER_COMMA)").replace('\n', "\\n"),
     ] {
-        assert_eq!(mask.apply(&format!("{written} ")).matches("<sensitive>").count(), 1, "{written}");
+        assert_eq!(
+            mask.apply(&format!("{written} ")).matches("<sensitive>").count(),
+            1,
+            "{written}"
+        );
         assert!(!mask.apply(&written).contains("ör"), "{written}");
     }
     assert_eq!(masking(&["a b&c"]).apply("q=a+b%26c&r"), "q=<sensitive>&r");

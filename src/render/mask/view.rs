@@ -218,9 +218,7 @@ fn entities(text: &[u8]) -> Option<View> {
             b"apos" => '\'',
             b"nbsp" => '\u{a0}',
             [b'#', b'x' | b'X', digits @ ..] => char::from_u32(hexadecimal(digits)?)?,
-            [b'#', digits @ ..] => {
-                char::from_u32(std::str::from_utf8(digits).ok()?.parse().ok()?)?
-            }
+            [b'#', digits @ ..] => char::from_u32(std::str::from_utf8(digits).ok()?.parse().ok()?)?,
             _ => return None,
         };
         view.push_character(c, at..at + length + 2);

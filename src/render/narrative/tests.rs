@@ -44,9 +44,14 @@ fn a_secret_across_a_cut_of_an_overlong_line_is_found() {
         let (left, right) = json.split_at(at);
         let long = format!("{}{left}", "x".repeat(LONGEST_LINE - left.len()));
         let other = Fact::Output { stream: Stream::Stderr, line: "oops".to_owned() };
-        let told = told(&mask, [output(&long), other, output(&format!("{right} end")), output("z")]);
+        let told =
+            told(&mask, [output(&long), other, output(&format!("{right} end")), output("z")]);
         let text = told.concat();
-        assert!(text.contains("<sensitive>") && !text.contains("orse"), "{at}: {}", &text[65_000..]);
+        assert!(
+            text.contains("<sensitive>") && !text.contains("orse"),
+            "{at}: {}",
+            &text[65_000..]
+        );
         assert!(text.ends_with("\" end==> b: z"), "{at}: {}", &text[65_000..]);
         assert_eq!(text.matches('x').count(), LONGEST_LINE - left.len());
     }
@@ -68,7 +73,8 @@ fn a_snippet_is_masked_before_it_is_cut() {
     let secret = "0123456789".repeat(30);
     let mask = Mask::default();
     mask.add([&secret]);
-    let source = crate::diagnostic::Source::new("t.hcl", format!("{}{secret} nope", "y".repeat(50)));
+    let source =
+        crate::diagnostic::Source::new("t.hcl", format!("{}{secret} nope", "y".repeat(50)));
     let failed = Fact::BuildFailed {
         error: "no".to_owned(),
         place: Some(Span::new(&source, 350..355)),

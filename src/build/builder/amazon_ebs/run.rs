@@ -211,6 +211,9 @@ impl Run<'_> {
         let identity = (self.context.identify)(&source).map_err(BuildError::Identity)?;
         let data = data::of_source(&source, &identity.hash, &self.context.run_id);
         let texts = (self.late)(&data)?;
+        if !texts.secrets.is_empty() {
+            events.emit(Fact::SecretsFound { secrets: texts.secrets.clone() }).await;
+        }
         let short: String = identity.hash.chars().take(12).collect();
         let name = texts
             .image_name

@@ -20,7 +20,9 @@ use crate::build::{BuildError, Places, SshLogin};
 use crate::communicator::ssh::KeyType;
 use crate::diagnostic::Diagnostics;
 use crate::plan::{Content, Entry, Planned};
-use crate::template::schema::{BuildData, Deferred, Evaluate, UnknownField, parse_go_duration};
+use crate::template::schema::{
+    BuildData, Deferred, Evaluate, Secret, UnknownField, parse_go_duration,
+};
 
 /// A planned use of the builder, ready to run.
 #[derive(Clone)]
@@ -45,7 +47,11 @@ pub fn prepare(planned: &Planned, directory: &Path) -> Result<Prepared, Diagnost
     let late: Late = Arc::new(move |data| {
         let read = component.decode(Some(data), &schema, AmazonEbsOptions::decode_options);
         match read {
-            Ok(decoded) => texts(&decoded.options, &*component.evaluate, data),
+            Ok(decoded) => {
+                let secrets = decoded.facts.secrets.iter().map(Secret::new).collect();
+                let texts = texts(&decoded.options, &*component.evaluate, data)?;
+                Ok(LateTexts { secrets, ..texts })
+            }
             Err(found) => {
                 let messages: Vec<_> = found.iter().map(|one| one.summary.clone()).collect();
                 Err(BuildError::Render { option: "source", message: messages.join("; ") })
@@ -411,5 +417,6 @@ fn texts(
         run_volume_tags,
         tags: tags("tags", &image.tags, &image.tag)?,
         snapshot_tags: tags("snapshot_tags", &image.snapshot_tags, &image.snapshot_tag)?,
+        secrets: Vec::new(),
     })
 }
