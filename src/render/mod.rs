@@ -5,6 +5,9 @@
 //! build below them; [`machine_readable`] prints them as rows for programs. Whatever is printed
 //! goes through a [`Mask`], which takes the secrets out.
 
+#[cfg(test)]
+#[path = "../../tests/it/support/canary.rs"]
+mod canary;
 mod console;
 mod duration;
 mod lines;
@@ -12,6 +15,8 @@ mod machine_readable;
 mod mask;
 mod narrative;
 mod progress;
+#[cfg(test)]
+mod secrets_tests;
 
 pub use console::{Console, Settings};
 pub use duration::{long, short};
