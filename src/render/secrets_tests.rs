@@ -65,16 +65,13 @@ fn facts(secret: &str) -> Vec<Fact> {
             elapsed: Duration::ZERO,
         },
     ];
-    for (_, form) in forms(secret) {
-        for stream in [Stream::Stdout, Stream::Stderr] {
-            // As lines come from a machine.
-            facts.extend(form.split('\n').map(|line| Fact::Output {
-                stream,
-                line: format!("key={}", line.trim_end()),
-            }));
-        }
-        facts.push(Fact::ProvisionerSaid { text: format!("key=\"{form}\"") });
+    for (index, (_, form)) in forms(secret).into_iter().enumerate() {
+        // As lines come from a machine.
+        let stream = if index % 2 == 0 { Stream::Stdout } else { Stream::Stderr };
+        let lines = form.split('\n').map(|line| format!("key={}", line.trim_end()));
+        facts.extend(lines.map(|line| Fact::Output { stream, line }));
     }
+    facts.push(Fact::ProvisionerSaid { text: format!("key=\"{secret}\"") });
     facts.push(Fact::RunEnded { elapsed: Duration::ZERO });
     facts
 }
@@ -104,7 +101,7 @@ async fn no_secret_is_in_a_build_log() {
                 _ => MachineReadable::new(paper.clone(), mask.clone()).run(received).await,
             };
             let text = paper.take();
-            assert!(text.matches("<sensitive>").count() > 50, "{text}");
+            assert!(text.matches("<sensitive>").count() > 20, "{text}");
             assert_hidden(&text, std::slice::from_ref(secret));
         }
     }

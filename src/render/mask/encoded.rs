@@ -1,9 +1,6 @@
 //! Readings of a text as base64 and as hexadecimal digits.
 
-use super::view::View;
-
-/// Stands between what was decoded from different runs; no secret has it, for it is not UTF-8.
-const BORDER: u8 = 0xff;
+use super::view::{BORDER, View};
 
 /// What a run of digits says.
 struct Digits {

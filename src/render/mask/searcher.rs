@@ -76,8 +76,11 @@ impl Searcher {
             for segment in &view.segments {
                 self.pieces.search(&view, segment.clone(), found);
             }
-            if depth > 1 {
+            if depth > 1 && view.segments.is_empty() {
                 self.decode(&view.bytes, Some(&view), depth - 1, found);
+            } else if depth > 1 {
+                let texts = view.text_only();
+                self.decode(&texts.bytes, Some(&texts), depth - 1, found);
             }
         }
     }

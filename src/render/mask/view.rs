@@ -2,6 +2,9 @@
 
 use std::ops::Range;
 
+/// Stands between what was decoded from different runs; no secret has it, for it is not UTF-8.
+pub(super) const BORDER: u8 = 0xff;
+
 /// A decoded text, of which every byte knows where it comes from.
 #[derive(Debug, Default)]
 pub(super) struct View {
@@ -37,6 +40,29 @@ impl View {
         let start = places.iter().map(|(start, _)| *start).min().unwrap_or_default();
         let end = places.iter().map(|(_, end)| *end).max().unwrap_or_default();
         start..end
+    }
+
+    /// Only what seems to be text: as base64, anything that is no base64 reads like noise.
+    pub(super) fn text_only(&self) -> Self {
+        let mut texts = Self::default();
+        for segment in &self.segments {
+            let bytes = self.bytes.get(segment.clone()).unwrap_or_default();
+            let noise: usize = bytes
+                .utf8_chunks()
+                .map(|chunk| {
+                    let controls = chunk.valid().chars().filter(|c| c.is_control());
+                    controls.count() + chunk.invalid().len()
+                })
+                .sum();
+            if noise * 4 <= bytes.len() {
+                texts.bytes.extend_from_slice(bytes);
+                texts
+                    .places
+                    .extend_from_slice(self.places.get(segment.clone()).unwrap_or_default());
+                texts.push(&[BORDER], 0..0);
+            }
+        }
+        texts
     }
 
     /// The same, with places in what `outer` was decoded from.
@@ -143,6 +169,9 @@ fn unicode(text: &[u8]) -> Option<(char, usize)> {
 
 /// HCL's `$${` and `%%{`.
 fn dollars(text: &[u8]) -> Option<View> {
+    if !text.contains(&b'{') {
+        return None;
+    }
     literals(text, &[(b"$${", b"${"), (b"%%{", b"%{")])
 }
 
@@ -163,6 +192,10 @@ fn packer_rows(text: &[u8]) -> Option<View> {
 }
 
 fn literals(text: &[u8], all: &[(&[u8], &[u8])]) -> Option<View> {
+    let is_in = |escape: &[u8]| text.windows(escape.len()).any(|part| part == escape);
+    if !all.iter().any(|(escape, _)| is_in(escape)) {
+        return None;
+    }
     read(text, |rest, view, at| {
         let (escape, meaning) = all.iter().find(|(escape, _)| rest.starts_with(escape))?;
         view.push(meaning, at..at + escape.len());
