@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::BuildError;
-use crate::diagnostic::{Diagnostic, Span, Style, render};
+use crate::diagnostic::Span;
 
 /// Where a builder's options stand.
 #[derive(Clone, Debug, Default)]
@@ -18,19 +18,9 @@ impl Places {
         Self { owner: Some(owner), options }
     }
 
-    /// The whole error, one cause a line, with the piece of the template that asks for it.
-    pub fn show(&self, error: &BuildError) -> String {
-        let report = error.report();
-        let Some(span) = self.place(error) else { return report };
-        let finding = Diagnostic::error("option", "").at(span, "");
-        let text = render(&finding.into(), Style::default());
-        // The first line is the summary, which the caller puts into a line of its own.
-        let snippet = text.split_once('\n').map_or("", |(_, snippet)| snippet).trim_end();
-        format!("{report}\n{snippet}")
-    }
-
-    /// The provisioner, the option, or the builder that lacks the option.
-    fn place<'a>(&'a self, error: &'a BuildError) -> Option<&'a Span> {
+    /// Where the template asks for what failed: the provisioner, the option, or the builder that
+    /// lacks the option.
+    pub fn of<'a>(&'a self, error: &'a BuildError) -> Option<&'a Span> {
         error.step_place().or_else(|| {
             let option = error.option_name()?;
             self.options.get(option).or(self.owner.as_ref())
@@ -44,19 +34,15 @@ mod tests {
     use crate::diagnostic::Source;
 
     #[test]
-    fn an_error_about_an_option_shows_its_place() {
+    fn an_error_about_an_option_has_the_place_of_the_option() {
         let source =
             Source::new("web.pkr.hcl", "source \"x\" \"y\" {\n  ami_name = \"taken\"\n}\n");
         let at = source.text().find("\"taken\"").expect("is there");
         let options = BTreeMap::from([("ami_name".to_owned(), Span::new(&source, at..at + 7))]);
         let places = Places::new(Span::new(&source, 0..14), options);
-        let error = BuildError::option("ami_name", "the name `taken` is taken by ami-1");
-        insta::assert_snapshot!(places.show(&error), @r#"
-        the name `taken` is taken by ami-1
-         --> web.pkr.hcl:2:14
-          |
-        2 |   ami_name = "taken"
-          |              ^^^^^^^
-        "#);
+        let place = |error| places.of(&error).map(ToString::to_string);
+        assert_eq!(place(BuildError::option("ami_name", "")), Some("web.pkr.hcl:2:14".to_owned()));
+        assert_eq!(place(BuildError::option("region", "")), Some("web.pkr.hcl:1:1".to_owned()));
+        assert_eq!(place(BuildError::Cancelled), None);
     }
 }

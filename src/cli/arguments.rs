@@ -301,6 +301,16 @@ fn assignment(text: &str) -> Result<(String, String), String> {
         .ok_or_else(|| format!("`{text}` has no `=`; write `-var name=value`"))
 }
 
+/// Takes `-machine-readable` out of the arguments, wherever it stands, as Packer does; whether it
+/// was there.
+pub(super) fn machine_readable(
+    arguments: impl IntoIterator<Item = OsString>,
+) -> (Vec<OsString>, bool) {
+    let is_flag = |word: &OsString| word == "-machine-readable" || word == "--machine-readable";
+    let (flags, others): (Vec<_>, Vec<_>) = arguments.into_iter().partition(is_flag);
+    (others, !flags.is_empty())
+}
+
 /// Brings Packer's single-dash flags (`-var-file=x`) into the form with two, which works as well.
 pub(super) fn long_flags(
     arguments: impl IntoIterator<Item = OsString>,
@@ -362,6 +372,16 @@ mod tests {
             ]
         );
         assert_eq!(long(&["bake", "--", "-force"]), ["bake", "--", "-force"]);
+    }
+
+    #[test]
+    fn machine_readable_is_taken_from_anywhere() {
+        let taken = |words: &[&str]| machine_readable(words.iter().map(OsString::from));
+        let words = |words: &[&str]| words.iter().map(OsString::from).collect::<Vec<_>>();
+        assert_eq!(taken(&["bake", "-machine-readable", "x"]), (words(&["bake", "x"]), true));
+        assert_eq!(taken(&["bake", "x", "--machine-readable"]), (words(&["bake", "x"]), true));
+        let others = ["bake", "-machine-readable=x", "machine-readable"];
+        assert_eq!(taken(&others), (words(&others), false));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::build::{self, BuildOutcome, Cancel, OnError, OwnCloud, RunError, RunSettings, Signal};
 use crate::event::channel;
 use crate::plan::Plan;
-use crate::render::{Console, Mask, Settings};
+use crate::render::{Console, MachineReadable, Mask, Settings};
 use crate::template::schema::Secret;
 
 use super::Exit;
@@ -16,26 +16,19 @@ use super::signals::Signals;
 use super::{outcome, sandbox};
 
 /// Builds the images of a template.
-pub(super) fn run(arguments: &BuildArguments) -> Exit {
-    let mask = Mask::default();
-    let prepared = match prepare(&arguments.template, arguments.warn_on_undeclared_var) {
+pub(super) fn run(arguments: &BuildArguments, mask: &Mask) -> Exit {
+    let prepared = match prepare(&arguments.template, mask, arguments.warn_on_undeclared_var) {
         Ok(prepared) => prepared,
         Err(found) => {
-            report(&found, &mask);
+            report(&found, mask);
             return Exit::Failed;
         }
     };
-    mask.add(&prepared.environment.secrets());
-    for plan in &prepared.plans {
-        for component in plan.all_components() {
-            mask.add(&component.secrets);
-        }
-    }
-    report(&prepared.warnings, &mask);
+    report(&prepared.warnings, mask);
     let mut refused = prepared.environment.unread("nothing can be built");
     refused.extend(prepared.unsupported());
     if refused.has_errors() {
-        report(&refused, &mask);
+        report(&refused, mask);
         return Exit::Failed;
     }
     let runtime = match tokio::runtime::Runtime::new() {
@@ -45,7 +38,7 @@ pub(super) fn run(arguments: &BuildArguments) -> Exit {
     runtime.block_on(build(arguments, &prepared, mask))
 }
 
-async fn build(arguments: &BuildArguments, prepared: &Prepared, mask: Mask) -> Exit {
+async fn build(arguments: &BuildArguments, prepared: &Prepared, mask: &Mask) -> Exit {
     let Some(ledgers) = build::ledger::default_directory() else {
         complain("error: there is no place for ledgers: set HOME or XDG_STATE_HOME");
         return Exit::Failed;
@@ -95,21 +88,21 @@ async fn run_plans(
     plans: &[Plan],
     settings: &RunSettings,
     signals: Signals,
-    mask: Mask,
+    mask: &Mask,
 ) -> Exit {
     let (events, received) = channel();
     let cancel = Cancel::new();
     let first_signal = signals.cancel(cancel.clone(), events.clone());
-    let console = Console::new(
-        outcome::Stdout,
-        Settings {
+    let printing = if outcome::is_machine_readable() {
+        tokio::spawn(MachineReadable::new(outcome::Stdout, mask.clone()).run(received))
+    } else {
+        let settings = Settings {
             colour: outcome::colour(arguments.color),
             progress: is_terminal() && outcome::errors_on_terminal(),
             timestamps: arguments.timestamp_ui,
-        },
-        mask.clone(),
-    );
-    let printing = tokio::spawn(console.run(received));
+        };
+        tokio::spawn(Console::new(outcome::Stdout, settings, mask.clone()).run(received))
+    };
     let outcomes = build::run(plans, settings, events, &cancel).await;
     let came = *first_signal.borrow();
     // The handler holds an emitter: without it, the console knows that nothing more will come.
@@ -120,7 +113,7 @@ async fn run_plans(
     match outcomes {
         Ok(outcomes) => exit_of(&outcomes, came),
         Err(RunError::Template(found)) => {
-            report(&found, &mask);
+            report(&found, mask);
             Exit::Failed
         }
         Err(error) => sandbox::failed(&error),

@@ -1,12 +1,12 @@
 //! A template to look into: what `inspect` and `console` have in common.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostics, Source, Span};
 use crate::render::Mask;
 use crate::template::syntax::{Body, Dialect, Expression, ExpressionKind, Name, parse_expression};
-use crate::template::{self, Environment, Labelled, Template};
+use crate::template::{self, Environment, Labelled, Run, Template, VariableInputs};
 use crate::value::{Kind, Type, Value};
 
 use super::arguments::{ConfigType, ExploreArguments};
@@ -25,9 +25,11 @@ pub(super) struct Explored {
 
 /// Loads a template and evaluates what can be. Variables without a value are unknown.
 ///
+/// All secrets are in `mask` before anything can be told of them.
+///
 /// # Errors
 /// The template cannot be read or parsed.
-pub(super) fn explore(arguments: &ExploreArguments) -> Result<Explored, Diagnostics> {
+pub(super) fn explore(arguments: &ExploreArguments, mask: &Mask) -> Result<Explored, Diagnostics> {
     let directory = working_directory()?;
     let mut found = Diagnostics::new();
     let mut variable_files = Vec::new();
@@ -40,20 +42,19 @@ pub(super) fn explore(arguments: &ExploreArguments) -> Result<Explored, Diagnost
         }
         None => empty_template(arguments.config_type),
     };
-    let (environment, findings) = evaluated(&template, arguments, &variable_files, &directory);
+    let (inputs, run) = process_inputs(&variable_files, &arguments.values, &directory);
+    mask.add(template::given_secrets(&template, &inputs));
+    let (environment, findings) = evaluated(&template, &inputs, run);
     found.extend(findings);
-    let mask = Mask::default();
-    mask.add(&environment.secrets());
-    Ok(Explored { template, environment, mask, found })
+    mask.add(environment.secrets());
+    Ok(Explored { template, environment, mask: mask.clone(), found })
 }
 
 fn evaluated(
     template: &Template,
-    arguments: &ExploreArguments,
-    variable_files: &[PathBuf],
-    directory: &Path,
+    inputs: &VariableInputs,
+    run: Run,
 ) -> (Arc<Environment>, Diagnostics) {
-    let (inputs, run) = process_inputs(variable_files, &arguments.values, directory);
     let mut template = template.clone();
     for variable in &mut template.variables {
         variable.default.get_or_insert_with(|| Expression {
@@ -63,7 +64,7 @@ fn evaluated(
     }
     // Nothing is looked up here.
     template.data.clear();
-    Environment::as_far_as_possible(&template, &inputs, run)
+    Environment::as_far_as_possible(&template, inputs, run)
 }
 
 impl Explored {

@@ -10,20 +10,18 @@ use super::outcome::{print, report};
 
 /// Prints the template hash of each build: the hash alone when there is one, else a line for each
 /// with its name.
-pub(super) fn run(arguments: &TemplateArguments) -> Exit {
-    let mask = Mask::default();
-    let prepared = match prepare(arguments, true) {
+pub(super) fn run(arguments: &TemplateArguments, mask: &Mask) -> Exit {
+    let prepared = match prepare(arguments, mask, true) {
         Ok(prepared) => prepared,
         Err(found) => {
-            report(&found, &mask);
+            report(&found, mask);
             return Exit::Failed;
         }
     };
-    mask.add(&prepared.environment.secrets());
-    report(&prepared.warnings, &mask);
+    report(&prepared.warnings, mask);
     let unread = prepared.environment.unread("the hash cannot be known");
     if unread.has_errors() {
-        report(&unread, &mask);
+        report(&unread, mask);
         return Exit::Failed;
     }
     if let [plan] = prepared.plans.as_slice() {

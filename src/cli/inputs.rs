@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::plan::{self, Kinds, Plan, Selection};
+use crate::render::Mask;
 use crate::template::{self, Environment, Run, VariableInputs};
 
 use super::arguments::{TemplateArguments, ValueArguments};
@@ -27,9 +28,11 @@ impl Prepared {
     }
 }
 
-/// Loads, evaluates and plans.
+/// Loads, evaluates and plans. All secrets are in `mask` before anything can be told of them, also
+/// where this fails.
 pub(super) fn prepare(
     arguments: &TemplateArguments,
+    mask: &Mask,
     warn_of_undeclared: bool,
 ) -> Result<Prepared, Diagnostics> {
     let directory = working_directory()?;
@@ -39,7 +42,13 @@ pub(super) fn prepare(
     let mut warnings = loaded.warnings;
     let (mut inputs, run) = process_inputs(&loaded.variable_files, &arguments.values, &directory);
     inputs.warn_of_undeclared = warn_of_undeclared;
-    let environment = Environment::new(&loaded.template, &inputs, run, &mut warnings)?;
+    mask.add(template::given_secrets(&loaded.template, &inputs));
+    let (environment, found) = Environment::as_far_as_possible(&loaded.template, &inputs, run);
+    mask.add(environment.secrets());
+    if found.has_errors() {
+        return Err(found);
+    }
+    warnings.extend(found);
     let kinds = Kinds {
         builders: crate::build::BUILDERS,
         provisioners: crate::provision::KINDS,
@@ -47,6 +56,9 @@ pub(super) fn prepare(
     };
     let plans =
         plan::plan(&loaded.template, &environment, kinds, &selection, &directory, &mut warnings)?;
+    for component in plans.iter().flat_map(Plan::all_components) {
+        mask.add(&component.secrets);
+    }
     Ok(Prepared { environment, plans, warnings })
 }
 

@@ -25,8 +25,11 @@ use clap::Parser;
 
 use arguments::{Arguments, Command};
 
+use crate::render::Mask;
+
 /// Runs bake with the process's arguments, the first being the program's name.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
+    let (arguments, machine_readable) = arguments::machine_readable(arguments);
     let arguments = match Arguments::try_parse_from(arguments::long_flags(arguments)) {
         Ok(arguments) => arguments,
         Err(error) => {
@@ -36,13 +39,15 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
             return exit;
         }
     };
-    outcome::log_to_stderr(arguments.verbose);
+    let mask = Mask::default();
+    outcome::log_to_stderr(arguments.verbose, &mask);
+    outcome::set_machine_readable(machine_readable);
     match arguments.command {
-        Command::Build(arguments) => build::run(&arguments),
-        Command::Validate(arguments) => validate::run(&arguments),
-        Command::Hash(arguments) => hash::run(&arguments),
-        Command::Inspect(arguments) => inspect::run(&arguments),
-        Command::Console(arguments) => console::run(&arguments),
+        Command::Build(arguments) => build::run(&arguments, &mask),
+        Command::Validate(arguments) => validate::run(&arguments, &mask),
+        Command::Hash(arguments) => hash::run(&arguments, &mask),
+        Command::Inspect(arguments) => inspect::run(&arguments, &mask),
+        Command::Console(arguments) => console::run(&arguments, &mask),
         Command::Fmt(arguments) => fmt::run(&arguments),
         Command::Init(arguments) => plugins::init(&arguments),
         Command::Plugins(arguments) => plugins::run(&arguments.command),

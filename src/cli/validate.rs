@@ -11,21 +11,19 @@ use super::inputs::prepare;
 use super::outcome::{print, report};
 
 /// Checks a template and says what is wrong with it.
-pub(super) fn run(arguments: &ValidateArguments) -> Exit {
-    let mask = Mask::default();
+pub(super) fn run(arguments: &ValidateArguments, mask: &Mask) -> Exit {
     if arguments.syntax_only {
-        return parse(&arguments.template.template, &mask);
+        return parse(&arguments.template.template, mask);
     }
-    match prepare(&arguments.template, !arguments.no_warn_undeclared_var) {
+    match prepare(&arguments.template, mask, !arguments.no_warn_undeclared_var) {
         Ok(prepared) => {
-            mask.add(&prepared.environment.secrets());
-            report(&prepared.warnings, &mask);
-            report(&prepared.unsupported().as_warnings(), &mask);
+            report(&prepared.warnings, mask);
+            report(&prepared.unsupported().as_warnings(), mask);
             print("The configuration is valid.\n");
             Exit::Done
         }
         Err(found) => {
-            report(&found, &mask);
+            report(&found, mask);
             Exit::Failed
         }
     }

@@ -4,6 +4,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use crate::diagnostic::Span;
+use crate::template::schema::Secret;
+
+/// Bytes of a line of output after which the rest of it comes as another.
+pub const LONGEST_LINE: usize = 64 << 10;
+
 /// A fact with its time and the build it is about.
 #[derive(Clone, Debug)]
 pub struct Event {
@@ -48,7 +54,7 @@ pub enum StepOutcome {
 }
 
 /// Where a line of output came from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Stream {
     /// Standard output.
     Stdout,
@@ -269,7 +275,13 @@ pub enum Fact {
         /// How long it took.
         elapsed: Duration,
     },
-    /// A line of a step's output, without its end.
+    /// Texts that must not be seen came up: from now on, renderers mask them.
+    SecretsFound {
+        /// The texts.
+        secrets: Vec<Secret>,
+    },
+    /// A line of a step's output, without its end. One of more than [`LONGEST_LINE`] bytes comes
+    /// in pieces of about that length.
     Output {
         /// Where it came from.
         stream: Stream,
@@ -344,6 +356,8 @@ pub enum Fact {
     BuildFailed {
         /// The whole error, one cause a line.
         error: String,
+        /// Where the template asks for what failed, if there is such a place.
+        place: Option<Span>,
         /// What to do, where that is known.
         hints: Vec<String>,
         /// How long it took.

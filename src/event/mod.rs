@@ -7,4 +7,4 @@ mod emitter;
 mod fact;
 
 pub use emitter::{Emitter, channel};
-pub use fact::{Artifact, Event, Fact, ResourceKind, Step, StepOutcome, Stream};
+pub use fact::{Artifact, Event, Fact, LONGEST_LINE, ResourceKind, Step, StepOutcome, Stream};

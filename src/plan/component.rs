@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::{Planned, Tree};
-use crate::diagnostic::{Diagnostic, Diagnostics, Span, did_you_mean};
+use crate::diagnostic::{Diagnostic, Diagnostics, Span};
 use crate::template::schema::{
     BuildData, Decoded, Decoder, Evaluate, Facts, OptionType, RawOptions, Schema,
 };
@@ -163,18 +163,6 @@ impl<'a> Planner<'a> {
     pub fn unsupported_yet(&mut self, role: &str) {
         let text = format!("the {role} `{}` is not supported yet", self.component.kind);
         self.unsupported("", Diagnostic::error("unsupported", text));
-    }
-
-    /// Reports a text that is none of those that an option may have.
-    pub fn one_of(&mut self, option: &str, text: &str, known: &[&str]) {
-        if self.is_late(option) || known.contains(&text) {
-            return;
-        }
-        let list: Vec<_> = known.iter().map(|one| format!("`{one}`")).collect();
-        let finding = Diagnostic::error("wrong-value", format!("`{option}` cannot be `{text}`"))
-            .note(format!("it is one of {}", list.join(", ")))
-            .maybe_help(did_you_mean(text, known.iter().copied()));
-        self.error(option, finding);
     }
 
     /// Leaves an option out of the hash that is written as what holds without it. For defaults that

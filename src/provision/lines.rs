@@ -1,10 +1,7 @@
 //! Output in lines.
 
 use crate::communicator::Chunk;
-use crate::event::Stream;
-
-/// Where a line that never ends is cut.
-const LONGEST: usize = 64 << 10;
+use crate::event::{LONGEST_LINE as LONGEST, Stream};
 
 /// Turns pieces of output into lines.
 ///
@@ -25,7 +22,8 @@ impl Lines {
             pending.extend_from_slice(part);
             while let Some(end) = end_of_piece(pending) {
                 let piece: Vec<u8> = pending.drain(..end).collect();
-                lines.push((chunk.stream, text(&piece)));
+                let ended = piece.last() == Some(&b'\n');
+                lines.push((chunk.stream, if ended { text(&piece) } else { incomplete(&piece) }));
             }
         }
         lines
@@ -63,8 +61,16 @@ fn end_of_piece(pending: &[u8]) -> Option<usize> {
 }
 
 fn text(line: &[u8]) -> String {
-    let line = String::from_utf8_lossy(line);
-    let line = line.trim_end();
+    shown(String::from_utf8_lossy(line).trim_end())
+}
+
+/// A part of a line, with the white space before the rest: a secret may be across the cut, and a
+/// renderer puts the parts together to find it.
+fn incomplete(line: &[u8]) -> String {
+    shown(String::from_utf8_lossy(line).trim_end_matches('\r'))
+}
+
+fn shown(line: &str) -> String {
     line.rsplit('\r').next().unwrap_or_default().to_owned()
 }
 
@@ -112,6 +118,8 @@ mod tests {
         assert_eq!(pieces.concat(), long);
         assert!(pieces.iter().all(|piece| piece.len() <= LONGEST));
         assert_eq!(pieces.len(), 4);
+        let blanks = format!("a{}b", " ".repeat(LONGEST));
+        assert_eq!(lines(&[blanks.as_bytes()]).concat(), blanks);
         // Also when its end comes with it.
         let ended = format!("{}\nnext\n", "x".repeat(70_000));
         assert_eq!(lines(&[ended.as_bytes()]).len(), 3);

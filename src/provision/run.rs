@@ -7,8 +7,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::{PROVISIONERS, ProvisionError, StepContext, StepFailed, StepRun};
 use crate::event::Fact;
-use crate::plan::{Plan, StepPlan};
-use crate::template::schema::format_go_duration;
+use crate::plan::{Component, Plan, StepPlan};
+use crate::template::schema::{BuildData, Secret, format_go_duration};
+use crate::value::Value;
 
 /// Runs all steps of a plan in order; the first that fails for good ends the row.
 ///
@@ -43,6 +44,10 @@ pub async fn run_step(
     let Some(attempt_once) = provisioner.and_then(|one| one.run) else {
         return Err(ProvisionError::Unknown { kind: kind.clone() });
     };
+    let secrets = secrets(&step.planned.component, context.data);
+    if !secrets.is_empty() {
+        context.emitter.emit(Fact::SecretsFound { secrets }).await;
+    }
     let meta = &step.meta;
     if !meta.pause_before.is_zero() {
         let length = format_go_duration(meta.pause_before);
@@ -95,6 +100,24 @@ pub async fn run_step(
         }
         result => result,
     }
+}
+
+/// What a step must not show besides what was known when it was planned: secrets of the build, such
+/// as a password that was made for it, and what its options make of them.
+fn secrets(component: &Component, data: &BuildData) -> Vec<Secret> {
+    let mut texts: Vec<String> = data.values().flat_map(Value::sensitive_texts).collect();
+    let resolve = component.evaluate.resolve(Some(data));
+    let mut open = vec![&*component.body];
+    while let Some(body) = open.pop() {
+        // What cannot be evaluated is told when the options are read.
+        let values = body
+            .attributes
+            .iter()
+            .filter_map(|attribute| resolve.evaluate(&attribute.expression).ok());
+        texts.extend(values.flat_map(|value| value.sensitive_texts()));
+        open.extend(body.blocks.iter().map(|block| &block.body));
+    }
+    texts.into_iter().map(Secret::new).collect()
 }
 
 /// Waits as the template asks.

@@ -15,6 +15,14 @@ pub(super) enum Tone {
     Error,
 }
 
+/// How output of a stream is meant.
+pub(super) fn tone(stream: Stream) -> Tone {
+    match stream {
+        Stream::Stdout => Tone::Output,
+        Stream::Stderr => Tone::Error,
+    }
+}
+
 /// The lines of a fact about a build, without the `==> NAME: ` in front. Wording follows Packer's
 /// where it has the same step (`packer-amazon.md` section 5), since people grep for it.
 pub(super) fn lines(fact: &Fact) -> Vec<(Tone, String)> {
@@ -28,6 +36,7 @@ pub(super) fn lines(fact: &Fact) -> Vec<(Tone, String)> {
         | Fact::ImageProgressed { .. }
         | Fact::BuildFinished { .. }
         | Fact::BuildFailed { .. }
+        | Fact::SecretsFound { .. }
         | Fact::RunEnded { .. } => Vec::new(),
         Fact::StepEnded { .. } | Fact::ProvisionerEnded { .. } => Vec::new(),
         Fact::Warning { text } => vec![(Tone::Error, format!("Warning: {text}"))],
@@ -94,8 +103,7 @@ pub(super) fn lines(fact: &Fact) -> Vec<(Tone, String)> {
         Fact::Connected { .. } => say("Connected!".to_owned()),
         Fact::ProvisionerStarted { title, .. } => say(title.clone()),
         Fact::ProvisionerSaid { text } => say(text.clone()),
-        Fact::Output { stream: Stream::Stdout, line } => vec![(Tone::Output, line.clone())],
-        Fact::Output { stream: Stream::Stderr, line } => vec![(Tone::Error, line.clone())],
+        Fact::Output { stream, line } => vec![(tone(*stream), line.clone())],
         Fact::UploadEnded { bytes, files, elapsed } => say(format!(
             "Uploaded {} in {files} file{} in {}",
             size(*bytes),

@@ -7,12 +7,14 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::event::{Event, Fact};
 
+use super::Mask;
 use super::lines::step_name;
 
 /// The bars of all builds.
 pub(super) struct Progress {
     bars: MultiProgress,
     builds: BTreeMap<String, Bar>,
+    mask: Mask,
 }
 
 struct Bar {
@@ -23,12 +25,12 @@ struct Bar {
 
 impl Progress {
     /// Bars on standard error, where logs of scripts do not catch them.
-    pub(super) fn new() -> Self {
-        Self::on(ProgressDrawTarget::stderr())
+    pub(super) fn new(mask: Mask) -> Self {
+        Self::on(ProgressDrawTarget::stderr(), mask)
     }
 
-    pub(super) fn on(target: ProgressDrawTarget) -> Self {
-        Self { bars: MultiProgress::with_draw_target(target), builds: BTreeMap::new() }
+    pub(super) fn on(target: ProgressDrawTarget, mask: Mask) -> Self {
+        Self { bars: MultiProgress::with_draw_target(target), builds: BTreeMap::new(), mask }
     }
 
     /// Runs something that prints, with the bars out of the way.
@@ -47,7 +49,7 @@ impl Progress {
         if matches!(event.fact, Fact::BuildStarted { .. }) {
             let bar = self.bars.add(ProgressBar::new_spinner());
             bar.set_style(line_style());
-            bar.set_prefix(build.to_owned());
+            bar.set_prefix(self.mask.apply(build));
             bar.enable_steady_tick(Duration::from_millis(100));
             self.builds.insert(build.to_owned(), Bar { bar, step: "start", detail: String::new() });
         }
@@ -83,7 +85,7 @@ impl Progress {
         } else {
             format!("{}: {}", bar.step, bar.detail)
         };
-        bar.bar.set_message(text);
+        bar.bar.set_message(self.mask.apply(&text));
     }
 }
 
@@ -155,7 +157,7 @@ mod tests {
     fn a_build_has_a_line_with_its_step_and_an_upload_a_bar_of_bytes() {
         let screen = Screen::default();
         let target = ProgressDrawTarget::term_like_with_hz(Box::new(screen.clone()), 255);
-        let mut progress = Progress::on(target);
+        let mut progress = Progress::on(target, Mask::default());
         progress.observe(&event(Fact::BuildStarted { template_hash: String::new() }));
         progress.observe(&event(Fact::StepStarted { step: Step::Provision }));
         progress.observe(&event(Fact::UploadStarted {
@@ -176,10 +178,11 @@ mod tests {
 
     #[test]
     fn a_finished_build_has_no_line() {
-        let mut progress = Progress::on(ProgressDrawTarget::hidden());
+        let mut progress = Progress::on(ProgressDrawTarget::hidden(), Mask::default());
         progress.observe(&event(Fact::BuildStarted { template_hash: String::new() }));
         progress.observe(&event(Fact::BuildFailed {
             error: String::new(),
+            place: None,
             hints: Vec::new(),
             elapsed: Duration::ZERO,
             cancelled: false,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::diagnostic::{Diagnostic, Diagnostics, Span};
-use crate::value::{Kind, Marks, Type, Value, convert, format_number};
+use crate::value::{Kind, Type, Value, convert};
 
 use super::build_scope::BuildScope;
 use super::collect::{self, list_items};
@@ -265,7 +265,7 @@ impl Environment {
             .collect()
     }
 
-    /// Texts of all sensitive variables, to be masked in all output.
+    /// Texts of all sensitive variables, locals and data sources, to be masked in all output.
     pub fn secrets(&self) -> Vec<String> {
         let mut secrets: Vec<_> = self
             .user
@@ -275,7 +275,7 @@ impl Environment {
             .collect();
         for root in ["var", "local", "data"] {
             if let Some(values) = self.roots.get(root) {
-                sensitive_texts(values, Marks::NONE, &mut secrets);
+                secrets.extend(values.sensitive_texts());
             }
         }
         secrets
@@ -296,19 +296,4 @@ impl Environment {
 pub(super) fn entropy(random: fn() -> [u8; 16]) -> [u8; 12] {
     let [bytes @ .., _, _, _, _] = random();
     bytes
-}
-
-fn sensitive_texts(value: &Value, outer: Marks, texts: &mut Vec<String>) {
-    let marks = outer | value.marks;
-    match &value.kind {
-        Kind::String(text) if marks.sensitive => texts.push(text.as_ref().to_owned()),
-        Kind::Number(number) if marks.sensitive => texts.push(format_number(number)),
-        Kind::List(_, all) | Kind::Set(_, all) | Kind::Tuple(all) => {
-            all.iter().for_each(|one| sensitive_texts(one, marks, texts));
-        }
-        Kind::Map(_, all) | Kind::Object(all) => {
-            all.values().for_each(|one| sensitive_texts(one, marks, texts));
-        }
-        _ => {}
-    }
 }

@@ -259,7 +259,9 @@ fn converted(
     span: &Span,
     found: &mut Diagnostics,
 ) -> Option<Value> {
-    convert(value, of)
+    // An error shows what does not fit.
+    let marks = if variable.sensitive { Marks::SENSITIVE } else { Marks::NONE };
+    convert(&mark_leaves(value.clone(), marks), of)
         .map_err(|error| {
             let finding = Diagnostic::error(
                 "wrong-type",

@@ -123,11 +123,63 @@ impl Value {
         self.marks | inner
     }
 
+    /// All texts and numbers in it that are sensitive, to be masked in output.
+    ///
+    /// Truth values are not among them: what stands in for one tells which it was, and they are
+    /// everywhere. Keys are only when they make their map sensitive, as those of
+    /// `{for name in var.secrets : name => 1}`: where the values are secrets by themselves, the
+    /// keys are mere names (`password`).
+    pub fn sensitive_texts(&self) -> Vec<String> {
+        let mut texts = Vec::new();
+        self.collect_sensitive(Marks::NONE, &mut texts);
+        texts
+    }
+
+    fn collect_sensitive(&self, outer: Marks, texts: &mut Vec<String>) {
+        let marks = outer | self.marks;
+        match &self.kind {
+            Kind::String(text) if marks.sensitive => texts.push(text.as_ref().to_owned()),
+            Kind::Number(number) if marks.sensitive => texts.push(super::format_number(number)),
+            Kind::List(_, all) | Kind::Set(_, all) | Kind::Tuple(all) => {
+                all.iter().for_each(|one| one.collect_sensitive(marks, texts));
+            }
+            Kind::Map(_, all) | Kind::Object(all) => {
+                if self.marks.sensitive && !all.values().all(|one| one.all_marks().sensitive) {
+                    texts.extend(all.keys().cloned());
+                }
+                all.values().for_each(|one| one.collect_sensitive(marks, texts));
+            }
+            _ => {}
+        }
+    }
+
     /// The text, when it is a known string.
     pub fn as_str(&self) -> Option<&str> {
         match &self.kind {
             Kind::String(text) => Some(text),
             _ => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sensitive_texts_are_those_that_are_marked_or_in_something_marked() {
+        let secret = |text: &str| Value::string(text).marked(Marks::SENSITIVE);
+        let object = |key: &str, value| Value::object(BTreeMap::from([(key.to_owned(), value)]));
+        let value = Value::tuple(vec![
+            Value::string("open"),
+            secret("a"),
+            Value::number(4711).marked(Marks::SENSITIVE),
+            Value::bool(true).marked(Marks::SENSITIVE),
+            object("name", secret("b")).marked(Marks::SENSITIVE),
+            object("c", Value::number(1)).marked(Marks::SENSITIVE),
+            object("name", secret("d")),
+            Value::tuple(vec![Value::string("e")]).marked(Marks::SENSITIVE),
+        ]);
+        assert_eq!(value.sensitive_texts(), ["a", "4711", "b", "c", "1", "d", "e"]);
     }
 }

@@ -13,11 +13,11 @@ use super::{pipe, terminal};
 
 /// Evaluates lines with the values of a template: typed ones one after the other, those of a pipe
 /// for the last of them.
-pub(in crate::cli) fn run(arguments: &ExploreArguments) -> Exit {
-    let explored = match explore(arguments) {
+pub(in crate::cli) fn run(arguments: &ExploreArguments, mask: &Mask) -> Exit {
+    let explored = match explore(arguments, mask) {
         Ok(explored) => explored,
         Err(found) => {
-            report(&found, &Mask::default());
+            report(&found, mask);
             return Exit::Failed;
         }
     };

@@ -28,7 +28,7 @@ pub(super) fn plan(planner: &mut Planner<'_>) {
     script::check_format(planner, "env_var_format", &options.env_var_format);
     script::check_format(planner, "elevated_env_var_format", &options.elevated_env_var_format);
     elevation::check(planner, &options.elevated_user, &options.elevated_password);
-    planner.one_of("execution_policy", &options.execution_policy, POLICIES);
+    planner.one_of("execution_policy", Some(&options.execution_policy), POLICIES);
     if !(0..=2).contains(&options.debug_mode) {
         let text = format!("there is no trace level {}", options.debug_mode);
         let finding = Diagnostic::error("wrong-value", text)

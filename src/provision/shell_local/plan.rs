@@ -32,7 +32,7 @@ pub(crate) fn check(planner: &mut Planner<'_>, what: &str) {
         planner.error("execute_command", Diagnostic::error("wrong-value", text));
     }
     for system in &options.only_on {
-        planner.one_of("only_on", system, SYSTEMS);
+        planner.one_of("only_on", Some(system), SYSTEMS);
     }
     if options.use_linux_pathing && (command || !options.scripting.inline.is_empty()) {
         let text = "with `use_linux_pathing` only `script` and `scripts` can be run";

@@ -4,7 +4,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::*;
-use crate::event::{ResourceKind, Stream, channel};
+use crate::diagnostic::{Source, Span};
+use crate::event::{Artifact, ResourceKind, Step, StepOutcome, Stream, channel};
 
 /// A terminal to look at afterwards.
 #[derive(Clone, Default)]
@@ -69,6 +70,7 @@ fn finished(id: &str, reused: bool) -> Fact {
 
 #[tokio::test]
 async fn a_log_of_two_builds_ends_with_what_came_of_both() {
+    let source = Source::new("web.pkr.hcl", "build {\n  provisioner \"shell\" {}\n}\n");
     let facts = vec![
         ("", started(&["amazon-ebs.a", "amazon-ebs.b"])),
         (
@@ -92,8 +94,8 @@ async fn a_log_of_two_builds_ends_with_what_came_of_both() {
         (
             "amazon-ebs.b",
             Fact::BuildFailed {
-                error: "Script exited with non-zero exit status: 7\n --> web.pkr.hcl:9:3"
-                    .to_owned(),
+                error: "Script exited with non-zero exit status: 7".to_owned(),
+                place: Some(Span::new(&source, 10..29)),
                 hints: vec!["read the output above".to_owned()],
                 elapsed: Duration::from_secs(61),
                 cancelled: false,
@@ -104,26 +106,32 @@ async fn a_log_of_two_builds_ends_with_what_came_of_both() {
     let (text, summary) = printed(PLAIN, Mask::default(), facts).await;
     assert_eq!((summary.artifacts.len(), summary.failures.len()), (1, 1));
     assert!(!summary.left_behind);
-    insta::assert_snapshot!(text, @"
+    insta::assert_snapshot!(text, @r#"
     ==> amazon-ebs.a: Instance ID: i-1 (t3.micro)
     ==> amazon-ebs.b: two words
     ==> amazon-ebs.a: Steps took: launch 1.4s
     Build 'amazon-ebs.a' finished after 8 seconds 922 milliseconds.
     Build 'amazon-ebs.b' errored after 1 minute 1 second: Script exited with non-zero exit status: 7
-     --> web.pkr.hcl:9:3
+     --> web.pkr.hcl:2:3
+      |
+    2 |   provisioner "shell" {}
+      |   ^^^^^^^^^^^^^^^^^^^
 
     ==> Wait completed after 1 minute 2 seconds
 
     ==> Some builds didn't complete successfully and had errors:
     --> amazon-ebs.b: Script exited with non-zero exit status: 7
-     --> web.pkr.hcl:9:3
+     --> web.pkr.hcl:2:3
+      |
+    2 |   provisioner "shell" {}
+      |   ^^^^^^^^^^^^^^^^^^^
         hint: read the output above
 
     ==> Builds finished. The artifacts of successful builds are:
     --> amazon-ebs.a: AMIs were created:
     us-east-1: ami-1
     image hash: 5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f
-    ");
+    "#);
 }
 
 #[tokio::test]

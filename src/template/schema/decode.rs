@@ -10,7 +10,7 @@ use super::{OptionType, Schema, Shape};
 use crate::diagnostic::{Diagnostic, Diagnostics, Span};
 use crate::template::evaluate::references;
 use crate::template::syntax::{Attribute, Body, Dialect, Expression, ExpressionKind};
-use crate::value::{Kind, Marks, Type, Value, convert, format_number};
+use crate::value::{Kind, Marks, Type, Value, convert};
 
 /// What a decoder needs from the evaluator, so that this room knows no scopes.
 pub trait Resolve {
@@ -272,6 +272,10 @@ impl<'a> Decoder<'a> {
             return Some(None);
         }
         let value = self.render(value, &attribute.expression, T::deferred())?;
+        let marks = value.all_marks();
+        // A secret by its nature is masked as well, but what is hashed does not depend on it.
+        let value = if T::secret() { value.marked(Marks::SENSITIVE) } else { value };
+        self.facts.secrets.extend(value.sensitive_texts());
         let value = if dialect == Dialect::Legacy { weaken(value, &of) } else { value };
         let value = match convert(&value, &of) {
             Ok(value) => value,
@@ -284,10 +288,6 @@ impl<'a> Decoder<'a> {
                 return None;
             }
         };
-        let marks = value.all_marks();
-        if marks.sensitive {
-            collect_texts(&value, &mut self.facts.secrets);
-        }
         if hashed && marks.volatile {
             self.facts.volatile.push((path.to_owned(), span.clone()));
         }
@@ -463,23 +463,4 @@ fn wrong_part<'e>(expression: &'e Expression, value: &Value, of: &Type) -> (&'e 
         _ => None,
     };
     inner.unwrap_or_else(|| (&expression.span, of.clone()))
-}
-
-/// All texts in a value, for masking.
-fn collect_texts(value: &Value, texts: &mut BTreeSet<String>) {
-    match &value.kind {
-        Kind::String(text) => {
-            texts.insert(text.as_ref().to_owned());
-        }
-        Kind::List(_, all) | Kind::Set(_, all) | Kind::Tuple(all) => {
-            all.iter().for_each(|one| collect_texts(one, texts));
-        }
-        Kind::Map(_, all) | Kind::Object(all) => {
-            all.values().for_each(|one| collect_texts(one, texts));
-        }
-        Kind::Number(number) => {
-            texts.insert(format_number(number));
-        }
-        Kind::Unknown(_) | Kind::Null(_) | Kind::Bool(_) => {}
-    }
 }

@@ -25,6 +25,11 @@ pub trait OptionType: Sized {
         false
     }
 
+    /// Whether it is a secret by its nature, although nothing in the template says so.
+    fn secret() -> bool {
+        false
+    }
+
     /// From a value that already has the shape's type. An unknown value gives what Packer puts
     /// there while it checks a template: the text `<unknown>`, zero, false, nothing.
     fn from_value(value: &Value) -> Result<Self, String>;
@@ -155,6 +160,10 @@ impl<T: OptionType> OptionType for Option<T> {
         T::deferred()
     }
 
+    fn secret() -> bool {
+        T::secret()
+    }
+
     fn from_value(value: &Value) -> Result<Self, String> {
         if value.is_null() { Ok(None) } else { T::from_value(value).map(Some) }
     }
@@ -182,6 +191,10 @@ impl<T: OptionType> OptionType for Vec<T> {
 
     fn deferred() -> bool {
         T::deferred()
+    }
+
+    fn secret() -> bool {
+        T::secret()
     }
 
     fn from_value(value: &Value) -> Result<Self, String> {
@@ -221,6 +234,10 @@ impl<T: OptionType> OptionType for BTreeMap<String, T> {
 
     fn deferred() -> bool {
         T::deferred()
+    }
+
+    fn secret() -> bool {
+        T::secret()
     }
 
     fn from_value(value: &Value) -> Result<Self, String> {

@@ -37,6 +37,10 @@ impl OptionType for Secret {
         String::shape()
     }
 
+    fn secret() -> bool {
+        true
+    }
+
     fn from_value(value: &Value) -> Result<Self, String> {
         String::from_value(value).map(Self::new)
     }

@@ -40,7 +40,8 @@ pub async fn run(build: &AmazonEbs, late: &Late, context: &BuildContext) -> Buil
     let told = match &result {
         Ok(artifact) => Fact::BuildFinished { artifact: artifact.clone(), elapsed },
         Err(error) => Fact::BuildFailed {
-            error: build.places.show(error),
+            error: error.report(),
+            place: build.places.of(error).cloned(),
             hints: error.hints(),
             elapsed,
             cancelled: error.is_cancelled(),
@@ -210,6 +211,9 @@ impl Run<'_> {
         let identity = (self.context.identify)(&source).map_err(BuildError::Identity)?;
         let data = data::of_source(&source, &identity.hash, &self.context.run_id);
         let texts = (self.late)(&data)?;
+        if !texts.secrets.is_empty() {
+            events.emit(Fact::SecretsFound { secrets: texts.secrets.clone() }).await;
+        }
         let short: String = identity.hash.chars().take(12).collect();
         let name = texts
             .image_name

@@ -9,7 +9,7 @@ use crate::aws::{
 };
 use crate::build::{BuildError, Places, SshLogin};
 use crate::communicator::ssh::KeyType;
-use crate::template::schema::BuildData;
+use crate::template::schema::{BuildData, Secret};
 
 /// A build.
 #[derive(Clone, Debug, Default)]
@@ -264,6 +264,8 @@ pub struct LateTexts {
     pub tags: Tags,
     /// For the snapshots.
     pub snapshot_tags: Tags,
+    /// What must not be shown of all that.
+    pub secrets: Vec<Secret>,
 }
 
 /// Renders [`LateTexts`] with what is known about the build.

@@ -19,7 +19,7 @@ use crate::communicator::options::user_path;
 use crate::communicator::ssh::KeyType;
 use crate::diagnostic::Diagnostics;
 use crate::plan::{Content, Entry, Planned};
-use crate::template::schema::{BuildData, Deferred, Evaluate, UnknownField};
+use crate::template::schema::{BuildData, Deferred, Evaluate, Secret, UnknownField};
 
 /// A planned use of the builder, ready to run.
 #[derive(Clone)]
@@ -44,7 +44,11 @@ pub fn prepare(planned: &Planned, directory: &Path) -> Result<Prepared, Diagnost
     let late: Late = Arc::new(move |data| {
         let read = component.decode(Some(data), &schema, AmazonEbsOptions::decode_options);
         match read {
-            Ok(decoded) => texts(&decoded.options, &*component.evaluate, data),
+            Ok(decoded) => {
+                let secrets = decoded.facts.secrets.iter().map(Secret::new).collect();
+                let texts = texts(&decoded.options, &*component.evaluate, data)?;
+                Ok(LateTexts { secrets, ..texts })
+            }
             Err(found) => {
                 let messages: Vec<_> = found.iter().map(|one| one.summary.clone()).collect();
                 Err(BuildError::Render { option: "source", message: messages.join("; ") })
@@ -357,5 +361,6 @@ fn texts(
         run_volume_tags,
         tags: tags("tags", &image.tags, &image.tag)?,
         snapshot_tags: tags("snapshot_tags", &image.snapshot_tags, &image.snapshot_tag)?,
+        secrets: Vec::new(),
     })
 }
