@@ -5,6 +5,7 @@
 //! - [`evaluate`] and [`function`]: expressions to values;
 //! - [`schema`]: options of components, declared once, and their decoding;
 //! - [`layout`]: the canonical layout of HCL;
+//! - [`upgrade`]: legacy JSON as HCL;
 //! - [`load`] reads files into a [`Template`], the one typed form of all spellings;
 //! - [`Environment`] gives values to its variables and locals and evaluates its expressions.
 
@@ -28,6 +29,7 @@ mod reader;
 pub mod schema;
 pub mod syntax;
 mod text;
+pub mod upgrade;
 mod validation;
 mod variable;
 mod version;
