@@ -33,6 +33,9 @@ pub(super) enum Command {
     Console(ExploreArguments),
     /// Bring HCL files into canonical layout.
     Fmt(FmtArguments),
+    /// Write a legacy JSON template in HCL, and prove that its hashes stay the same.
+    #[command(visible_alias = "hcl2_upgrade")]
+    Upgrade(UpgradeArguments),
     /// Run and look after the embedded sandbox.
     Sandbox(SandboxArguments),
 }
@@ -138,6 +141,18 @@ pub(super) struct FmtArguments {
     /// Go into directories in directories, too.
     #[arg(long)]
     pub(super) recursive: bool,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct UpgradeArguments {
+    #[command(flatten)]
+    pub(super) template: TemplateArguments,
+    /// Where to write; `-` is standard output. By default the template's name with `.pkr.hcl`.
+    #[arg(long, value_name = "FILE")]
+    pub(super) output_file: Option<PathBuf>,
+    /// Say in comments what was done and why.
+    #[arg(long)]
+    pub(super) with_annotations: bool,
 }
 
 #[derive(Args, Debug)]

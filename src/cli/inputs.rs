@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::plan::{self, Kinds, Plan, Selection};
+use crate::template::schema::Schema;
+use crate::template::upgrade::Role;
 use crate::template::{self, Environment, Run, VariableInputs};
 
 use super::arguments::{TemplateArguments, ValueArguments};
@@ -29,10 +31,25 @@ pub(super) fn prepare(arguments: &TemplateArguments) -> Result<Prepared, Diagnos
     let mut warnings = loaded.warnings;
     let (inputs, run) = process_inputs(&loaded.variable_files, &arguments.values, &directory);
     let environment = Environment::new(&loaded.template, &inputs, run, &mut warnings)?;
-    let kinds = Kinds { builders: crate::build::BUILDERS, provisioners: crate::provision::KINDS };
     let plans =
-        plan::plan(&loaded.template, &environment, kinds, &selection, &directory, &mut warnings)?;
+        plan::plan(&loaded.template, &environment, kinds(), &selection, &directory, &mut warnings)?;
     Ok(Prepared { environment, plans, warnings })
+}
+
+/// The components that bake has.
+pub(super) fn kinds() -> Kinds<'static> {
+    Kinds { builders: crate::build::BUILDERS, provisioners: crate::provision::KINDS }
+}
+
+/// The options of a component that bake has.
+pub(super) fn schema(role: Role, name: &str) -> Option<Schema> {
+    let kinds = kinds();
+    let of_role = match role {
+        Role::Builder => kinds.builders,
+        Role::Provisioner => kinds.provisioners,
+        Role::PostProcessor => &[],
+    };
+    of_role.iter().find(|kind| kind.name == name).map(|kind| (kind.schema)())
 }
 
 /// The working directory, absolute.

@@ -12,6 +12,7 @@ mod inspect;
 mod outcome;
 mod sandbox;
 mod signals;
+mod upgrade;
 mod validate;
 mod values;
 
@@ -42,6 +43,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Console(arguments) => console::run(&arguments),
         Command::Fmt(arguments) => fmt::run(&arguments),
+        Command::Upgrade(arguments) => upgrade::run(&arguments),
         Command::Sandbox(arguments) => sandbox::run(&arguments),
     }
 }

@@ -11,6 +11,12 @@ pub(super) fn print(text: &str) {
     drop(out.write_all(text.as_bytes()).and_then(|()| out.flush()));
 }
 
+/// Writes text to standard error, where standard output is for programs.
+pub(super) fn warn(text: &str) {
+    let mut out = anstream::stderr().lock();
+    drop(out.write_all(text.as_bytes()));
+}
+
 /// Writes a line to standard error.
 pub(super) fn complain(text: &str) {
     let mut out = anstream::stderr().lock();

@@ -38,5 +38,5 @@ pub use build_scope::BuildScope;
 pub use declaration::{Build, Labelled, Local, SourceUse, Step, Template, Validation, Variable};
 pub use environment::{Environment, Run};
 pub(crate) use load::read_source;
-pub use load::{Loaded, load};
+pub use load::{Loaded, load, load_hcl};
 pub use variable::VariableInputs;

@@ -270,7 +270,7 @@ fn templatefile(call: &Call<'_>) -> Outcome {
 }
 
 /// `path` without `.`, `..` and double slashes, as far as that can be said without looking.
-fn clean(path: &Path) -> PathBuf {
+pub(crate) fn clean(path: &Path) -> PathBuf {
     let mut cleaned = PathBuf::new();
     for component in path.components() {
         match component {

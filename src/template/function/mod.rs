@@ -22,6 +22,7 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 pub(crate) use declaration::{Body, Call, Failure, Known, Travel};
+pub(crate) use filesystem::clean as clean_path;
 pub use declaration::{Function, Of, Parameter};
 
 static TABLE: LazyLock<BTreeMap<&'static str, &'static Function>> = LazyLock::new(|| {

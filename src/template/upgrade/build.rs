@@ -43,8 +43,16 @@ pub struct Upgraded {
     pub renamed: Vec<(String, String)>,
 }
 
-/// Writes a legacy template in HCL. `root` is the JSON that it was read from, for its comments;
-/// with `annotations`, comments say what was done and why.
+/// How a template is to be written.
+#[derive(Clone, Debug, Default)]
+pub struct Manner {
+    /// Whether comments say what was done and why.
+    pub annotations: bool,
+    /// The legacy template's directory as seen from the new one's; empty when it is the same.
+    pub directory: String,
+}
+
+/// Writes a legacy template in HCL. `root` is the JSON that it was read from, for its comments.
 ///
 /// # Errors
 /// What was written is no HCL: a fault of bake.
@@ -52,14 +60,20 @@ pub fn upgrade(
     template: &Template,
     root: &Node,
     schemas: Schemas<'_>,
-    annotations: bool,
+    manner: &Manner,
 ) -> Result<Upgraded, Diagnostics> {
     let names = Names::of(&template.variables);
+    let mut rewrite = Rewrite::new(&names);
+    if !manner.directory.is_empty() {
+        let path = quote(&format!("/{}", manner.directory));
+        let path = path.strip_prefix('"').unwrap_or(&path);
+        rewrite.template_directory = format!("abspath(\"${{path.root}}{path})");
+    }
     let mut writer = Writer {
-        rewrite: Rewrite::new(&names),
+        rewrite,
         template,
         schemas,
-        annotations,
+        annotations: manner.annotations,
         sources: name::sources(template),
         found: Diagnostics::new(),
     };

@@ -17,6 +17,13 @@ pub(super) enum Place {
     Step,
 }
 
+impl Place {
+    /// Whether the text is a variable's: it must be whole before other functions use it.
+    pub(super) fn is_variable(self) -> bool {
+        matches!(self, Self::Default | Self::Local)
+    }
+}
+
 /// Whether a function does not work in HCL's strings, so that a Go template there cannot call it.
 pub(super) fn is_go_only(function: &str) -> bool {
     matches!(
@@ -76,9 +83,12 @@ impl Rewrite<'_> {
             }),
             ("build_name", []) if in_build => Some("source.name".to_owned()),
             ("build_type", []) if in_build => Some("source.type".to_owned()),
-            ("template_dir", []) => Some("abspath(path.root)".to_owned()),
+            ("template_dir", []) => Some(self.template_directory.clone()),
             ("pwd", []) => Some("path.cwd".to_owned()),
             ("packer_version", []) => Some("packer.version".to_owned()),
+            // Packer's own `timestamp()` is a date.
+            ("timestamp", []) => Some("rfc3339_parse(legacy_isotime()).unix".to_owned()),
+            ("uuid", []) if place.is_variable() => Some("uuidv4()".to_owned()),
             ("isotime", []) => Some("legacy_isotime()".to_owned()),
             ("isotime", [Some(layout)]) => Some(format!("legacy_isotime({})", quote(layout))),
             ("strftime", [Some(layout)]) => Some(format!("legacy_strftime({})", quote(layout))),

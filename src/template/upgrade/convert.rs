@@ -163,17 +163,22 @@ impl Rewrite<'_> {
                 text.split(',').map(|one| self.text_value(one, element(of), place)).collect(),
             );
         }
-        if let Some(constant) = parts.constant() {
-            if !constant.contains(',') {
-                return Out::List(vec![Out::Plain(parts.spell())]);
-            }
-            // Commas that stand outside of braces.
-            let pieces = outside_braces(&constant);
+        if parts.has_hidden_commas() {
+            self.problem(format!(
+                "how many elements `{}` has is decided by a Go template",
+                super::text::shorten(text)
+            ));
+            return Out::List(vec![Out::Plain(parts.spell())]);
+        }
+        if parts.constant().is_some() {
             return Out::List(
-                pieces.iter().map(|one| self.text_value(one, element(of), place)).collect(),
+                parts.split_at_commas().iter().map(|one| Out::Plain(one.spell())).collect(),
             );
         }
         let spelled = parts.spell();
+        if !parts.may_have_commas() {
+            return Out::List(vec![Out::Plain(spelled)]);
+        }
         Out::Plain(if parts.may_be_empty() {
             format!("{spelled} == \"\" ? [] : split(\",\", {spelled})")
         } else {
@@ -201,25 +206,4 @@ pub(super) fn literal_text(expression: &Expression) -> Option<&str> {
         ExpressionKind::Literal(value) => value.as_str(),
         _ => None,
     }
-}
-
-/// The pieces of a text between those commas that are not within a Go template's braces.
-fn outside_braces(text: &str) -> Vec<&str> {
-    let mut pieces = Vec::new();
-    let mut start = 0;
-    let mut at = 0;
-    while let Some(c) = text.get(at..).and_then(|rest| rest.chars().next()) {
-        let rest = text.get(at..).unwrap_or_default();
-        if rest.starts_with("{{") {
-            at += rest.find("}}").map_or(rest.len(), |end| end + 2);
-            continue;
-        }
-        if c == ',' {
-            pieces.push(text.get(start..at).unwrap_or_default());
-            start = at + 1;
-        }
-        at += c.len_utf8();
-    }
-    pieces.push(text.get(start..).unwrap_or_default());
-    pieces
 }

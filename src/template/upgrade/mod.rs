@@ -24,6 +24,6 @@ mod step;
 mod text;
 mod variable;
 
-pub use build::{Role, Schemas, Upgraded, upgrade};
+pub use build::{Manner, Role, Schemas, Upgraded, upgrade};
 pub(super) use name::Names;
 pub(super) use rewrite::canonical_source;

@@ -12,6 +12,8 @@ use crate::value::Type;
 /// Rewrites texts and values, and keeps what is to be said about them.
 pub(super) struct Rewrite<'a> {
     pub(super) names: &'a Names,
+    /// The legacy template's directory, as an expression.
+    pub(super) template_directory: String,
     notes: RefCell<Vec<String>>,
     problems: RefCell<Vec<String>>,
     undeclared: RefCell<BTreeSet<String>>,
@@ -23,6 +25,7 @@ impl<'a> Rewrite<'a> {
     pub(super) fn new(names: &'a Names) -> Self {
         Self {
             names,
+            template_directory: "abspath(path.root)".to_owned(),
             notes: RefCell::default(),
             problems: RefCell::default(),
             undeclared: RefCell::default(),

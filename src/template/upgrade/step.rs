@@ -20,12 +20,16 @@ impl Rewrite<'_> {
         sources: &[SourceName],
     ) -> Block {
         let mut block = Block::new(format!("{word} {}", quote(&step.kind.text)));
+        let mut overrides = None;
         for attribute in &step.meta.attributes {
             let name = attribute.name.text.as_str();
             let expression = &attribute.expression;
             let value = match name {
                 "only" | "except" => self.selectors(expression, sources),
-                "override" => self.overrides(expression, schema),
+                "override" => {
+                    overrides = Some(self.overrides(expression, schema));
+                    continue;
+                }
                 "max_retries" => self.value(expression, Some(&Type::Number), Place::Step),
                 "keep_input_artifact" => self.value(expression, Some(&Type::Bool), Place::Step),
                 _ => self.value(expression, Some(&Type::String), Place::Step),
@@ -35,6 +39,9 @@ impl Rewrite<'_> {
         let options = self.options(&step.body, schema, Place::Step);
         block.contents.arguments.extend(options.arguments);
         block.contents.blocks.extend(options.blocks);
+        if let Some(overrides) = overrides {
+            block.set("override", overrides);
+        }
         if schema.is_none() {
             self.unknown(&step.kind.text);
         }

@@ -1,6 +1,6 @@
 //! Texts with Go templates as HCL's strings.
 
-use super::super::go_template::{Action, Call, GoTemplate, Piece};
+use super::super::go_template::{Action, Argument, Call, GoTemplate, Piece};
 use super::call::{Place, call_of, is_go_only};
 use super::rewrite::Rewrite;
 use crate::value::{is_identifier, quote};
@@ -53,7 +53,12 @@ impl Rewrite<'_> {
     }
 
     fn action(&self, text: &str, action: &Action, place: Place, parts: &mut Text) {
-        if let Some(value) = &action.value
+        let written = text.get(action.range.clone()).unwrap_or_default();
+        // Braces that come out of an expression would be taken for a Go template.
+        let is_plain = !written.get(2..).unwrap_or_default().contains("{{");
+        if let Some(value @ Argument::Call(call)) = &action.value
+            && is_plain
+            && (place.is_variable() || !is_expected(call))
             && let Some(expression) = self.argument(value, place)
         {
             parts.push(Part::Expression(expression));
@@ -61,9 +66,17 @@ impl Rewrite<'_> {
         }
         // What only a Go template can do stays one. What it takes from variables and the like is
         // put in as a literal, which JSON and Go spell in the same way.
-        let written = text.get(action.range.clone()).unwrap_or_default();
-        let mut at = action.range.start;
-        let end = action.range.end;
+        let (mut at, mut end) = (action.range.start, action.range.end);
+        if !action.has_fields {
+            // The text is trimmed already; what HCL puts in must not be.
+            if written.starts_with("{{-") {
+                parts.push(Part::Go("{{".to_owned()));
+                at += 3;
+            }
+            if written.ends_with("-}}") {
+                end -= 3;
+            }
+        }
         for call in &action.calls {
             if !is_go_only(&call.name) {
                 continue;
@@ -82,13 +95,17 @@ impl Rewrite<'_> {
             at = call.range.end;
         }
         parts.push(Part::Go(text.get(at..end).unwrap_or_default().to_owned()));
+        if end < action.range.end {
+            parts.push(Part::Go("}}".to_owned()));
+        }
         if !action.has_fields && call_of(action).is_none_or(|call| !is_expected(call)) {
             self.note(format!("`{}` stays a Go template", shorten(written)));
         }
     }
 }
 
-/// Whether nobody wonders that a call is still there: what HCL has instead would mean another thing.
+/// Whether a call stays in an option, and nobody wonders: what HCL has instead is long, or is
+/// another value.
 fn is_expected(call: &Call) -> bool {
     matches!(call.name.as_str(), "timestamp" | "uuid")
 }
@@ -133,6 +150,45 @@ impl Text {
         !self.parts.iter().any(|part| matches!(part, Part::Text(_)))
     }
 
+    /// Whether there may be a comma in it once it is evaluated.
+    pub(super) fn may_have_commas(&self) -> bool {
+        self.parts.iter().any(|part| match part {
+            Part::Text(text) | Part::Go(text) => text.contains(','),
+            Part::Expression(expression) => {
+                !matches!(expression.as_str(), "source.name" | "source.type" | "packer.version")
+            }
+        })
+    }
+
+    /// Whether there are commas that only come to light once a Go template is rendered.
+    pub(super) fn has_hidden_commas(&self) -> bool {
+        self.parts.iter().any(|part| match part {
+            Part::Text(_) => false,
+            Part::Go(text) => text.contains(','),
+            Part::Expression(expression) => expression.starts_with("jsonencode("),
+        })
+    }
+
+    /// The texts between the commas that are written.
+    pub(super) fn split_at_commas(&self) -> Vec<Self> {
+        let mut all = vec![Self::default()];
+        for part in &self.parts {
+            let Part::Text(text) = part else {
+                all.last_mut().into_iter().for_each(|last| last.push(part.clone()));
+                continue;
+            };
+            for (at, piece) in text.split(',').enumerate() {
+                if at > 0 {
+                    all.push(Self::default());
+                }
+                all.last_mut()
+                    .into_iter()
+                    .for_each(|last| last.push(Part::Text(piece.to_owned())));
+            }
+        }
+        all
+    }
+
     /// The expression, when the text is nothing else.
     pub(super) fn expression(&self) -> Option<&str> {
         match self.parts.as_slice() {
@@ -152,13 +208,11 @@ impl Text {
             match part {
                 Part::Text(text) | Part::Go(text) => {
                     let interpolated = matches!(parts.peek(), Some(Part::Expression(_)));
-                    match text.strip_suffix('$').filter(|_| interpolated) {
-                        // `$${` would be a `${` that means itself.
-                        Some(rest) => {
-                            quoted.push_str(inside(&quote(rest)));
-                            quoted.push_str("${\"$\"}");
-                        }
-                        None => quoted.push_str(inside(&quote(text))),
+                    let rest = if interpolated { text.trim_end_matches('$') } else { text };
+                    quoted.push_str(inside(&quote(rest)));
+                    if let Some(dollars) = text.strip_prefix(rest).filter(|end| !end.is_empty()) {
+                        // In front of `${` they would take its meaning away.
+                        quoted.push_str(&format!("${{{}}}", quote(dollars)));
                     }
                 }
                 Part::Expression(expression) => {
