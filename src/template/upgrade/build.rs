@@ -4,7 +4,7 @@
 use crate::diagnostic::{Diagnostic, Diagnostics, Source, Span};
 use crate::value::quote;
 
-use super::super::declaration::{Build, Template};
+use super::super::declaration::{Build, Template, Variable};
 use super::super::json::{Kind, Node};
 use super::super::layout::format_hcl;
 use super::super::schema::Schema;
@@ -106,6 +106,7 @@ impl Writer<'_> {
         for variable in &self.template.variables {
             self.rewrite.variable(variable, &mut declarations);
             let notes = self.findings(&variable.header);
+            self.renamed(variable);
             if let Some(block) = declarations.variables.last_mut() {
                 block.comments.extend(notes);
             }
@@ -125,7 +126,7 @@ impl Writer<'_> {
         }
         locals.extend(declarations.sensitive_locals);
         for (blocks, about) in [
-            (packer, "Plugins are for Packer; bake has these components built in."),
+            (packer, "Plugins are for Packer; bake needs none."),
             (
                 declarations.variables,
                 "All variables of a JSON template are texts. Give them by -var, -var-file or \
@@ -174,6 +175,23 @@ impl Writer<'_> {
             );
         }
         comments
+    }
+
+    /// A variable that is called otherwise has to be given otherwise.
+    fn renamed(&mut self, variable: &Variable) {
+        let legacy = &variable.name.text;
+        let Some(declared) = self.rewrite.names.get(legacy).filter(|one| one.name != *legacy)
+        else {
+            return;
+        };
+        self.found.push(
+            Diagnostic::warning(
+                "renamed-variable",
+                format!("the variable `{legacy}` is now `{}`", declared.name),
+            )
+            .at(&variable.name.span, "this is no name in HCL")
+            .help(format!("write `-var {}=…`, and so in variable files", declared.name)),
+        );
     }
 
     fn source(&mut self, at: usize) -> Option<Block> {
@@ -225,6 +243,9 @@ impl Writer<'_> {
             let mut used =
                 Block::new(format!("source {}", quote(&format!("{}.{}", name.kind, name.label))));
             let text = self.rewrite.text(&name.legacy, Place::Builder);
+            if text.constant().is_none() && self.annotations {
+                used.comments.push("Packer wants a constant here; bake does not.".to_owned());
+            }
             used.set("name", Out::Plain(text.spell()));
             block.contents.blocks.push(used);
         }
