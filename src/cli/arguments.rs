@@ -39,6 +39,9 @@ pub(super) enum Command {
     Plugins(PluginsArguments),
     /// Print bake's version, and the version of Packer whose templates it reads.
     Version,
+    /// Write a legacy JSON template in HCL, and prove that its hashes stay the same.
+    #[command(visible_alias = "hcl2_upgrade")]
+    Upgrade(UpgradeArguments),
     /// Run and look after the embedded sandbox.
     Sandbox(SandboxArguments),
 }
@@ -246,6 +249,18 @@ pub(super) struct FmtArguments {
     selected: Selected,
     #[arg(long, hide = true, value_enum, value_name = "TYPE")]
     config_type: Option<ConfigType>,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct UpgradeArguments {
+    #[command(flatten)]
+    pub(super) template: TemplateArguments,
+    /// Where to write; `-` is standard output. By default the template's name with `.pkr.hcl`.
+    #[arg(long, value_name = "FILE")]
+    pub(super) output_file: Option<PathBuf>,
+    /// Say in comments what was done and why.
+    #[arg(long)]
+    pub(super) with_annotations: bool,
 }
 
 #[derive(Args, Debug)]

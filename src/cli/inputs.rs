@@ -7,6 +7,8 @@ use std::sync::Arc;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::plan::{self, Kinds, Plan, Selection};
 use crate::render::Mask;
+use crate::template::schema::Schema;
+use crate::template::upgrade::Role;
 use crate::template::{self, Environment, Run, VariableInputs};
 
 use super::arguments::{TemplateArguments, ValueArguments};
@@ -49,17 +51,32 @@ pub(super) fn prepare(
         return Err(found);
     }
     warnings.extend(found);
-    let kinds = Kinds {
-        builders: crate::build::BUILDERS,
-        provisioners: crate::provision::KINDS,
-        post_processors: crate::publish::KINDS,
-    };
     let plans =
-        plan::plan(&loaded.template, &environment, kinds, &selection, &directory, &mut warnings)?;
+        plan::plan(&loaded.template, &environment, kinds(), &selection, &directory, &mut warnings)?;
     for component in plans.iter().flat_map(Plan::all_components) {
         mask.add(&component.secrets);
     }
     Ok(Prepared { environment, plans, warnings })
+}
+
+/// The components that bake has.
+pub(super) fn kinds() -> Kinds<'static> {
+    Kinds {
+        builders: crate::build::BUILDERS,
+        provisioners: crate::provision::KINDS,
+        post_processors: crate::publish::KINDS,
+    }
+}
+
+/// The options of a component that bake has.
+pub(super) fn schema(role: Role, name: &str) -> Option<&'static Schema> {
+    let kinds = kinds();
+    let of_role = match role {
+        Role::Builder => kinds.builders,
+        Role::Provisioner => kinds.provisioners,
+        Role::PostProcessor => kinds.post_processors,
+    };
+    of_role.iter().find(|kind| kind.name == name).map(|kind| (kind.schema)())
 }
 
 /// The working directory, absolute.

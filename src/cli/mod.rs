@@ -13,6 +13,7 @@ mod outcome;
 mod plugins;
 mod sandbox;
 mod signals;
+mod upgrade;
 mod validate;
 mod values;
 mod version;
@@ -52,6 +53,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Init(arguments) => plugins::init(&arguments),
         Command::Plugins(arguments) => plugins::run(&arguments.command),
         Command::Version => version::run(),
+        Command::Upgrade(arguments) => upgrade::run(&arguments),
         Command::Sandbox(arguments) => sandbox::run(&arguments),
     }
 }

@@ -41,6 +41,12 @@ pub(super) fn print_row(kind: &str, data: &[&str]) {
     }
 }
 
+/// Writes text to standard error, where standard output is for programs.
+pub(super) fn warn(text: &str) {
+    let mut out = anstream::stderr().lock();
+    drop(out.write_all(text.as_bytes()));
+}
+
 /// Writes a line to standard error; a program reads it among the other rows.
 pub(super) fn complain(text: &str) {
     if is_machine_readable() {

@@ -3,14 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::diagnostic::{Diagnostic, Diagnostics, Span};
+use crate::diagnostic::{Diagnostic, Diagnostics, Source, Span};
 use crate::value::{Kind, Marks, Type, Value, json_text};
 
 use super::environment::{Environment, entropy};
 use super::evaluate::{Scope, canonical, evaluate, references, with_values};
 use super::schema::{BuildData, Evaluate, Resolve, UnknownField};
-use super::syntax::Expression;
+use super::syntax::{Dialect, Expression, parse_expression};
 use super::text::Texts;
+use super::upgrade::canonical_source;
 
 struct SourceNames {
     kind: String,
@@ -77,8 +78,8 @@ impl Resolve for BuildScope {
         Resolver { scope: self, data: None }.render_late(text, fields, unknown)
     }
 
-    fn canonical(&self, expression: &Expression) -> String {
-        Resolver { scope: self, data: None }.canonical(expression)
+    fn canonical(&self, expression: &Expression, of: &Type) -> String {
+        Resolver { scope: self, data: None }.canonical(expression, of)
     }
 }
 
@@ -184,7 +185,15 @@ impl Resolve for Resolver<'_> {
         self.with_texts(|texts| texts.render_late(text, fields, unknown))
     }
 
-    fn canonical(&self, expression: &Expression) -> String {
+    fn canonical(&self, expression: &Expression, of: &Type) -> String {
+        let environment = &self.scope.environment;
+        // A legacy template has the hash of the HCL that it would be upgraded to.
+        let upgraded = match environment.dialect {
+            Dialect::Legacy => Some(canonical_source(&environment.names, expression, of))
+                .and_then(|text| parse_expression(&Source::new("<upgraded>", text), None).ok()),
+            Dialect::Hcl | Dialect::HclJson => None,
+        };
+        let expression = upgraded.as_ref().unwrap_or(expression);
         let mut text = canonical(expression);
         let names: BTreeSet<_> = references(expression)
             .into_iter()
@@ -199,7 +208,7 @@ impl Resolve for Resolver<'_> {
             })
             .collect();
         for (root, path) in names {
-            let Some(root_value) = self.scope.environment.roots.get(&root) else { continue };
+            let Some(root_value) = environment.roots.get(&root) else { continue };
             let value = path.iter().try_fold(root_value, |value, name| match &value.kind {
                 Kind::Object(all) => all.get(name),
                 _ => None,

@@ -15,11 +15,13 @@ use super::collect::{self, list_items};
 use super::declaration::{Build, Template};
 use super::dynamic;
 use super::evaluate::{FunctionContext, Scope, evaluate};
+use super::function::clean_path;
 use super::go_template::{Available, Data, GoTemplate, Moment, PackerFunctions, Request};
 use super::graph::{self, Unread};
 use super::legacy_variable::assign_legacy;
 use super::syntax::{Block, Dialect, Expression};
 use super::text::UserVariable;
+use super::upgrade::Names;
 use super::variable::{VariableInputs, assign};
 use super::version;
 
@@ -44,6 +46,8 @@ pub struct Environment {
     pub(super) dialect: Dialect,
     pub(super) roots: BTreeMap<String, Value>,
     pub(super) user: BTreeMap<String, UserVariable>,
+    /// What legacy variables would be called in HCL.
+    pub(super) names: Names,
     context: Arc<FunctionContext>,
     pub(super) moment: Moment,
     pub(super) random: fn() -> [u8; 16],
@@ -94,11 +98,12 @@ impl Environment {
             dialect: template.dialect,
             roots: BTreeMap::new(),
             user: BTreeMap::new(),
+            names: Names::default(),
             context,
             moment: Moment::new(run.now.as_second(), run.now.subsec_nanosecond().unsigned_abs()),
             random: run.random,
             working_directory: run.directory.display().to_string(),
-            template_directory: root.display().to_string(),
+            template_directory: clean_path(&root).display().to_string(),
             unread: Vec::new(),
         };
         environment.set_roots(&template.root.display().to_string());
@@ -108,6 +113,16 @@ impl Environment {
                     environment.render_variable(text, span, &run.environment, user)
                 };
             environment.user = assign_legacy(template, inputs, &render, &mut found);
+            environment.names = Names::of(&template.variables);
+            let values = environment
+                .user
+                .iter()
+                .map(|(name, known)| {
+                    (name.clone(), Value::string(&known.text).marked(known.marks))
+                })
+                .collect();
+            // Expressions that stand for legacy texts are hashed with them.
+            environment.roots.extend(environment.names.roots(&values));
         } else {
             let scope = environment.scope();
             let values = assign(template, inputs, &scope, &mut found);
@@ -270,7 +285,7 @@ impl Environment {
         let mut secrets: Vec<_> = self
             .user
             .values()
-            .filter(|variable| variable.sensitive)
+            .filter(|variable| variable.marks.sensitive)
             .map(|variable| variable.text.clone())
             .collect();
         for root in ["var", "local", "data"] {

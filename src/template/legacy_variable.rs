@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use crate::diagnostic::{Diagnostic, Diagnostics, Source, Span, did_you_mean};
+use crate::value::Marks;
 
 use super::declaration::Template;
+use super::go_template::{Data, GoTemplate};
 use super::json;
 use super::load::read_source;
 use super::syntax::ExpressionKind;
@@ -37,16 +39,32 @@ pub(super) fn assign_legacy(
     for name in texts.keys() {
         match legacy_value(name, &texts, render, &[name]) {
             Ok(text) => {
-                let sensitive = template
-                    .variables
-                    .iter()
-                    .any(|variable| variable.name.text == *name && variable.sensitive);
-                values.insert(name.clone(), UserVariable { text, sensitive });
+                let marks = marks_of(name, &texts, template);
+                values.insert(name.clone(), UserVariable { text, marks });
             }
             Err(finding) => found.push(finding),
         }
     }
     values
+}
+
+/// What a variable is made of: its own text and the variables in it, none of which goes in circles.
+fn marks_of(name: &str, texts: &BTreeMap<String, (String, Span)>, template: &Template) -> Marks {
+    let sensitive =
+        template.variables.iter().any(|variable| variable.name.text == *name && variable.sensitive);
+    let mut marks = Marks { sensitive, volatile: false };
+    let Some((text, _)) = texts.get(name).filter(|(text, _)| text.contains("{{")) else {
+        return marks;
+    };
+    let Ok(parsed) = GoTemplate::parse(text) else { return marks };
+    for function in parsed.references().functions {
+        match (function.name.as_str(), function.arguments.as_slice()) {
+            ("user", [Some(Data::String(used))]) => marks = marks | marks_of(used, texts, template),
+            ("timestamp" | "isotime" | "strftime" | "uuid", _) => marks.volatile = true,
+            _ => {}
+        }
+    }
+    marks
 }
 
 /// The texts that were given, with their places: defaults, then files, then the command line.

@@ -108,6 +108,23 @@ pub fn load(path: &Path) -> Result<Loaded, Diagnostics> {
     }
 }
 
+/// Reads a template in HCL that is at hand already; `root` is its `path.root`.
+///
+/// # Errors
+/// As for [`load`].
+pub fn load_hcl(source: &Arc<Source>, root: &Path) -> Result<Loaded, Diagnostics> {
+    let (body, mut found) = parse_hcl(source);
+    if found.has_errors() {
+        return Err(found);
+    }
+    let whole = Span::new(source, 0..0);
+    let template = collect::collect(&[body], root, whole, &mut found);
+    if found.has_errors() {
+        return Err(found);
+    }
+    Ok(Loaded { template, variable_files: Vec::new(), warnings: found })
+}
+
 /// The files of a directory in byte order of their names.
 fn directory_files(path: &Path) -> Result<Vec<PathBuf>, Diagnostics> {
     let unreadable = |error: std::io::Error| {

@@ -5,6 +5,7 @@
 //! - [`evaluate`] and [`function`]: expressions to values;
 //! - [`schema`]: options of components, declared once, and their decoding;
 //! - [`layout`]: the canonical layout of HCL;
+//! - [`upgrade`]: legacy JSON as HCL;
 //! - [`load`] reads files into a [`Template`], the one typed form of all spellings;
 //! - [`Environment`] gives values to its variables and locals and evaluates its expressions.
 
@@ -29,6 +30,7 @@ mod reader;
 pub mod schema;
 pub mod syntax;
 mod text;
+pub mod upgrade;
 mod validation;
 mod variable;
 mod version;
@@ -38,6 +40,6 @@ pub use declaration::{Build, Labelled, Local, SourceUse, Step, Template, Validat
 pub use environment::{Environment, PACKER_VERSION, Run};
 pub use given_secrets::given_secrets;
 pub(crate) use load::read_source;
-pub use load::{Loaded, load};
+pub use load::{Loaded, load, load_hcl};
 pub use variable::VariableInputs;
 pub use version::{PluginRequirement, plugin_requirements};

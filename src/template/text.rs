@@ -17,7 +17,8 @@ use super::syntax::Dialect;
 #[derive(Clone, Debug)]
 pub(super) struct UserVariable {
     pub(super) text: String,
-    pub(super) sensitive: bool,
+    /// What its text is made of: secrets, clocks.
+    pub(super) marks: Marks,
 }
 
 /// What texts may refer to.
@@ -169,12 +170,9 @@ impl Texts<'_> {
     }
 
     fn marks(&self, rendered: &Rendered) -> Marks {
-        Marks {
-            volatile: !rendered.volatile.is_empty(),
-            sensitive: rendered
-                .looked_up("user")
-                .any(|name| self.user.get(name).is_some_and(|known| known.sensitive)),
-        }
+        let used = rendered.looked_up("user").filter_map(|name| self.user.get(name));
+        let own = Marks { volatile: !rendered.volatile.is_empty(), sensitive: false };
+        used.fold(own, |marks, known| marks | known.marks)
     }
 }
 

@@ -322,7 +322,7 @@ fn rendered(call: &Call<'_>, source: &Arc<Source>, errors: String) -> Outcome {
 }
 
 /// `path` without `.`, `..` and double slashes, as far as that can be said without looking.
-fn clean(path: &Path) -> PathBuf {
+pub(crate) fn clean(path: &Path) -> PathBuf {
     let mut cleaned = PathBuf::new();
     for component in path.components() {
         match component {

@@ -38,6 +38,7 @@ mod packer_functions;
 #[cfg(test)]
 mod packer_functions_tests;
 mod parse;
+mod pieces;
 mod quote;
 mod references;
 mod render;
@@ -57,6 +58,7 @@ pub use packer_functions::{
     Ask, Available, BUILD_IN_HCL, BUILD_OUTSIDE_STEPS, ENV_IN_HCL, ENV_IN_OPTION, PackerFunctions,
     Request, SECRET_IN_HCL, SECRET_IN_OPTION, USER_IN_HCL, clean_resource_name,
 };
+pub use pieces::{Action, Argument, Call, Piece};
 pub(crate) use quote::quote as go_quote;
 pub use references::{FieldReference, FunctionReference, References};
 pub use render::{KeptField, Lookup, Rendered};

@@ -33,6 +33,11 @@ impl GoTemplate {
         &self.text
     }
 
+    /// The tree, and whether there are definitions besides it.
+    pub(super) fn tree(&self) -> (&Nodes, bool) {
+        (&self.root, !self.definitions.is_empty())
+    }
+
     /// Whether it renders to its own text whatever the data: it has no actions and no comments.
     pub fn is_literal(&self) -> bool {
         match self.root.as_slice() {

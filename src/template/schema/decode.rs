@@ -9,6 +9,7 @@ use super::weak::weaken;
 use super::{OptionType, Schema, Shape};
 use crate::diagnostic::{Diagnostic, Diagnostics, Span};
 use crate::template::evaluate::references;
+use crate::template::go_template::GoTemplate;
 use crate::template::syntax::{Attribute, Body, Dialect, Expression, ExpressionKind};
 use crate::value::{Kind, Marks, Type, Value, convert};
 
@@ -39,8 +40,9 @@ pub trait Resolve {
     ) -> Result<(String, Marks), String>;
 
     /// A layout-free text of an expression and of the known values it uses: what is hashed where
-    /// the value is not known yet or is a secret.
-    fn canonical(&self, expression: &Expression) -> String;
+    /// the value is not known yet or is a secret. `of` is the type that is expected: legacy texts
+    /// are weakly typed.
+    fn canonical(&self, expression: &Expression, of: &Type) -> String;
 }
 
 /// What is only known while a build runs, by Packer's names: `ID`, `Host`, `SourceAMI`, … and our
@@ -291,19 +293,21 @@ impl<'a> Decoder<'a> {
         if hashed && marks.volatile {
             self.facts.volatile.push((path.to_owned(), span.clone()));
         }
-        let late = !value.is_known();
+        let late = !value.is_known() || dialect == Dialect::Legacy && waits_for_build(&value);
         if late {
             self.facts.late.insert(path.to_owned());
-            if !references(&attribute.expression).iter().any(|one| one.root == "build") {
+            if dialect != Dialect::Legacy
+                && !references(&attribute.expression).iter().any(|one| one.root == "build")
+            {
                 self.facts.unread.insert(path.to_owned());
             }
         }
         match T::from_value(&value) {
             Ok(typed) => {
                 let form = if late {
-                    serde_json::json!({ "late": self.resolve.canonical(&attribute.expression) })
+                    serde_json::json!({ "late": self.resolve.canonical(&attribute.expression, &of) })
                 } else if marks.sensitive {
-                    serde_json::json!({ "sensitive": self.resolve.canonical(&attribute.expression) })
+                    serde_json::json!({ "sensitive": self.resolve.canonical(&attribute.expression, &of) })
                 } else {
                     typed.canonical()
                 };
@@ -423,6 +427,23 @@ impl<'a> Decoder<'a> {
             })
             .collect();
         rendered.into_iter().collect()
+    }
+}
+
+/// Whether a legacy text still asks for what only a running build knows.
+fn waits_for_build(value: &Value) -> bool {
+    match &value.kind {
+        Kind::String(text) => {
+            text.contains("{{")
+                && GoTemplate::parse(text).is_ok_and(|template| {
+                    template.references().functions.iter().any(|one| one.name == "build")
+                })
+        }
+        Kind::List(_, all) | Kind::Set(_, all) | Kind::Tuple(all) => {
+            all.iter().any(waits_for_build)
+        }
+        Kind::Map(_, all) | Kind::Object(all) => all.values().any(waits_for_build),
+        Kind::Unknown(_) | Kind::Null(_) | Kind::Bool(_) | Kind::Number(_) => false,
     }
 }
 
