@@ -24,7 +24,7 @@ pub(super) enum Command {
     /// Build the images of a template.
     Build(BuildArguments),
     /// Check a template without touching the network.
-    Validate(TemplateArguments),
+    Validate(ValidateArguments),
     /// Print the template hash of each build, without touching the network.
     Hash(TemplateArguments),
     /// Show the variables, locals and builds of a template.
@@ -35,6 +35,15 @@ pub(super) enum Command {
     Fmt(FmtArguments),
     /// Run and look after the embedded sandbox.
     Sandbox(SandboxArguments),
+}
+
+#[derive(Args, Debug)]
+pub(super) struct ValidateArguments {
+    #[command(flatten)]
+    pub(super) template: TemplateArguments,
+    /// Look up what data sources and secrets are; this touches the network.
+    #[arg(long)]
+    pub(super) evaluate_datasources: bool,
 }
 
 /// A template and the values of its variables.

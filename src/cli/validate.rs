@@ -1,26 +1,56 @@
 //! `bake validate`.
 
+use crate::diagnostic::Diagnostics;
+use crate::lookup::Round;
 use crate::render::Mask;
+use crate::template::UNKNOWN_VALUE;
+use crate::template::lookup::Answers;
 
-use super::Exit;
-use super::arguments::TemplateArguments;
-use super::inputs::prepare;
+use super::arguments::ValidateArguments;
+use super::inputs::{Inputs, Prepared, not_looked_up};
 use super::outcome::{print, report};
+use super::{Exit, sandbox};
 
-/// Checks a template and says what is wrong with it.
-pub(super) fn run(arguments: &TemplateArguments) -> Exit {
+/// Checks a template and says what is wrong with it. Touches the network only when it is asked to
+/// evaluate data sources.
+pub(super) fn run(arguments: &ValidateArguments) -> Exit {
     let mask = Mask::default();
-    match prepare(arguments) {
+    let inputs = match Inputs::read(&arguments.template) {
+        Ok(inputs) => inputs,
+        Err(found) => return failed(&found, &mask),
+    };
+    let first = inputs.evaluate(&Answers::default(), &mask);
+    let checked = if arguments.evaluate_datasources {
+        let runtime = match tokio::runtime::Runtime::new() {
+            Ok(runtime) => runtime,
+            Err(error) => return sandbox::failed(&error),
+        };
+        runtime.block_on(inputs.settle(first, None, &mask))
+    } else {
+        without_lookups(first)
+    };
+    match checked {
         Ok(prepared) => {
-            mask.add(&prepared.environment.secrets());
             report(&prepared.warnings, &mask);
             report(&prepared.unsupported().as_warnings(), &mask);
             print("The configuration is valid.\n");
             Exit::Done
         }
-        Err(found) => {
-            report(&found, &mask);
-            Exit::Failed
-        }
+        Err(found) => failed(&found, &mask),
     }
+}
+
+fn without_lookups(round: Round<Prepared>) -> Result<Prepared, Diagnostics> {
+    round.result.map_err(|mut found| {
+        if found.iter().any(|one| one.code == UNKNOWN_VALUE) {
+            let help = Some("`bake validate -evaluate-datasources` looks it up");
+            found.extend(not_looked_up(&round.pending, "what is built cannot be known", help));
+        }
+        found
+    })
+}
+
+fn failed(found: &Diagnostics, mask: &Mask) -> Exit {
+    report(found, mask);
+    Exit::Failed
 }

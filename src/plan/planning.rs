@@ -288,7 +288,8 @@ impl<'a> Planning<'a> {
             false,
             &mut self.found,
         )
-        .map_or_else(|| name.text.clone(), |(text, _)| text)
+        .and_then(|text| text.as_str().map(str::to_owned))
+        .unwrap_or_else(|| name.text.clone())
     }
 
     /// The source that `TYPE.NAME` or `source.TYPE.NAME` refers to.
@@ -375,6 +376,7 @@ impl<'a> Planning<'a> {
             steps,
             error_cleanup,
             post_processors,
+            known_template_hash: None,
         })
     }
 

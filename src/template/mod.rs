@@ -6,12 +6,13 @@
 //! - [`schema`]: options of components, declared once, and their decoding;
 //! - [`layout`]: the canonical layout of HCL;
 //! - [`load`] reads files into a [`Template`], the one typed form of all spellings;
-//! - [`Environment`] gives values to its variables and locals and evaluates its expressions.
+//! - [`Environment`] gives values to its variables and locals and evaluates its expressions;
+//! - [`lookup`]: what evaluation asks of the world outside, and [`data_source`], who asks.
 
 mod build_scope;
 mod call_names;
 mod collect;
-mod data_source;
+pub mod data_source;
 mod declaration;
 mod dynamic;
 mod environment;
@@ -24,6 +25,9 @@ pub mod layout;
 mod legacy;
 mod legacy_variable;
 mod load;
+pub mod lookup;
+mod origin;
+mod random;
 mod reader;
 pub mod schema;
 pub mod syntax;
@@ -34,7 +38,7 @@ mod version;
 
 pub use build_scope::BuildScope;
 pub use declaration::{Build, Labelled, Local, SourceUse, Step, Template, Validation, Variable};
-pub use environment::{Environment, Run};
+pub use environment::{Environment, Run, UNKNOWN_VALUE};
 pub(crate) use load::read_source;
 pub use load::{Loaded, load};
 pub use variable::VariableInputs;

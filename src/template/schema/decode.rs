@@ -18,14 +18,15 @@ pub trait Resolve {
     fn evaluate(&self, expression: &Expression) -> Result<Value, Diagnostics>;
 
     /// Renders the Go-template actions in a text. Actions with unknown fields stay as they are: in a
-    /// `deferred` text they are filled in later, elsewhere there is a warning. `None` after an error.
+    /// `deferred` text they are filled in later, elsewhere there is a warning. The text is unknown
+    /// when it uses something that is yet to be looked up. `None` after an error.
     fn render(
         &self,
         text: &str,
         at: &Span,
         deferred: bool,
         diagnostics: &mut Diagnostics,
-    ) -> Option<(String, Marks)>;
+    ) -> Option<Value>;
 
     /// Renders a deferred text with the fields that its option documents, such as `Path`.
     fn render_late(
@@ -343,9 +344,8 @@ impl<'a> Decoder<'a> {
         let marks = value.marks;
         let kind = match value.kind {
             Kind::String(text) if text.contains("{{") => {
-                let (text, more) =
-                    self.resolve.render(&text, at, deferred, &mut self.diagnostics)?;
-                return Some(Value::string(text).marked(marks | more));
+                let text = self.resolve.render(&text, at, deferred, &mut self.diagnostics)?;
+                return Some(text.marked(marks));
             }
             Kind::List(of, all) => Kind::List(of, self.render_all(all, at, deferred)?),
             Kind::Set(of, all) => Kind::Set(of, self.render_all(all, at, deferred)?),

@@ -3,7 +3,6 @@
 //! Names, defaults and meanings are Packer's. What bake does not do yet is declared too, so that
 //! it is refused with a place rather than taken for a typo; `UNSUPPORTED` lists it.
 
-mod access;
 mod block_device;
 mod check;
 mod communicator;
@@ -16,11 +15,13 @@ mod spot;
 #[cfg(test)]
 mod tests;
 
-pub use access::{AccessOptions, AssumeRoleOptions, PollingOptions, VaultOptions};
+pub use crate::aws::{
+    AccessOptions, AssumeRoleOptions, NameValue, PollingOptions, SourceFilterOptions, VaultOptions,
+};
 pub use block_device::BlockDeviceOptions;
 pub use check::plan;
 pub use communicator::CommunicatorOptions;
-pub use filter::{NameValue, SourceFilterOptions, SubnetFilterOptions, VpcFilterOptions};
+pub use filter::{SubnetFilterOptions, VpcFilterOptions};
 pub use image::{FastLaunchOptions, FastLaunchTemplate, ImageOptions, KeyValue, ProtectionOptions};
 pub use instance::{
     InstanceOptions, LicenseOptions, LicenseRequest, MetadataOptionsBlock, NamedText,

@@ -5,12 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::filter::filters;
 use super::{AmazonEbsOptions, CommunicatorOptions, InstanceOptions, KeyValue, USER_DATA};
 use crate::aws::wait::Polling;
 use crate::aws::{
-    Access, AssumeRole, BlockDevice, Credits, ImagePermission, MetadataOptions, Placement,
-    StaticCredentials, Tags,
+    Access, BlockDevice, Credits, ImagePermission, MetadataOptions, Placement, Tags, filters,
 };
 use crate::build::builder::amazon_ebs::settings::{
     AddressKind, AmazonEbs, Communication, ImageSettings, InstanceSettings, KeySettings, Late,
@@ -90,7 +88,7 @@ fn settings(options: &AmazonEbsOptions, user_data: Option<Vec<u8>>, directory: &
         image_devices.extend(ephemeral_devices());
     }
     AmazonEbs {
-        access: access_of(options),
+        access: Access::from(&options.access),
         skip_credential_validation: access.skip_credential_validation,
         source: SourceSettings { id: text(&instance.source_ami), filter },
         network: NetworkSettings {
@@ -142,34 +140,6 @@ fn settings(options: &AmazonEbsOptions, user_data: Option<Vec<u8>>, directory: &
         },
         waits: waits(options),
         places: Places::default(),
-    }
-}
-
-fn access_of(options: &AmazonEbsOptions) -> Access {
-    let access = &options.access;
-    let credentials = access.access_key.as_ref().zip(access.secret_key.as_ref());
-    Access {
-        region: text(&access.region),
-        profile: text(&access.profile),
-        shared_credentials_file: text(&access.shared_credentials_file),
-        credentials: credentials.map(|(access_key, secret_key)| StaticCredentials {
-            access_key: access_key.clone(),
-            secret_key: secret_key.reveal().to_owned(),
-            token: access.token.as_ref().map(|token| token.reveal().to_owned()),
-        }),
-        assume_role: access.assume_role.as_ref().map(|role| AssumeRole {
-            role_arn: role.role_arn.clone(),
-            duration: role.duration_seconds.map(|count| Duration::from_secs(u64::from(count))),
-            external_id: text(&role.external_id),
-            policy: text(&role.policy),
-            policy_arns: role.policy_arns.clone(),
-            session_name: text(&role.session_name),
-            tags: role.tags.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
-        }),
-        max_retries: Some(access.max_retries),
-        ec2_endpoint: text(&access.custom_endpoint_ec2),
-        without_metadata_service: access.skip_metadata_api_check,
-        ..Access::default()
     }
 }
 
