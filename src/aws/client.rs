@@ -25,6 +25,7 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(60);
 /// Which account and region to work in. What is `None` comes from the SDK's usual chain
 /// (environment, profile, container or instance role, `AWS_ENDPOINT_URL`).
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Access {
     /// The region.
     pub region: Option<String>,

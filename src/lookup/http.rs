@@ -100,10 +100,13 @@ pub(super) async fn answer(client: &reqwest::Client, request: Request) -> Result
     if let Some(body) = body {
         sent = sent.body(body);
     }
-    let fetched = fetch::fetch(sent).await?;
+    let shown = shown(&url);
+    let fetched = fetch::fetch(sent).await.map_err(|refusal| {
+        Refusal { message: format!("{shown} cannot be read: {}", refusal.message), ..refusal }
+    })?;
     if !fetched.status.is_success() {
         let status = fetch::status(fetched.status);
-        return Err(Refusal::new(format!("the server answers {status}")));
+        return Err(Refusal::new(format!("{shown} answers {status}")));
     }
     let text = String::from_utf8(fetched.body).map_err(|_| {
         Refusal::new("the answer is not UTF-8").hint("only text can be a value in a template")
@@ -122,6 +125,16 @@ pub(super) async fn answer(client: &reqwest::Client, request: Request) -> Result
         ("request_headers".to_owned(), headers.clone()),
         ("response_headers".to_owned(), headers),
     ]))))
+}
+
+/// A URL without its password, and without its query, which often is one.
+fn shown(url: &str) -> String {
+    let Ok(mut url) = reqwest::Url::parse(url) else { return url.to_owned() };
+    url.set_query(None);
+    url.set_fragment(None);
+    // Fails only for URLs that cannot have one.
+    let _ = url.set_username("").and_then(|()| url.set_password(None));
+    url.to_string()
 }
 
 /// The spelling that templates written for Packer expect: `Content-Type`.

@@ -1,7 +1,7 @@
 //! Data sources: declared like every component, read by whoever the caller names
 //! (`packer-core.md` section 4.17, `packer-amazon.md` section 3.5).
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
 use serde_json::{Value as Json, json};
@@ -11,6 +11,7 @@ use crate::value::{Kind, Marks, Value, convert};
 
 use super::declaration::Labelled;
 use super::dynamic;
+use super::evaluate::{Reference, references};
 use super::function::Of;
 use super::lookup::{Answer, Lookup, Lookups, Question};
 use super::schema::{Decoder, Facts, RawOptions, Resolve, Schema, UnknownField};
@@ -106,6 +107,8 @@ pub(super) struct Outcome {
     /// Its options as they are hashed where the value is not known, and what stands for a secret
     /// that is.
     pub(super) origin: String,
+    /// What the options refer to whose values are not in that.
+    pub(super) references: Vec<Reference>,
 }
 
 /// Checks a data source and reads it as far as `lookups` has an answer. `None` after an error.
@@ -121,7 +124,8 @@ pub(super) fn read(
         return None;
     };
     refuse_dynamic(&data.body, found)?;
-    let watched = Watched { resolve, marks: Cell::new(Marks::NONE) };
+    let watched =
+        Watched { resolve, marks: Cell::new(Marks::NONE), references: RefCell::default() };
     let mut own = Diagnostics::new();
     let mut reader =
         DataReader { data, resolve: &watched, found: &mut own, facts: Facts::default() };
@@ -165,7 +169,7 @@ pub(super) fn read(
         Some(outputs) => known(kind, outputs, seen, &facts),
         None => unknown(kind, seen),
     };
-    Some(Outcome { value, origin })
+    Some(Outcome { value, origin, references: watched.references.into_inner() })
 }
 
 fn attributes(value: &Value) -> BTreeMap<String, Value> {
@@ -247,16 +251,22 @@ fn refuse_dynamic(body: &Body, found: &mut Diagnostics) -> Option<()> {
     places.is_empty().then_some(())
 }
 
-/// Remembers the marks of everything that was evaluated.
+/// Remembers the marks of everything that was evaluated, and what those refer to that are hashed as
+/// they are written.
 struct Watched<'a> {
     resolve: &'a dyn Resolve,
     marks: Cell<Marks>,
+    references: RefCell<Vec<Reference>>,
 }
 
 impl Resolve for Watched<'_> {
     fn evaluate(&self, expression: &Expression) -> Result<Value, Diagnostics> {
         let value = self.resolve.evaluate(expression)?;
-        self.marks.set(self.marks.get() | value.all_marks());
+        let marks = value.all_marks();
+        self.marks.set(self.marks.get() | marks);
+        if marks.sensitive || !value.is_known() {
+            self.references.borrow_mut().extend(references(expression));
+        }
         Ok(value)
     }
 

@@ -111,21 +111,19 @@ pub(super) fn values(
             .with("data", graph.data(vertex, &values));
         let evaluated = vertex.node.evaluate(&scope, reader, &mut values, found);
         let asked = reader.lookups.take();
-        let Some(text) = evaluated else {
+        let Some(origin) = evaluated else {
             failed.insert(at);
             continue;
         };
         let title = vertex.node.title();
-        let references = vertex.node.references();
         let depends = |one: &usize| {
             let needed = graph.vertices.get(*one).map(|vertex| vertex.node.title());
             needed.is_some_and(|needed| values.origins.contains_key(&needed))
         };
         if asked.any || vertex.needs.iter().any(depends) {
-            let origin = Origin { text, references: references.clone() };
             values.origins.insert(title.clone(), origin);
         }
-        values.waiting.references.insert(title.clone(), references);
+        values.waiting.references.insert(title.clone(), vertex.node.references());
         values.waiting.pending.insert(title, asked.pending);
     }
     reader.lookups.put_back(outside);
@@ -177,20 +175,21 @@ impl Node<'_> {
         }
     }
 
-    /// Adds its value and says how that comes about, without layout; `None` after an error.
+    /// Adds its value and says how that comes about; `None` after an error.
     fn evaluate(
         self,
         scope: &Scope<'_>,
         reader: &Reader<'_>,
         values: &mut Values,
         found: &mut Diagnostics,
-    ) -> Option<String> {
+    ) -> Option<Origin> {
         match self {
             Node::Local(local) => {
                 let value = found.take(evaluate(&local.expression, scope))?;
                 let marks = if local.sensitive { Marks::SENSITIVE } else { Marks::NONE };
                 values.locals.insert(local.name.text.clone(), mark_leaves(value, marks));
-                Some(own_text(&local.expression, reader.lookups))
+                let text = own_text(&local.expression, reader.lookups);
+                Some(Origin { text, references: references(&local.expression) })
             }
             Node::Data(data) => {
                 let resolve = OfData { scope, texts: reader.texts };
@@ -198,7 +197,7 @@ impl Node<'_> {
                     data_source::read(data, reader.kinds, &resolve, reader.lookups, found)?;
                 let of_kind = values.data.entry(data.kind.text.clone()).or_default();
                 of_kind.insert(data.name.text.clone(), outcome.value);
-                Some(outcome.origin)
+                Some(Origin { text: outcome.origin, references: outcome.references })
             }
         }
     }

@@ -292,7 +292,6 @@ textencodebase64("hé", "US-ASCII")  => error: `textencodebase64`: a character o
 textencodebase64("hé", "EBCDIC")  => error: `textencodebase64`: the encoding "EBCDIC" is not supported yet
 urlencode("a b&c/d é~*'()!")  => "a+b%26c%2Fd+%C3%A9~%2A%27%28%29%21"
 yamldecode("a: 1")  => error: `yamldecode` is not supported yet
-vault("a", "b")  => error: `vault` is not supported yet
 "#,
     );
     let packed = printed("base64gzip(\"hi\")");
