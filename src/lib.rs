@@ -25,6 +25,7 @@ pub mod provision;
 pub mod publish;
 
 pub mod aws;
+pub mod lookup;
 
 pub mod build;
 

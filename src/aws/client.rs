@@ -8,6 +8,7 @@ use aws_config::sts::AssumeRoleProvider;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, ConfigLoader, Region, SdkConfig};
 use aws_credential_types::Credentials;
+use serde::{Deserialize, Serialize};
 
 use super::AwsError;
 use super::time::{milliseconds, seconds};
@@ -23,7 +24,8 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Which account and region to work in. What is `None` comes from the SDK's usual chain
 /// (environment, profile, container or instance role, `AWS_ENDPOINT_URL`).
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Access {
     /// The region.
     pub region: Option<String>,
@@ -45,11 +47,12 @@ pub struct Access {
     pub endpoint: Option<Endpoint>,
     /// An HTTP client that is no network.
     #[cfg(test)]
+    #[serde(skip)]
     pub(crate) http: Option<aws_smithy_runtime_api::client::http::SharedHttpClient>,
 }
 
 /// Keys given outright.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct StaticCredentials {
     /// Access key id.
     pub access_key: String,
@@ -66,14 +69,14 @@ impl std::fmt::Debug for StaticCredentials {
 }
 
 /// An endpoint for all services.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Endpoint {
     /// Its URL.
     pub url: String,
 }
 
 /// A role to assume.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct AssumeRole {
     /// The role's ARN.
     pub role_arn: String,
@@ -95,6 +98,7 @@ pub struct AssumeRole {
 #[derive(Clone, Debug)]
 pub struct Client {
     pub(super) ec2: aws_sdk_ec2::Client,
+    pub(super) secrets: aws_sdk_secretsmanager::Client,
     pub(super) ssm: aws_sdk_ssm::Client,
     pub(super) sts: aws_sdk_sts::Client,
     region: String,
@@ -129,6 +133,7 @@ impl Client {
             access.ec2_endpoint.clone().or_else(|| config.endpoint_url().map(ToOwned::to_owned));
         Ok(Self {
             ec2: aws_sdk_ec2::Client::from_conf(ec2.build()),
+            secrets: aws_sdk_secretsmanager::Client::new(&config),
             ssm: aws_sdk_ssm::Client::new(&config),
             sts: aws_sdk_sts::Client::new(&config),
             region,

@@ -98,7 +98,13 @@ impl AwsError {
     pub fn is_not_found(&self) -> bool {
         self.code.as_deref().is_some_and(|code| {
             code.ends_with(".NotFound")
-                || matches!(code, "InvalidAMIID.Unavailable" | "ParameterNotFound")
+                || matches!(
+                    code,
+                    "InvalidAMIID.Unavailable"
+                        | "ParameterNotFound"
+                        | "ParameterVersionNotFound"
+                        | "ResourceNotFoundException"
+                )
         })
     }
 

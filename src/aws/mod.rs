@@ -5,10 +5,12 @@
 //! where, and what to do about it; [`retry`] holds the table of errors that are only
 //! eventual consistency, [`wait`] waits for states.
 
+mod access;
 mod client;
 mod error;
 mod identity;
 mod image;
+mod image_search;
 mod instance;
 mod key_pair;
 mod network;
@@ -16,6 +18,7 @@ mod options;
 mod parameter;
 mod query;
 pub mod retry;
+mod secret_value;
 mod security_group;
 mod snapshot;
 mod tag;
@@ -23,14 +26,18 @@ pub(crate) mod time;
 mod volume;
 pub mod wait;
 
+pub use access::OwnCloud;
 pub use client::{Access, AssumeRole, Client, Endpoint, StaticCredentials};
 pub use error::{AwsError, AwsErrorKind, AwsFailure};
 pub use identity::CallerIdentity;
 pub use image::{CreateImage, Image, ImagePermission, ImageQuery};
+pub use image_search::{NameValue, NoImage, SourceFilterOptions, filters};
 pub use instance::{Credits, Instance, MetadataOptions, NetworkInterface, Placement, RunInstance};
 pub use network::{Subnet, Vpc};
 pub use options::{AccessOptions, AssumeRoleOptions, PollingOptions, VaultOptions, is_region};
+pub use parameter::Parameter;
 pub use query::{BlockDevice, Filter};
+pub use secret_value::{SecretQuery, SecretValue};
 pub use security_group::{Ingress, SecurityGroup};
 pub use snapshot::Snapshot;
 pub use tag::Tags;

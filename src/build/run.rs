@@ -11,7 +11,7 @@ use futures::FutureExt as _;
 use serde_json::json;
 use tokio::sync::{Semaphore, watch};
 
-use crate::aws::{Access, Endpoint, StaticCredentials};
+use crate::aws::OwnCloud;
 use crate::communicator::ssh::{self, Address, Authentication, FileTransfer, SshOptions};
 use crate::communicator::{self, Communicator};
 use crate::diagnostic::Diagnostics;
@@ -51,15 +51,6 @@ pub struct RunSettings {
     pub ledgers: PathBuf,
     /// A cloud of one's own, in place of the account that the template names.
     pub cloud: Option<OwnCloud>,
-}
-
-/// An endpoint that speaks EC2's protocol, with the key that it asks for.
-#[derive(Clone, Debug)]
-pub struct OwnCloud {
-    /// Its URL.
-    pub url: String,
-    /// Access key id that it wants to see.
-    pub access_key: Secret,
 }
 
 /// Why a run did not begin. Nothing was made.
@@ -122,23 +113,10 @@ fn prepare(plan: &Plan, settings: &RunSettings) -> Result<amazon_ebs::Prepared, 
     let mut prepared = amazon_ebs::prepare(&plan.builder, &settings.directory)?;
     if let Some(cloud) = &settings.cloud {
         let access = &mut prepared.build.access;
-        *access = Access {
-            region: access.region.take().or_else(|| Some(OWN_REGION.to_owned())),
-            credentials: Some(StaticCredentials {
-                access_key: cloud.access_key.reveal().to_owned(),
-                secret_key: "unused".to_owned(),
-                token: None,
-            }),
-            endpoint: Some(Endpoint { url: cloud.url.clone() }),
-            without_metadata_service: true,
-            ..Access::default()
-        };
+        *access = std::mem::take(access).in_own(cloud);
     }
     Ok(prepared)
 }
-
-/// Where a template builds in a cloud of one's own when it does not say.
-const OWN_REGION: &str = "us-east-1";
 
 fn context(
     plan: &Plan,

@@ -85,6 +85,9 @@ pub(super) struct ValidateArguments {
     /// Only parse the template; evaluate nothing.
     #[arg(long)]
     pub(super) syntax_only: bool,
+    /// Look up what data sources and secrets are; this touches the network.
+    #[arg(long)]
+    pub(super) evaluate_datasources: bool,
     /// Say nothing of values for variables that are not declared.
     #[arg(long)]
     pub(super) no_warn_undeclared_var: bool,

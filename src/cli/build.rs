@@ -2,43 +2,60 @@
 
 use std::path::PathBuf;
 
-use crate::build::{self, BuildOutcome, Cancel, OnError, OwnCloud, RunError, RunSettings, Signal};
+use crate::aws::OwnCloud;
+use crate::build::{self, BuildOutcome, Cancel, OnError, RunError, RunSettings, Signal};
+use crate::diagnostic::Diagnostics;
 use crate::event::channel;
+use crate::lookup::Round;
 use crate::plan::Plan;
 use crate::render::{Console, MachineReadable, Mask, Settings};
+use crate::template::lookup::Answers;
 use crate::template::schema::Secret;
 
 use super::Exit;
 use super::arguments::{self, BuildArguments};
-use super::inputs::{Prepared, prepare};
+use super::inputs::{Inputs, Prepared};
 use super::outcome::{complain, is_terminal, report};
 use super::signals::Signals;
 use super::{outcome, sandbox};
 
 /// Builds the images of a template.
 pub(super) fn run(arguments: &BuildArguments, mask: &Mask) -> Exit {
-    let prepared = match prepare(&arguments.template, mask, arguments.warn_on_undeclared_var) {
-        Ok(prepared) => prepared,
-        Err(found) => {
-            report(&found, mask);
-            return Exit::Failed;
-        }
+    let inputs = match Inputs::read(&arguments.template, arguments.warn_on_undeclared_var, mask) {
+        Ok(inputs) => inputs,
+        Err(found) => return refused(&found, mask),
     };
-    report(&prepared.warnings, mask);
-    let mut refused = prepared.environment.unread("nothing can be built");
-    refused.extend(prepared.unsupported());
-    if refused.has_errors() {
-        report(&refused, mask);
-        return Exit::Failed;
+    // What is wrong without anybody being asked is said before anybody is.
+    let first = inputs.evaluate(&Answers::default(), mask);
+    match &first.result {
+        Err(found) if first.pending.is_empty() => return refused(found, mask),
+        Err(_) => {}
+        Ok(prepared) => {
+            let unsupported = prepared.unsupported();
+            if unsupported.has_errors() {
+                report(&prepared.warnings, mask);
+                return refused(&unsupported, mask);
+            }
+        }
     }
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => return sandbox::failed(&error),
     };
-    runtime.block_on(build(arguments, &prepared, mask))
+    runtime.block_on(build(arguments, &inputs, first, mask))
 }
 
-async fn build(arguments: &BuildArguments, prepared: &Prepared, mask: &Mask) -> Exit {
+fn refused(found: &Diagnostics, mask: &Mask) -> Exit {
+    report(found, mask);
+    Exit::Failed
+}
+
+async fn build(
+    arguments: &BuildArguments,
+    inputs: &Inputs,
+    first: Round<Prepared>,
+    mask: &Mask,
+) -> Exit {
     let Some(ledgers) = build::ledger::default_directory() else {
         complain("error: there is no place for ledgers: set HOME or XDG_STATE_HOME");
         return Exit::Failed;
@@ -50,7 +67,7 @@ async fn build(arguments: &BuildArguments, prepared: &Prepared, mask: &Mask) -> 
     };
     if !arguments.sandbox {
         let settings = settings(arguments, ledgers, None);
-        return run_plans(arguments, &prepared.plans, &settings, signals, mask).await;
+        return look_up_and_build(arguments, inputs, first, &settings, signals, mask).await;
     }
     // Other users of this machine can reach the port too, and may not run commands as this one.
     let access_key = uuid::Uuid::new_v4().simple().to_string();
@@ -62,9 +79,42 @@ async fn build(arguments: &BuildArguments, prepared: &Prepared, mask: &Mask) -> 
     };
     let own = OwnCloud { url: cloud.endpoint_url(), access_key: Secret::new(access_key) };
     let settings = settings(arguments, ledgers, Some(own));
-    let exit = run_plans(arguments, &prepared.plans, &settings, signals, mask).await;
+    let exit = look_up_and_build(arguments, inputs, first, &settings, signals, mask).await;
     cloud.stop().await;
     exit
+}
+
+/// Looks up what the template asks for, then builds.
+async fn look_up_and_build(
+    arguments: &BuildArguments,
+    inputs: &Inputs,
+    first: Round<Prepared>,
+    settings: &RunSettings,
+    mut signals: Signals,
+    mask: &Mask,
+) -> Exit {
+    let settled = tokio::select! {
+        settled = inputs.settle(first, settings.cloud.clone(), mask) => settled,
+        // Nothing was made yet.
+        signal = signals.next() => return interrupted(signal),
+    };
+    let prepared = match settled {
+        Ok(prepared) => prepared,
+        Err(found) => return refused(&found, mask),
+    };
+    report(&prepared.warnings, mask);
+    let unsupported = prepared.unsupported();
+    if unsupported.has_errors() {
+        return refused(&unsupported, mask);
+    }
+    run_plans(arguments, &prepared.plans, settings, signals, mask).await
+}
+
+fn interrupted(signal: Signal) -> Exit {
+    match signal {
+        Signal::Interrupt => Exit::Interrupted,
+        Signal::Terminate => Exit::Terminated,
+    }
 }
 
 fn settings(arguments: &BuildArguments, ledgers: PathBuf, cloud: Option<OwnCloud>) -> RunSettings {
@@ -112,10 +162,7 @@ async fn run_plans(
     }
     match outcomes {
         Ok(outcomes) => exit_of(&outcomes, came),
-        Err(RunError::Template(found)) => {
-            report(&found, mask);
-            Exit::Failed
-        }
+        Err(RunError::Template(found)) => refused(&found, mask),
         Err(error) => sandbox::failed(&error),
     }
 }
@@ -128,8 +175,7 @@ fn exit_of(outcomes: &[BuildOutcome], came: Option<Signal>) -> Exit {
         return Exit::Done;
     }
     match came {
-        Some(Signal::Interrupt) => Exit::Interrupted,
-        Some(Signal::Terminate) => Exit::Terminated,
+        Some(signal) => interrupted(signal),
         None => Exit::Failed,
     }
 }

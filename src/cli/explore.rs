@@ -62,8 +62,6 @@ fn evaluated(
             span: variable.header.clone(),
         });
     }
-    // Nothing is looked up here.
-    template.data.clear();
     Environment::as_far_as_possible(&template, inputs, run)
 }
 

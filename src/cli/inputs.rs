@@ -2,23 +2,26 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use crate::aws::OwnCloud;
 use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::lookup::{DATA_SOURCES, Resolver, Round, Surroundings, settle};
+use crate::plan::identity::template_hash;
 use crate::plan::{self, Kinds, Plan, Selection};
 use crate::render::Mask;
+use crate::template::lookup::{Answers, Lookup};
 use crate::template::schema::Schema;
 use crate::template::upgrade::Role;
-use crate::template::{self, Environment, Run, VariableInputs};
+use crate::template::{self, Environment, Loaded, Run, VariableInputs};
 
 use super::arguments::{TemplateArguments, ValueArguments};
 
 /// Prefix of environment variables that set template variables.
 const VARIABLE_PREFIX: &str = "PKR_VAR_";
 
-/// A template with everything that could be known about it on this machine.
+/// A template with everything that could be known about it.
 pub(super) struct Prepared {
-    pub(super) environment: Arc<Environment>,
     pub(super) plans: Vec<Plan>,
     pub(super) warnings: Diagnostics,
 }
@@ -30,33 +33,127 @@ impl Prepared {
     }
 }
 
-/// Loads, evaluates and plans. All secrets are in `mask` before anything can be told of them, also
-/// where this fails.
-pub(super) fn prepare(
-    arguments: &TemplateArguments,
-    mask: &Mask,
-    warn_of_undeclared: bool,
-) -> Result<Prepared, Diagnostics> {
-    let directory = working_directory()?;
-    let selection = Selection::new(&arguments.only, &arguments.except)
-        .map_err(|message| Diagnostic::error("wrong-pattern", message))?;
-    let loaded = template::load(&arguments.template)?;
-    let mut warnings = loaded.warnings;
-    let (mut inputs, run) = process_inputs(&loaded.variable_files, &arguments.values, &directory);
-    inputs.warn_of_undeclared = warn_of_undeclared;
-    mask.add(template::given_secrets(&loaded.template, &inputs));
-    let (environment, found) = Environment::as_far_as_possible(&loaded.template, &inputs, run);
-    mask.add(environment.secrets());
-    if found.has_errors() {
-        return Err(found);
+/// A template that was read, with all that evaluating it takes. Evaluations see one moment and one
+/// source of random values, however many there are.
+pub(super) struct Inputs {
+    loaded: Loaded,
+    directory: PathBuf,
+    selection: Selection,
+    variables: VariableInputs,
+    environment: BTreeMap<String, String>,
+    now: jiff::Timestamp,
+}
+
+impl Inputs {
+    /// Reads the files that the arguments name.
+    ///
+    /// # Errors
+    /// What is wrong with them before evaluation.
+    pub(super) fn read(
+        arguments: &TemplateArguments,
+        warn_of_undeclared: bool,
+        mask: &Mask,
+    ) -> Result<Self, Diagnostics> {
+        let directory = working_directory()?;
+        let selection = Selection::new(&arguments.only, &arguments.except)
+            .map_err(|message| Diagnostic::error("wrong-pattern", message))?;
+        let loaded = template::load(&arguments.template)?;
+        let (mut variables, run) =
+            process_inputs(&loaded.variable_files, &arguments.values, &directory);
+        variables.warn_of_undeclared = warn_of_undeclared;
+        // Before anything can be told of them, also where evaluation fails.
+        mask.add(template::given_secrets(&loaded.template, &variables));
+        let Run { environment, now, .. } = run;
+        Ok(Self { loaded, directory, selection, variables, environment, now })
     }
-    warnings.extend(found);
-    let plans =
-        plan::plan(&loaded.template, &environment, kinds(), &selection, &directory, &mut warnings)?;
-    for component in plans.iter().flat_map(Plan::all_components) {
-        mask.add(&component.secrets);
+
+    /// Evaluates and plans without touching the network. Secrets that are met go to `mask`.
+    pub(super) fn evaluate(&self, answers: &Answers, mask: &Mask) -> Round<Prepared> {
+        let mut warnings = self.loaded.warnings.clone();
+        let run = Run {
+            now: self.now,
+            directory: self.directory.clone(),
+            environment: self.environment.clone(),
+            random: seed,
+            data_sources: DATA_SOURCES,
+            answers: answers.clone(),
+        };
+        let template = &self.loaded.template;
+        let (environment, found) = Environment::as_far_as_possible(template, &self.variables, run);
+        mask.add(environment.secrets());
+        if found.has_errors() {
+            return Round { result: Err(found), pending: Vec::new() };
+        }
+        warnings.extend(found);
+        let result = self.plan(&environment, &mut warnings);
+        for component in result.iter().flatten().flat_map(Plan::all_components) {
+            mask.add(&component.secrets);
+        }
+        let pending = environment.pending();
+        Round { result: result.map(|plans| Prepared { plans, warnings }), pending }
     }
-    Ok(Prepared { environment, plans, warnings })
+
+    fn plan(
+        &self,
+        environment: &Arc<Environment>,
+        warnings: &mut Diagnostics,
+    ) -> Result<Vec<Plan>, Diagnostics> {
+        let (template, directory) = (&self.loaded.template, &self.directory);
+        plan::plan(template, environment, kinds(), &self.selection, directory, warnings)
+    }
+
+    /// Evaluates and plans with all that the template looks up, starting from what is known
+    /// without.
+    ///
+    /// # Errors
+    /// What is wrong with the template, and look-ups that failed, at their places.
+    pub(super) async fn settle(
+        &self,
+        first: Round<Prepared>,
+        cloud: Option<OwnCloud>,
+        mask: &Mask,
+    ) -> Result<Prepared, Diagnostics> {
+        // The recipe is hashed as it is before anything is looked up.
+        let known = if first.pending.is_empty() { Vec::new() } else { hashes(&first) };
+        let environment = self.environment.clone();
+        let resolver = Resolver::new(Surroundings { environment, cloud });
+        let mut first = Some(first);
+        let next = |answers: &Answers| first.take().unwrap_or_else(|| self.evaluate(answers, mask));
+        let mut prepared = settle(&resolver, next).await?;
+        let names = prepared.plans.iter().map(|plan| &plan.name);
+        if names.eq(known.iter().map(|(name, _)| name)) {
+            for (plan, (_, hash)) in prepared.plans.iter_mut().zip(known) {
+                plan.known_template_hash = Some(hash);
+            }
+        }
+        Ok(prepared)
+    }
+}
+
+/// The template hashes of all plans, with their names.
+fn hashes(round: &Round<Prepared>) -> Vec<(String, plan::Digest)> {
+    let plans = round.result.as_ref().map(|prepared| prepared.plans.as_slice());
+    let plans = plans.unwrap_or_default().iter();
+    plans.map(|plan| (plan.name.clone(), template_hash(plan))).collect()
+}
+
+/// What a command cannot say because something was not looked up: `what`, at each place.
+pub(super) fn not_looked_up(pending: &[Lookup], what: &str, help: Option<&str>) -> Diagnostics {
+    pending
+        .iter()
+        .map(|lookup| {
+            let summary = format!("`{}` was not looked up", lookup.asked_by);
+            Diagnostic::error("not-looked-up", summary)
+                .at(&lookup.span, format!("{what} without its value"))
+                .maybe_help(help.map(str::to_owned))
+        })
+        .collect()
+}
+
+/// One for all evaluations of this process: what they ask of others must not change.
+fn seed() -> [u8; 16] {
+    static SEED: OnceLock<[u8; 16]> = OnceLock::new();
+    *SEED.get_or_init(rand::random)
 }
 
 /// The components that bake has.
@@ -112,7 +209,9 @@ pub(super) fn process_inputs(
         now: jiff::Timestamp::now(),
         directory: directory.to_owned(),
         environment,
-        random: rand::random,
+        random: seed,
+        data_sources: DATA_SOURCES,
+        answers: Answers::default(),
     };
     (inputs, run)
 }

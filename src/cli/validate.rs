@@ -2,31 +2,62 @@
 
 use std::path::Path;
 
+use crate::diagnostic::Diagnostics;
+use crate::lookup::Round;
 use crate::render::Mask;
-use crate::template;
+use crate::template::{self, UNKNOWN_VALUE};
+use crate::template::lookup::Answers;
 
-use super::Exit;
 use super::arguments::ValidateArguments;
-use super::inputs::prepare;
+use super::inputs::{Inputs, Prepared, not_looked_up};
 use super::outcome::{print, report};
+use super::{Exit, sandbox};
 
-/// Checks a template and says what is wrong with it.
+/// Checks a template and says what is wrong with it. Touches the network only when it is asked to
+/// evaluate data sources.
 pub(super) fn run(arguments: &ValidateArguments, mask: &Mask) -> Exit {
     if arguments.syntax_only {
         return parse(&arguments.template.template, mask);
     }
-    match prepare(&arguments.template, mask, !arguments.no_warn_undeclared_var) {
+    let warn_of_undeclared = !arguments.no_warn_undeclared_var;
+    let inputs = match Inputs::read(&arguments.template, warn_of_undeclared, mask) {
+        Ok(inputs) => inputs,
+        Err(found) => return failed(&found, mask),
+    };
+    let first = inputs.evaluate(&Answers::default(), mask);
+    let checked = if arguments.evaluate_datasources {
+        let runtime = match tokio::runtime::Runtime::new() {
+            Ok(runtime) => runtime,
+            Err(error) => return sandbox::failed(&error),
+        };
+        runtime.block_on(inputs.settle(first, None, mask))
+    } else {
+        without_lookups(first)
+    };
+    match checked {
         Ok(prepared) => {
             report(&prepared.warnings, mask);
             report(&prepared.unsupported().as_warnings(), mask);
             print("The configuration is valid.\n");
             Exit::Done
         }
-        Err(found) => {
-            report(&found, mask);
-            Exit::Failed
-        }
+        Err(found) => failed(&found, mask),
     }
+}
+
+fn without_lookups(round: Round<Prepared>) -> Result<Prepared, Diagnostics> {
+    round.result.map_err(|mut found| {
+        if found.iter().any(|one| one.code == UNKNOWN_VALUE) {
+            let help = Some("`bake validate -evaluate-datasources` looks it up");
+            found.extend(not_looked_up(&round.pending, "what is built cannot be known", help));
+        }
+        found
+    })
+}
+
+fn failed(found: &Diagnostics, mask: &Mask) -> Exit {
+    report(found, mask);
+    Exit::Failed
 }
 
 /// Parses a template and evaluates nothing.
@@ -37,9 +68,6 @@ fn parse(template: &Path, mask: &Mask) -> Exit {
             print("Syntax-only check passed. Everything looks okay.\n");
             Exit::Done
         }
-        Err(found) => {
-            report(&found, mask);
-            Exit::Failed
-        }
+        Err(found) => failed(&found, mask),
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
-use super::{Component, ComponentKind, Planner, Tree};
+use super::{Component, ComponentKind, Digest, Planner, Tree};
 use crate::diagnostic::{Diagnostics, Span};
 
 /// A component with all its inputs named.
@@ -93,6 +93,9 @@ pub struct Plan {
     pub error_cleanup: Option<StepPlan>,
     /// Chains of post-processors; each chain starts from the builder's artifact.
     pub post_processors: Vec<Vec<PostProcessorPlan>>,
+    /// The template hash, where look-ups have filled in values since: it is about the recipe as it
+    /// was before. Without look-ups it follows from the components.
+    pub known_template_hash: Option<Digest>,
 }
 
 impl Plan {

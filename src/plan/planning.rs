@@ -299,7 +299,8 @@ impl<'a> Planning<'a> {
             false,
             &mut self.found,
         )
-        .map_or_else(|| name.text.clone(), |(text, _)| text)
+        .and_then(|text| text.as_str().map(str::to_owned))
+        .unwrap_or_else(|| name.text.clone())
     }
 
     /// The source that `TYPE.NAME` or `source.TYPE.NAME` refers to.
@@ -387,6 +388,7 @@ impl<'a> Planning<'a> {
             steps,
             error_cleanup,
             post_processors,
+            known_template_hash: None,
         })
     }
 

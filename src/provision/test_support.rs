@@ -55,6 +55,8 @@ pub(super) fn plan_steps(directory: &Path, provisioners: &str) -> Result<Plan, S
             directory: directory.to_owned(),
             environment: BTreeMap::new(),
             random: || [7; 16],
+            data_sources: crate::lookup::DATA_SOURCES,
+            answers: crate::template::lookup::Answers::default(),
         };
         let inputs = VariableInputs::default();
         let environment = Environment::new(&loaded.template, &inputs, run, &mut warnings)?;

@@ -1,13 +1,14 @@
 //! Evaluates the components of one build: the environment with `source` and `build`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, Diagnostics, Source, Span};
-use crate::value::{Kind, Marks, Type, Value, json_text};
+use crate::value::{Marks, Type, Value};
 
-use super::environment::{Environment, entropy};
-use super::evaluate::{Scope, canonical, evaluate, references, with_values};
+use super::environment::Environment;
+use super::evaluate::{Scope, evaluate, with_values};
+use super::origin;
 use super::schema::{BuildData, Evaluate, Resolve, UnknownField};
 use super::syntax::{Dialect, Expression, parse_expression};
 use super::text::Texts;
@@ -65,7 +66,7 @@ impl Resolve for BuildScope {
         at: &Span,
         deferred: bool,
         diagnostics: &mut Diagnostics,
-    ) -> Option<(String, Marks)> {
+    ) -> Option<Value> {
         Resolver { scope: self, data: None }.render(text, at, deferred, diagnostics)
     }
 
@@ -91,6 +92,9 @@ struct Resolver<'a> {
 impl Resolver<'_> {
     fn scope(&self) -> Scope<'static> {
         let mut scope = self.scope.environment.scope();
+        if self.data.is_some() {
+            scope = scope.without_lookups();
+        }
         let Some(names) = &self.scope.source else { return scope };
         let text = |text: &str| Value::string(text);
         scope.set(
@@ -114,18 +118,10 @@ impl Resolver<'_> {
 
     fn with_texts<T>(&self, use_texts: impl FnOnce(&Texts<'_>) -> T) -> T {
         let environment = &self.scope.environment;
-        let entropy = || entropy(environment.random);
+        let entropy = || environment.entropy();
         let names = self.scope.source.as_ref();
-        use_texts(&Texts {
-            dialect: environment.dialect,
-            moment: environment.moment,
-            entropy: &entropy,
-            working_directory: &environment.working_directory,
-            template_directory: &environment.template_directory,
-            build: names.map(|names| (names.source.as_str(), names.kind.as_str())),
-            user: &environment.user,
-            data: self.data,
-        })
+        let build = names.map(|names| (names.source.as_str(), names.kind.as_str()));
+        use_texts(&environment.go_texts(&entropy, build, self.data))
     }
 }
 
@@ -159,6 +155,7 @@ const BUILD_KEYS: &[&str] = &[
 
 impl Resolve for Resolver<'_> {
     fn evaluate(&self, expression: &Expression) -> Result<Value, Diagnostics> {
+        self.scope.environment.uses(expression);
         evaluate(expression, &self.scope())
     }
 
@@ -172,7 +169,7 @@ impl Resolve for Resolver<'_> {
         at: &Span,
         deferred: bool,
         diagnostics: &mut Diagnostics,
-    ) -> Option<(String, Marks)> {
+    ) -> Option<Value> {
         self.with_texts(|texts| texts.render(text, at, deferred, diagnostics))
     }
 
@@ -194,31 +191,7 @@ impl Resolve for Resolver<'_> {
             Dialect::Hcl | Dialect::HclJson => None,
         };
         let expression = upgraded.as_ref().unwrap_or(expression);
-        let mut text = canonical(expression);
-        let names: BTreeSet<_> = references(expression)
-            .into_iter()
-            .filter_map(|reference| {
-                let length = match reference.root.as_str() {
-                    "var" | "local" => 1,
-                    "data" => 2,
-                    _ => return None,
-                };
-                let path = reference.path.get(..length)?.to_vec();
-                Some((reference.root, path))
-            })
-            .collect();
-        for (root, path) in names {
-            let Some(root_value) = environment.roots.get(&root) else { continue };
-            let value = path.iter().try_fold(root_value, |value, name| match &value.kind {
-                Kind::Object(all) => all.get(name),
-                _ => None,
-            });
-            if let Some(value) = value.filter(|value| !value.all_marks().sensitive)
-                && let Some(json) = json_text(value)
-            {
-                text += &format!("\n{root}.{}={json}", path.join("."));
-            }
-        }
-        text
+        let lookups = &environment.context().lookups;
+        origin::text_of(expression, &environment.roots, &environment.origins, lookups)
     }
 }

@@ -1,234 +1,301 @@
-//! Data sources: what each type takes and gives (`packer-core.md` section 4.17, `packer-amazon.md`
-//! section 3.5).
-//!
-//! Only `null` is read here. What the others give is not known before something outside of this
-//! machine is asked, so their values have a type but are unknown.
+//! Data sources: declared like every component, read by whoever the caller names
+//! (`packer-core.md` section 4.17, `packer-amazon.md` section 3.5).
 
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
+use serde_json::{Value as Json, json};
+
 use crate::diagnostic::{Diagnostic, Diagnostics, Span, did_you_mean};
-use crate::value::{Marks, Type, Value, convert};
+use crate::value::{Kind, Marks, Type, Value, convert};
 
 use super::declaration::Labelled;
-use super::syntax::{Body, Expression, Name};
+use super::dynamic;
+use super::evaluate::{Reference, references};
+use super::function::Of;
+use super::lookup::{Answer, Lookup, Lookups, Question};
+use super::schema::{Decoder, Facts, RawOptions, Resolve, Schema, UnknownField};
+use super::syntax::{Body, Dialect, Expression};
 
 /// A type of data source.
-struct DataKind {
-    name: &'static str,
-    /// Options that must be given.
-    required: &'static [&'static str],
-    /// Options that may be given.
-    optional: &'static [&'static str],
-    /// Whether it also takes the options by which AWS is reached.
-    access: bool,
-    /// What it gives: name, and whether that is a map of strings rather than a string.
-    outputs: &'static [(&'static str, bool)],
+#[derive(Clone, Copy)]
+pub struct DataSourceKind {
+    /// The name in templates.
+    pub name: &'static str,
+    /// Its options.
+    pub schema: fn() -> &'static Schema,
+    /// What it gives.
+    pub outputs: &'static [Output],
     /// Whether what it gives is secret.
-    sensitive: bool,
+    pub sensitive: bool,
+    /// Reads the options and says what is to be asked; `None` after errors. Touches nothing.
+    pub read: fn(&mut DataReader<'_>) -> Option<Reading>,
+    /// What a template that uses it is warned of.
+    pub warning: Option<&'static str>,
 }
 
-const KINDS: &[DataKind] = &[
-    DataKind {
-        name: NULL,
-        required: &["input"],
-        optional: &[],
-        access: false,
-        outputs: &[("output", false)],
-        sensitive: false,
-    },
-    DataKind {
-        name: "http",
-        required: &["url"],
-        optional: &["method", "request_headers", "request_body"],
-        access: false,
-        outputs: &[("url", false), ("body", false), ("request_headers", true)],
-        sensitive: false,
-    },
-    DataKind {
-        name: "amazon-ami",
-        required: &["owners"],
-        optional: &["filters", "filter", "most_recent", "include_deprecated"],
-        access: true,
-        outputs: &[
-            ("id", false),
-            ("name", false),
-            ("creation_date", false),
-            ("owner", false),
-            ("owner_name", false),
-            ("tags", true),
-        ],
-        sensitive: false,
-    },
-    DataKind {
-        name: "amazon-parameterstore",
-        required: &["name"],
-        optional: &["with_decryption"],
-        access: true,
-        outputs: &[("value", false), ("version", false), ("arn", false)],
-        sensitive: true,
-    },
-    DataKind {
-        name: "amazon-secretsmanager",
-        required: &["name"],
-        optional: &["key", "version_id", "version_stage"],
-        access: true,
-        outputs: &[
-            ("value", false),
-            ("secret_string", false),
-            ("secret_binary", false),
-            ("version_id", false),
-        ],
-        sensitive: true,
-    },
-];
+/// One attribute of what a data source gives.
+#[derive(Clone, Copy, Debug)]
+pub struct Output {
+    /// Its name.
+    pub name: &'static str,
+    /// Its type.
+    pub of: Of,
+}
 
-/// The one that gives what it is given.
-const NULL: &str = "null";
+impl Output {
+    /// A text.
+    pub const fn text(name: &'static str) -> Self {
+        Self { name, of: Of::String }
+    }
 
-/// How AWS is reached.
-const ACCESS: &[&str] = &[
-    "access_key",
-    "secret_key",
-    "token",
-    "region",
-    "profile",
-    "shared_credentials_file",
-    "assume_role",
-    "vault_aws_engine",
-    "mfa_code",
-    "custom_endpoint_ec2",
-    "max_retries",
-    "insecure_skip_tls_verify",
-    "skip_metadata_api_check",
-    "skip_credential_validation",
-    "decode_authorization_messages",
-    "aws_polling",
-];
+    /// Texts by name.
+    pub const fn texts(name: &'static str) -> Self {
+        Self { name, of: Of::Map(&Of::String) }
+    }
+}
 
-/// What a data source gives.
+/// What follows from a data source's options.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Reading {
+    /// The outputs, without asking anybody.
+    Known(BTreeMap<String, Value>),
+    /// A request to ask.
+    Ask(Json),
+}
+
+/// Reads the options of one data source.
+pub struct DataReader<'a> {
+    data: &'a Labelled,
+    resolve: &'a dyn Resolve,
+    found: &'a mut Diagnostics,
+    facts: Facts,
+}
+
+impl DataReader<'_> {
+    /// Reads the options as far as they are known; `None` after errors, which are already reported.
+    pub fn decode<T>(
+        &mut self,
+        schema: &Schema,
+        read: impl FnOnce(&RawOptions<'_>, &mut Decoder<'_>) -> Option<T>,
+    ) -> Option<T> {
+        let (body, header) = (&self.data.body, &self.data.header);
+        let decoded =
+            Decoder::decode(self.resolve, body, header, schema, read, &mut *self.found)?;
+        self.facts = decoded.facts;
+        Some(decoded.options)
+    }
+
+    /// Reports something about an option: at its place when it is given, else at the block. Says
+    /// nothing of an option that is not known yet.
+    pub fn error(&mut self, option: &str, diagnostic: Diagnostic) {
+        if !self.facts.late.contains(option) {
+            self.found.push(self.facts.at(option, &self.data.header, diagnostic));
+        }
+    }
+
+    /// Whether the template gives an option.
+    pub fn is_given(&self, option: &str) -> bool {
+        self.facts.spans.contains_key(option)
+    }
+}
+
+/// A data source that was read.
 pub(super) struct Outcome {
-    /// An object.
+    /// An object, with unknown attributes when there is no answer yet.
     pub(super) value: Value,
-    /// Whether it was read; else its attributes are unknown.
-    pub(super) is_read: bool,
+    /// Its options as they are hashed where the value is not known, and what stands for a secret
+    /// that is.
+    pub(super) origin: String,
+    /// What the options refer to whose values are not in that.
+    pub(super) references: Vec<Reference>,
 }
 
-/// Checks a data source and reads it when that needs nothing but the template. `None` after an
-/// error.
+/// Checks a data source and reads it as far as `lookups` has an answer. `None` after an error.
 pub(super) fn read(
     data: &Labelled,
-    evaluate: &dyn Fn(&Expression) -> Result<Value, Diagnostics>,
+    kinds: &[DataSourceKind],
+    resolve: &dyn Resolve,
+    lookups: &Lookups,
     found: &mut Diagnostics,
 ) -> Option<Outcome> {
-    let Some(kind) = KINDS.iter().find(|kind| kind.name == data.kind.text) else {
-        let names = KINDS.iter().map(|kind| kind.name);
-        let known: Vec<_> = names.clone().collect();
-        let mut finding = Diagnostic::error(
-            "unknown-component",
-            format!("there is no data source `{}`", data.kind.text),
-        )
-        .at(&data.kind.span, "not known to bake");
-        let hint = did_you_mean(&data.kind.text, names);
-        if hint.is_none() {
-            finding = finding.note(format!("known: {}", known.join(", ")));
-        }
-        found.push(finding.maybe_help(hint));
+    let Some(kind) = kinds.iter().find(|kind| kind.name == data.kind.text) else {
+        found.push(unknown_kind(data, kinds));
         return None;
     };
+    refuse_dynamic(&data.body, found)?;
+    let watched =
+        Watched { resolve, marks: Cell::new(Marks::NONE), references: RefCell::default() };
     let mut own = Diagnostics::new();
-    let given = options(kind, data, evaluate, &mut own);
+    let mut reader =
+        DataReader { data, resolve: &watched, found: &mut own, facts: Facts::default() };
+    let reading = (kind.read)(&mut reader);
+    let facts = reader.facts;
     let failed = own.has_errors();
     found.extend(own);
-    if failed {
-        return None;
+    let reading = reading.filter(|_| !failed)?;
+    if let Some(warning) = kind.warning {
+        found.push(Diagnostic::warning("unsupported", warning).at(&data.header, ""));
     }
-    if kind.name == NULL {
-        let (value, span) = given.get("input")?;
-        let output = convert(value, &Type::String).map_err(|error| {
-            Diagnostic::error("wrong-type", format!("wrong type for `input`: {error}"))
-                .at(span, "string is expected")
-                .into()
-        });
-        let output = found.take(output)?;
-        let value = Value::object(BTreeMap::from([("output".to_owned(), output)]));
-        return Some(Outcome { value, is_read: true });
+    let options: BTreeMap<_, _> = facts.hashed.iter().collect();
+    let mut origin = json!({ "type": kind.name, "options": options }).to_string();
+    let outputs = if facts.late.is_empty() {
+        match reading {
+            Reading::Known(outputs) => Some(outputs),
+            Reading::Ask(request) => {
+                let lookup = Lookup {
+                    question: Question::new(kind.name, &request),
+                    asked_by: format!("data.{}.{}", kind.name, data.name.text),
+                    span: data.header.clone(),
+                };
+                match lookups.ask(lookup.clone()) {
+                    Some(Answer::Found { value, identity }) => {
+                        origin.extend(identity.iter().flat_map(|one| ["\n@", one.as_str()]));
+                        Some(attributes(value))
+                    }
+                    Some(Answer::Refused(refusal)) => {
+                        found.push(refusal.diagnostic(&lookup.asked_by, &lookup.span));
+                        return None;
+                    }
+                    None => None,
+                }
+            }
+        }
+    } else {
+        None
+    };
+    let seen = watched.marks.get();
+    let value = match outputs {
+        Some(outputs) => known(kind, outputs, seen, &facts),
+        None => unknown(kind, seen),
+    };
+    Some(Outcome { value, origin, references: watched.references.into_inner() })
+}
+
+fn attributes(value: &Value) -> BTreeMap<String, Value> {
+    match &value.kind {
+        Kind::Object(all) | Kind::Map(_, all) => all.clone(),
+        _ => BTreeMap::new(),
     }
-    let marks = if kind.sensitive { Marks::SENSITIVE } else { Marks::NONE };
-    let outputs = kind.outputs.iter().map(|(name, is_map)| {
-        let of = if *is_map { Type::Map(Box::new(Type::String)) } else { Type::String };
-        ((*name).to_owned(), Value::unknown(of).marked(marks))
+}
+
+/// Outputs with the marks that they have by their kind, and of the options that went into them.
+fn known(
+    kind: &DataSourceKind,
+    mut outputs: BTreeMap<String, Value>,
+    seen: Marks,
+    facts: &Facts,
+) -> Value {
+    let attributes = kind.outputs.iter().map(|output| {
+        let of = output.of.to_type();
+        let value = outputs.remove(output.name).and_then(|value| convert(&value, &of).ok());
+        let value = value.unwrap_or_else(Value::null);
+        // A server may send back what it was asked with.
+        let sensitive = kind.sensitive
+            || facts.secrets.iter().any(|secret| !secret.is_empty() && holds(&value, secret));
+        let marks = Marks { sensitive, volatile: seen.volatile };
+        (output.name.to_owned(), value.marked(marks))
     });
-    Some(Outcome { value: Value::object(outputs.collect()), is_read: false })
+    Value::object(attributes.collect())
 }
 
-/// The values of the arguments; every argument and block is checked by name and evaluated.
-fn options(
-    kind: &DataKind,
-    data: &Labelled,
-    evaluate: &dyn Fn(&Expression) -> Result<Value, Diagnostics>,
-    found: &mut Diagnostics,
-) -> BTreeMap<String, (Value, Span)> {
-    let mut given = BTreeMap::new();
-    for attribute in &data.body.attributes {
-        is_known(kind, "option", &attribute.name, found);
-        let Some(value) = found.take(evaluate(&attribute.expression)) else { continue };
-        let place = (value, attribute.expression.span.clone());
-        if given.insert(attribute.name.text.clone(), place).is_some() {
-            found.push(
-                Diagnostic::error(
-                    "duplicate-option",
-                    format!("`{}` is given twice", attribute.name.text),
-                )
-                .at(&attribute.name.span, "again here"),
-            );
-        }
-    }
-    for block in &data.body.blocks {
-        if block.kind.text == super::dynamic::KEYWORD {
-            found.push(
-                Diagnostic::error("unknown-block", "a data source has no `dynamic` blocks")
-                    .at(&block.header, "write the blocks out"),
-            );
-            continue;
-        }
-        is_known(kind, "block", &block.kind, found);
-        evaluate_body(&block.body, evaluate, found);
-    }
-    for name in kind.required {
-        let absent = given.get(*name).is_none_or(|(value, _)| value.is_null());
-        let failed = found.has_errors();
-        if absent && !failed {
-            found.push(
-                Diagnostic::error("missing-option", format!("`{name}` is required"))
-                    .at(&data.header, format!("`{name}` is not given")),
-            );
-        }
-    }
-    given
+fn unknown(kind: &DataSourceKind, seen: Marks) -> Value {
+    let marks = Marks { sensitive: kind.sensitive, ..Marks::NONE } | seen;
+    let attributes = kind.outputs.iter().map(|output| {
+        (output.name.to_owned(), Value::unknown(output.of.to_type()).marked(marks))
+    });
+    Value::object(attributes.collect())
 }
 
-fn is_known(kind: &DataKind, what: &str, name: &Name, found: &mut Diagnostics) {
-    let access: &[&str] = if kind.access { ACCESS } else { &[] };
-    let mut known = kind.required.iter().chain(kind.optional).chain(access).copied();
-    if known.clone().any(|one| one == name.text) {
-        return;
+fn holds(value: &Value, secret: &str) -> bool {
+    match &value.kind {
+        Kind::String(text) => text.contains(secret),
+        Kind::List(_, all) | Kind::Set(_, all) | Kind::Tuple(all) => {
+            all.iter().any(|one| holds(one, secret))
+        }
+        Kind::Map(_, all) | Kind::Object(all) => {
+            all.iter().any(|(name, one)| name.contains(secret) || holds(one, secret))
+        }
+        _ => false,
     }
-    found.push(
-        Diagnostic::error("unknown-option", format!("unknown {what} `{}`", name.text))
-            .at(&name.span, "not known here")
-            .maybe_help(did_you_mean(&name.text, known.by_ref())),
-    );
 }
 
-fn evaluate_body(
-    body: &Body,
-    evaluate: &dyn Fn(&Expression) -> Result<Value, Diagnostics>,
-    found: &mut Diagnostics,
-) {
-    for attribute in &body.attributes {
-        found.take(evaluate(&attribute.expression));
+fn unknown_kind(data: &Labelled, kinds: &[DataSourceKind]) -> Diagnostic {
+    let names = kinds.iter().map(|kind| kind.name);
+    let known: Vec<_> = names.clone().collect();
+    let finding = Diagnostic::error(
+        "unknown-component",
+        format!("there is no data source `{}`", data.kind.text),
+    )
+    .at(&data.kind.span, "not known to bake");
+    match did_you_mean(&data.kind.text, names) {
+        Some(hint) => finding.help(hint),
+        None => finding.note(format!("known: {}", known.join(", "))),
     }
-    for block in &body.blocks {
-        evaluate_body(&block.body, evaluate, found);
+}
+
+/// `None` after an error about a `dynamic` block.
+fn refuse_dynamic(body: &Body, found: &mut Diagnostics) -> Option<()> {
+    let blocks = body.blocks.iter().filter(|block| block.kind.text == dynamic::KEYWORD);
+    let mut places: Vec<&Span> = blocks.map(|block| &block.header).collect();
+    if body.dialect == Dialect::HclJson {
+        let names = body.attributes.iter().map(|attribute| &attribute.name);
+        places.extend(names.filter(|name| name.text == dynamic::KEYWORD).map(|name| &name.span));
+    }
+    for place in &places {
+        found.push(
+            Diagnostic::error("unknown-block", "a data source has no `dynamic` blocks")
+                .at(place, "write the blocks out"),
+        );
+    }
+    places.is_empty().then_some(())
+}
+
+/// Remembers the marks of everything that was evaluated, and what those refer to that are hashed as
+/// they are written.
+struct Watched<'a> {
+    resolve: &'a dyn Resolve,
+    marks: Cell<Marks>,
+    references: RefCell<Vec<Reference>>,
+}
+
+impl Resolve for Watched<'_> {
+    fn evaluate(&self, expression: &Expression) -> Result<Value, Diagnostics> {
+        let value = self.resolve.evaluate(expression)?;
+        let marks = value.all_marks();
+        self.marks.set(self.marks.get() | marks);
+        if marks.sensitive || !value.is_known() {
+            self.references.borrow_mut().extend(references(expression));
+        }
+        Ok(value)
+    }
+
+    fn render(
+        &self,
+        text: &str,
+        at: &Span,
+        deferred: bool,
+        diagnostics: &mut Diagnostics,
+    ) -> Option<Value> {
+        let value = self.resolve.render(text, at, deferred, diagnostics)?;
+        self.marks.set(self.marks.get() | value.marks);
+        Some(value)
+    }
+
+    fn render_late(
+        &self,
+        text: &str,
+        fields: &BTreeMap<String, Value>,
+        unknown: UnknownField,
+    ) -> Result<(String, Marks), String> {
+        self.resolve.render_late(text, fields, unknown)
+    }
+
+    fn with_values(&self, diagnostic: Diagnostic, expression: &Expression) -> Diagnostic {
+        self.resolve.with_values(diagnostic, expression)
+    }
+
+    fn canonical(&self, expression: &Expression, of: &Type) -> String {
+        self.resolve.canonical(expression, of)
     }
 }

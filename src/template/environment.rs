@@ -1,26 +1,32 @@
 //! Everything that a template's expressions and texts are evaluated with.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
+use serde_json::json;
 
 use crate::diagnostic::{Diagnostic, Diagnostics, Span};
-use crate::value::{Kind, Type, Value, convert};
+use crate::value::{Kind, Marks, Type, Value, convert};
 
 use super::build_scope::BuildScope;
 use super::collect::{self, list_items};
+use super::data_source::DataSourceKind;
 use super::declaration::{Build, Template};
 use super::dynamic;
-use super::evaluate::{FunctionContext, Scope, evaluate};
+use super::evaluate::{FunctionContext, Reference, Scope, evaluate, references};
 use super::function::clean_path;
 use super::go_template::{Available, Data, GoTemplate, Moment, PackerFunctions, Request};
-use super::graph::{self, Unread};
-use super::legacy_variable::assign_legacy;
+use super::graph::{self, Waiting};
+use super::legacy_variable::{AskVariable, assign_legacy};
+use super::lookup::{Answer, Answers, Lookup, Question};
+use super::origin::Origins;
+use super::random::Random;
 use super::syntax::{Block, Dialect, Expression};
-use super::text::UserVariable;
+use super::text::{Texts, UserVariable};
 use super::upgrade::Names;
 use super::variable::{VariableInputs, assign};
 use super::version;
@@ -37,8 +43,13 @@ pub struct Run {
     pub directory: PathBuf,
     /// Environment variables.
     pub environment: BTreeMap<String, String>,
-    /// Fresh random bytes.
+    /// A random seed: the same in all evaluations of one run, so that what one evaluation asks the
+    /// next one asks too.
     pub random: fn() -> [u8; 16],
+    /// The data sources that there are.
+    pub data_sources: &'static [DataSourceKind],
+    /// What look-ups have found so far.
+    pub answers: Answers,
 }
 
 /// A template's variables and locals with their values, and what evaluates its expressions.
@@ -48,12 +59,15 @@ pub struct Environment {
     pub(super) user: BTreeMap<String, UserVariable>,
     /// What legacy variables would be called in HCL.
     pub(super) names: Names,
+    pub(super) origins: Origins,
     context: Arc<FunctionContext>,
     pub(super) moment: Moment,
-    pub(super) random: fn() -> [u8; 16],
+    random: Arc<Random>,
     pub(super) working_directory: String,
     pub(super) template_directory: String,
-    unread: Vec<Unread>,
+    waiting: Waiting,
+    /// What was referred to by everything that was evaluated with the values.
+    used: Mutex<Vec<Reference>>,
 }
 
 impl Environment {
@@ -87,29 +101,34 @@ impl Environment {
         version::check_plugins(&template.required_plugins, &mut found);
         let root = run.directory.join(&template.root);
         let variables = run.environment.clone();
-        let context = Arc::new(FunctionContext::new(
+        let random = Arc::new(Random::new((run.random)()));
+        let of_calls = Arc::clone(&random);
+        let context = FunctionContext::new(
             root.clone(),
             run.directory.clone(),
             run.now,
-            run.random,
+            move |place| of_calls.at(place),
             move |name| variables.get(name).cloned(),
-        ));
+        )
+        .with_answers(run.answers);
         let mut environment = Self {
             dialect: template.dialect,
             roots: BTreeMap::new(),
             user: BTreeMap::new(),
             names: Names::default(),
-            context,
+            origins: Origins::new(),
+            context: Arc::new(context),
             moment: Moment::new(run.now.as_second(), run.now.subsec_nanosecond().unsigned_abs()),
-            random: run.random,
+            random,
             working_directory: run.directory.display().to_string(),
             template_directory: clean_path(&root).display().to_string(),
-            unread: Vec::new(),
+            waiting: Waiting::default(),
+            used: Mutex::default(),
         };
         environment.set_roots(&template.root.display().to_string());
         if template.dialect == Dialect::Legacy {
             let render =
-                |text: &str, span: &Span, user: &dyn Fn(&str) -> Result<String, String>| {
+                |text: &str, span: &Span, user: AskVariable<'_>| {
                     environment.render_variable(text, span, &run.environment, user)
                 };
             environment.user = assign_legacy(template, inputs, &render, &mut found);
@@ -131,12 +150,20 @@ impl Environment {
             // A missing variable would make every local that uses it fail too.
             if !found.has_errors() {
                 let scope = environment.scope();
-                let values = graph::values(&template.locals, &template.data, &scope, &mut found);
+                let entropy = || environment.entropy();
+                let reader = graph::Reader {
+                    kinds: run.data_sources,
+                    lookups: &environment.context.lookups,
+                    texts: &environment.go_texts(&entropy, None, None),
+                };
+                let (locals, data) = (&template.locals, &template.data);
+                let values = graph::values(locals, data, &scope, &reader, &mut found);
                 drop(scope);
                 let data = graph::data_object(&values.data);
                 environment.roots.insert("local".to_owned(), Value::object(values.locals));
                 environment.roots.insert("data".to_owned(), data);
-                environment.unread = values.unread;
+                environment.origins = values.origins;
+                environment.waiting = values.waiting;
             }
         }
         (Arc::new(environment), found)
@@ -164,34 +191,98 @@ impl Environment {
         scope
     }
 
-    /// Renders the value of a legacy variable: here `env` works, and `user` asks the others.
+    /// What functions see.
+    pub(super) fn context(&self) -> &FunctionContext {
+        &self.context
+    }
+
+    /// Twelve fresh random bytes for a Go template.
+    pub(super) fn entropy(&self) -> [u8; 12] {
+        let [bytes @ .., _, _, _, _] = self.random.next();
+        bytes
+    }
+
+    /// What Go templates in options may refer to; `build` is its source's name and type.
+    pub(super) fn go_texts<'a>(
+        &'a self,
+        entropy: &'a dyn Fn() -> [u8; 12],
+        build: Option<(&'a str, &'a str)>,
+        data: Option<&'a BTreeMap<String, Value>>,
+    ) -> Texts<'a> {
+        Texts {
+            dialect: self.dialect,
+            moment: self.moment,
+            entropy,
+            working_directory: &self.working_directory,
+            template_directory: &self.template_directory,
+            build,
+            user: &self.user,
+            data,
+        }
+    }
+
+    /// Renders the value of a legacy variable: here `env` and secrets work, and `user` asks the
+    /// others.
     fn render_variable(
         &self,
         text: &str,
         span: &Span,
         variables: &BTreeMap<String, String>,
-        user: &dyn Fn(&str) -> Result<String, String>,
-    ) -> Result<String, Diagnostic> {
-        let entropy = || entropy(self.random);
-        let user = |request: &Request<'_>| user(request.key);
+        user: AskVariable<'_>,
+    ) -> Result<UserVariable, Diagnostic> {
+        let entropy = || self.entropy();
+        // What the value is made of, besides its own text.
+        let (is_known, marks) = (Cell::new(true), Cell::new(Marks::NONE));
+        let user = |request: &Request<'_>| {
+            let used = user(request.key)?;
+            is_known.set(is_known.get() && used.is_known);
+            marks.set(marks.get() | used.marks);
+            Ok(used.text)
+        };
         let env =
             |request: &Request<'_>| Ok(variables.get(request.key).cloned().unwrap_or_default());
+        let secret = |request: &Request<'_>| {
+            if request.function != "consul_key" {
+                marks.set(marks.get() | Marks::SENSITIVE);
+            }
+            match self.context.lookups.ask(secret_lookup(request, span)?) {
+                Some(Answer::Found { value, .. }) => {
+                    Ok(value.as_str().unwrap_or_default().to_owned())
+                }
+                Some(Answer::Refused(refusal)) => {
+                    let parts = std::iter::once(&refusal.message).chain(&refusal.hints);
+                    Err(parts.map(String::as_str).collect::<Vec<_>>().join("; "))
+                }
+                None => {
+                    is_known.set(false);
+                    Ok(String::new())
+                }
+            }
+        };
         let mut functions = PackerFunctions::new(self.moment, &entropy, PACKER_VERSION);
         functions.working_directory = Some(&self.working_directory);
         functions.template_directory = Some(&self.template_directory);
         functions.user = Available::Yes(&user);
         functions.env = Available::Yes(&env);
-        functions.secret =
-            Available::No("reading secrets from Vault, Consul or AWS is not supported yet");
+        functions.secret = Available::Yes(&secret);
         let failed = |message: String, help: Option<String>| {
             Diagnostic::error("template-error", message).at(span, "").maybe_help(help)
         };
         let template =
             GoTemplate::parse(text).map_err(|error| failed(error.message, error.help))?;
-        template
-            .render(&Data::Map(BTreeMap::new()), &functions)
-            .map(|rendered| rendered.text)
-            .map_err(|error| failed(error.message, error.help))
+        let rendered = template.render(&Data::Map(BTreeMap::new()), &functions);
+        let (is_known, marks) = (is_known.get(), marks.get());
+        match rendered {
+            // An empty text may not be what a function takes.
+            Err(_) if !is_known => {
+                Ok(UserVariable { text: String::new(), marks, is_known })
+            }
+            Err(error) => Err(failed(error.message, error.help)),
+            Ok(rendered) => {
+                let text = if is_known { rendered.text } else { String::new() };
+                Ok(UserVariable { text, marks, is_known })
+            }
+        }
     }
 
     /// How the template was written.
@@ -204,7 +295,25 @@ impl Environment {
     /// # Errors
     /// Everything that is wrong with it.
     pub fn evaluate(&self, expression: &Expression) -> Result<Value, Diagnostics> {
+        self.uses(expression);
         evaluate(expression, &self.scope())
+    }
+
+    /// Remembers what is referred to: only that is looked up.
+    pub(super) fn uses(&self, expression: &Expression) {
+        if !self.waiting.is_empty() {
+            let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+            used.extend(references(expression));
+        }
+    }
+
+    /// What has to be looked up before everything is known that was evaluated so far: what no
+    /// build needs that was asked for is not in it.
+    pub fn pending(&self) -> Vec<Lookup> {
+        let mut pending = self.context.lookups.pending();
+        let used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        pending.extend(self.waiting.needed_by(used.clone()));
+        pending
     }
 
     /// An expression that must be known text.
@@ -216,11 +325,7 @@ impl Environment {
         let converted = convert(&value, &Type::String).map_err(|error| {
             Diagnostic::error("wrong-type", error.to_string()).at(&expression.span, "")
         })?;
-        converted.as_str().map(str::to_owned).ok_or_else(|| {
-            Diagnostic::error("unknown-value", "this must be known before the build runs")
-                .at(&expression.span, "")
-                .into()
-        })
+        converted.as_str().map(str::to_owned).ok_or_else(|| unknown(expression).into())
     }
 
     /// An expression that must be a list of known texts, each with its place.
@@ -238,6 +343,9 @@ impl Environment {
                     .at(&expression.span, ""),
             )
         };
+        if !value.is_known() {
+            return Err(unknown(expression).into());
+        }
         let of = Type::List(Box::new(Type::String));
         match convert(&value, &of).map_err(|_| wrong())?.kind {
             Kind::List(_, all) => all
@@ -263,21 +371,6 @@ impl Environment {
         };
         let expanded = collect::build(block, Some(&expand), &mut found);
         found.into_result(Cow::Owned(expanded))
-    }
-
-    /// An error for each data source that was not read: a build needs all of them, and so does a
-    /// hash.
-    pub fn unread(&self, what: &str) -> Diagnostics {
-        self.unread
-            .iter()
-            .map(|data| {
-                Diagnostic::error(
-                    "unsupported-data-source",
-                    format!("the data source `{}` is not supported yet", data.kind),
-                )
-                .at(&data.header, format!("{what} without its values"))
-            })
-            .collect()
     }
 
     /// Texts of all sensitive variables, locals and data sources, to be masked in all output.
@@ -307,8 +400,26 @@ impl Environment {
     }
 }
 
-/// The first bytes of fresh random ones.
-pub(super) fn entropy(random: fn() -> [u8; 16]) -> [u8; 12] {
-    let [bytes @ .., _, _, _, _] = random();
-    bytes
+/// The code of errors about values that have to be known before anything is built.
+pub const UNKNOWN_VALUE: &str = "unknown-value";
+
+fn unknown(expression: &Expression) -> Diagnostic {
+    Diagnostic::error(UNKNOWN_VALUE, "this must be known before the build runs")
+        .at(&expression.span, "")
+}
+
+/// What a function of a legacy variable looks up.
+fn secret_lookup(request: &Request<'_>, span: &Span) -> Result<Lookup, String> {
+    let asked = match (request.function, request.part) {
+        ("vault", Some(key)) => json!({ "path": request.key, "key": key }),
+        ("vault", None) => return Err("`vault` takes a path and a key".to_owned()),
+        ("consul_key", _) => json!({ "key": request.key }),
+        ("aws_secretsmanager", key) => json!({ "name": request.key, "key": key }),
+        _ => json!({ "name": request.key }),
+    };
+    Ok(Lookup {
+        question: Question::new(request.function, &asked),
+        asked_by: request.function.to_owned(),
+        span: span.clone(),
+    })
 }

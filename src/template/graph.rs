@@ -3,12 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::diagnostic::{Diagnostic, Diagnostics, Span, did_you_mean};
-use crate::value::{Marks, Value};
+use crate::value::{Marks, Type, Value};
 
-use super::data_source;
+use super::data_source::{self, DataSourceKind};
 use super::declaration::{Labelled, Local};
-use super::evaluate::{Reference, Scope, evaluate, references};
+use super::evaluate::{Reference, Scope, canonical, evaluate, references, with_values};
+use super::lookup::{Lookup, Lookups};
+use super::origin::{Origin, Origins, own_text};
+use super::schema::{Resolve, UnknownField};
 use super::syntax::{Body, Expression};
+use super::text::Texts;
 use super::variable::mark_leaves;
 
 /// What locals and data sources have come to.
@@ -18,17 +22,66 @@ pub(super) struct Values {
     pub(super) locals: BTreeMap<String, Value>,
     /// Data sources by type and name.
     pub(super) data: BTreeMap<String, BTreeMap<String, Value>>,
-    /// Data sources whose values cannot be known here.
-    pub(super) unread: Vec<Unread>,
+    /// Where those come from that depend on look-ups.
+    pub(super) origins: Origins,
+    /// Who waits for what.
+    pub(super) waiting: Waiting,
 }
 
-/// A data source that was not read.
-#[derive(Clone, Debug)]
-pub(super) struct Unread {
-    /// Its type.
-    pub(super) kind: String,
-    /// What diagnostics about the whole block point at.
-    pub(super) header: Span,
+/// Look-ups that have no answer, by the locals and data sources that ask.
+#[derive(Debug, Default)]
+pub(super) struct Waiting {
+    pending: BTreeMap<String, Vec<Lookup>>,
+    /// What each local and data source refers to.
+    references: BTreeMap<String, Vec<Reference>>,
+}
+
+impl Waiting {
+    /// Whether nothing was asked that has no answer.
+    pub(super) fn is_empty(&self) -> bool {
+        self.pending.values().all(Vec::is_empty)
+    }
+
+    /// The look-ups that have to be answered before all of `roots` are known.
+    pub(super) fn needed_by(&self, roots: Vec<Reference>) -> Vec<Lookup> {
+        let mut open = roots;
+        let mut seen = BTreeSet::new();
+        while let Some(reference) = open.pop() {
+            for title in self.titles(&reference) {
+                if seen.insert(title) {
+                    open.extend(self.references.get(title).into_iter().flatten().cloned());
+                }
+            }
+        }
+        seen.into_iter().filter_map(|title| self.pending.get(title)).flatten().cloned().collect()
+    }
+
+    /// What a reference is about: `data` alone is about all data sources.
+    fn titles(&self, reference: &Reference) -> Vec<&str> {
+        let length = match reference.root.as_str() {
+            "local" => 1,
+            "data" => 2,
+            _ => return Vec::new(),
+        };
+        let names = std::iter::once(&reference.root).chain(reference.path.iter().take(length));
+        let path = names.map(String::as_str).collect::<Vec<_>>().join(".");
+        let whole = reference.path.len() >= length;
+        let is_meant = |title: &&String| {
+            let rest = title.strip_prefix(&path);
+            rest.is_some_and(|rest| rest.is_empty() || (!whole && rest.starts_with('.')))
+        };
+        self.references.keys().filter(is_meant).map(String::as_str).collect()
+    }
+}
+
+/// What data sources are read with.
+pub(super) struct Reader<'a> {
+    /// The data sources that there are.
+    pub(super) kinds: &'a [DataSourceKind],
+    /// What is asked, and the answers.
+    pub(super) lookups: &'a Lookups,
+    /// Go templates in options.
+    pub(super) texts: &'a Texts<'a>,
 }
 
 /// Evaluates everything once, each after what it needs; `scope` has what does not depend on them.
@@ -36,12 +89,15 @@ pub(super) fn values(
     locals: &[Local],
     data: &[Labelled],
     scope: &Scope<'_>,
+    reader: &Reader<'_>,
     found: &mut Diagnostics,
 ) -> Values {
     let graph = Graph::of(locals, data, found);
     let mut values = Values::default();
     let Some(order) = found.take(graph.order()) else { return values };
     let mut failed = BTreeSet::new();
+    // What variables ask is theirs.
+    let outside = reader.lookups.take();
     for at in order {
         let Some(vertex) = graph.vertices.get(at) else { continue };
         // What needs something that failed would only say so again.
@@ -53,10 +109,24 @@ pub(super) fn values(
             .child()
             .with("local", graph.locals(vertex, &values))
             .with("data", graph.data(vertex, &values));
-        if vertex.node.evaluate(&scope, &mut values, found).is_none() {
+        let evaluated = vertex.node.evaluate(&scope, reader, &mut values, found);
+        let asked = reader.lookups.take();
+        let Some(origin) = evaluated else {
             failed.insert(at);
+            continue;
+        };
+        let title = vertex.node.title();
+        let depends = |one: &usize| {
+            let needed = graph.vertices.get(*one).map(|vertex| vertex.node.title());
+            needed.is_some_and(|needed| values.origins.contains_key(&needed))
+        };
+        if asked.any || vertex.needs.iter().any(depends) {
+            values.origins.insert(title.clone(), origin);
         }
+        values.waiting.references.insert(title.clone(), vertex.node.references());
+        values.waiting.pending.insert(title, asked.pending);
     }
+    reader.lookups.put_back(outside);
     values
 }
 
@@ -105,32 +175,71 @@ impl Node<'_> {
         }
     }
 
-    /// Adds its value; `None` after an error.
+    /// Adds its value and says how that comes about; `None` after an error.
     fn evaluate(
         self,
         scope: &Scope<'_>,
+        reader: &Reader<'_>,
         values: &mut Values,
         found: &mut Diagnostics,
-    ) -> Option<()> {
+    ) -> Option<Origin> {
         match self {
             Node::Local(local) => {
                 let value = found.take(evaluate(&local.expression, scope))?;
                 let marks = if local.sensitive { Marks::SENSITIVE } else { Marks::NONE };
                 values.locals.insert(local.name.text.clone(), mark_leaves(value, marks));
+                let text = own_text(&local.expression, reader.lookups);
+                Some(Origin { text, references: references(&local.expression) })
             }
             Node::Data(data) => {
-                let read = |expression: &Expression| evaluate(expression, scope);
-                let outcome = data_source::read(data, &read, found)?;
-                if !outcome.is_read {
-                    values
-                        .unread
-                        .push(Unread { kind: data.kind.text.clone(), header: data.header.clone() });
-                }
+                let resolve = OfData { scope, texts: reader.texts };
+                let outcome =
+                    data_source::read(data, reader.kinds, &resolve, reader.lookups, found)?;
                 let of_kind = values.data.entry(data.kind.text.clone()).or_default();
                 of_kind.insert(data.name.text.clone(), outcome.value);
+                Some(Origin { text: outcome.origin, references: outcome.references })
             }
         }
-        Some(())
+    }
+}
+
+/// Evaluates the options of a data source.
+struct OfData<'a> {
+    scope: &'a Scope<'a>,
+    texts: &'a Texts<'a>,
+}
+
+impl Resolve for OfData<'_> {
+    fn evaluate(&self, expression: &Expression) -> Result<Value, Diagnostics> {
+        evaluate(expression, self.scope)
+    }
+
+    fn with_values(&self, diagnostic: Diagnostic, expression: &Expression) -> Diagnostic {
+        with_values(diagnostic, &[expression], self.scope)
+    }
+
+    fn render(
+        &self,
+        text: &str,
+        at: &Span,
+        deferred: bool,
+        diagnostics: &mut Diagnostics,
+    ) -> Option<Value> {
+        self.texts.render(text, at, deferred, diagnostics)
+    }
+
+    fn render_late(
+        &self,
+        text: &str,
+        fields: &BTreeMap<String, Value>,
+        unknown: UnknownField,
+    ) -> Result<(String, Marks), String> {
+        self.texts.render_late(text, fields, unknown)
+    }
+
+    /// Without the values that it uses: the graph knows them.
+    fn canonical(&self, expression: &Expression, _: &Type) -> String {
+        canonical(expression)
     }
 }
 

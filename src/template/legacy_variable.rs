@@ -15,7 +15,10 @@ use super::variable::VariableInputs;
 
 /// Renders the text of a legacy variable; the last argument answers `user`.
 pub(super) type RenderVariable<'a> =
-    &'a dyn Fn(&str, &Span, &dyn Fn(&str) -> Result<String, String>) -> Result<String, Diagnostic>;
+    &'a dyn Fn(&str, &Span, AskVariable<'_>) -> Result<UserVariable, Diagnostic>;
+
+/// Gives the value of another variable, or says what is wrong with it.
+pub(super) type AskVariable<'a> = &'a dyn Fn(&str) -> Result<UserVariable, String>;
 
 /// Gives every legacy variable its text. Values may use `env` and `user`, in any order.
 pub(super) fn assign_legacy(
@@ -38,9 +41,9 @@ pub(super) fn assign_legacy(
     let mut values = BTreeMap::new();
     for name in texts.keys() {
         match legacy_value(name, &texts, render, &[name]) {
-            Ok(text) => {
-                let marks = marks_of(name, &texts, template);
-                values.insert(name.clone(), UserVariable { text, marks });
+            Ok(mut value) => {
+                value.marks = value.marks | marks_of(name, &texts, template);
+                values.insert(name.clone(), value);
             }
             Err(finding) => found.push(finding),
         }
@@ -124,10 +127,11 @@ fn legacy_value(
     texts: &BTreeMap<String, (String, Span)>,
     render: RenderVariable<'_>,
     open: &[&str],
-) -> Result<String, Diagnostic> {
-    let Some((text, span)) = texts.get(name) else { return Ok(String::new()) };
+) -> Result<UserVariable, Diagnostic> {
+    let plain = |text: &str| UserVariable { text: text.to_owned(), marks: Marks::NONE, is_known: true };
+    let Some((text, span)) = texts.get(name) else { return Ok(plain("")) };
     if !text.contains("{{") {
-        return Ok(text.clone());
+        return Ok(plain(text));
     }
     let user = |used: &str| {
         if open.contains(&used) {

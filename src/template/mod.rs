@@ -7,12 +7,13 @@
 //! - [`layout`]: the canonical layout of HCL;
 //! - [`upgrade`]: legacy JSON as HCL;
 //! - [`load`] reads files into a [`Template`], the one typed form of all spellings;
-//! - [`Environment`] gives values to its variables and locals and evaluates its expressions.
+//! - [`Environment`] gives values to its variables and locals and evaluates its expressions;
+//! - [`lookup`]: what evaluation asks of the world outside, and [`data_source`], who asks.
 
 mod build_scope;
 mod call_names;
 mod collect;
-mod data_source;
+pub mod data_source;
 mod declaration;
 mod dynamic;
 mod environment;
@@ -26,6 +27,9 @@ pub mod layout;
 mod legacy;
 mod legacy_variable;
 mod load;
+pub mod lookup;
+mod origin;
+mod random;
 mod reader;
 pub mod schema;
 pub mod syntax;
@@ -37,7 +41,7 @@ mod version;
 
 pub use build_scope::BuildScope;
 pub use declaration::{Build, Labelled, Local, SourceUse, Step, Template, Validation, Variable};
-pub use environment::{Environment, PACKER_VERSION, Run};
+pub use environment::{Environment, PACKER_VERSION, Run, UNKNOWN_VALUE};
 pub use given_secrets::given_secrets;
 pub(crate) use load::read_source;
 pub use load::{Loaded, load, load_hcl};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::diagnostic::{Diagnostic, Diagnostics, Span, did_you_mean};
-use crate::value::{Kind, Marks, Value, format_number, to_integer};
+use crate::value::{Kind, Marks, Type, Value, format_number, to_integer};
 
 use super::environment::PACKER_VERSION;
 use super::go_template::{
@@ -16,9 +16,12 @@ use super::syntax::Dialect;
 /// The value of a legacy variable.
 #[derive(Clone, Debug)]
 pub(super) struct UserVariable {
+    /// Empty when it is not known.
     pub(super) text: String,
     /// What its text is made of: secrets, clocks.
     pub(super) marks: Marks,
+    /// Whether everything in it that is looked up has been.
+    pub(super) is_known: bool,
 }
 
 /// What texts may refer to.
@@ -44,7 +47,7 @@ impl Texts<'_> {
         at: &Span,
         deferred: bool,
         diagnostics: &mut Diagnostics,
-    ) -> Option<(String, Marks)> {
+    ) -> Option<Value> {
         let template = match GoTemplate::parse(text) {
             Ok(template) => template,
             Err(error) => {
@@ -73,7 +76,14 @@ impl Texts<'_> {
                 }
                 self.warn_of_unknown_users(&rendered, text, at, diagnostics);
                 let marks = self.marks(&rendered);
-                Some((rendered.text, marks))
+                let mut users = rendered.looked_up("user");
+                let is_known =
+                    users.all(|name| self.user.get(name).is_none_or(|known| known.is_known));
+                let value = match is_known {
+                    true => Value::string(&rendered.text),
+                    false => Value::unknown(Type::String),
+                };
+                Some(value.marked(marks))
             }
             Err(error) => {
                 diagnostics.push(

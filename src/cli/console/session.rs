@@ -3,7 +3,7 @@
 use crate::cli::explore::Explored;
 use crate::cli::inspect;
 use crate::cli::outcome::report;
-use crate::cli::values::{SENSITIVE, display};
+use crate::cli::values::{SENSITIVE, UNKNOWN, display};
 use crate::diagnostic::{Diagnostics, Source, Span};
 use crate::template::schema::Resolve;
 use crate::template::syntax::{Dialect, parse_expression};
@@ -90,7 +90,11 @@ impl Session {
 
     fn rendered(&self, line: &str, found: &mut Diagnostics) -> Option<String> {
         let span = Span::whole(&Source::new("<console>", line));
-        let (text, marks) = self.explored.environment.plain().render(line, &span, false, found)?;
-        Some(if marks.sensitive { SENSITIVE.to_owned() } else { text })
+        let text = self.explored.environment.plain().render(line, &span, false, found)?;
+        Some(match text.as_str() {
+            _ if text.marks.sensitive => SENSITIVE.to_owned(),
+            Some(text) => text.to_owned(),
+            None => UNKNOWN.to_owned(),
+        })
     }
 }

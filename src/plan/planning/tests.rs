@@ -150,6 +150,8 @@ fn environment_of(
         directory: path.parent().unwrap_or(Path::new("/")).to_owned(),
         environment: BTreeMap::from([("STAGE".to_owned(), "prod".to_owned())]),
         random: || [7; 16],
+        data_sources: crate::lookup::DATA_SOURCES,
+        answers: crate::template::lookup::Answers::default(),
     };
     Environment::new(&loaded.template, &inputs, run, warnings)
 }

@@ -194,7 +194,12 @@ impl Evaluator<'_> {
             let marks = arguments.iter().fold(marks, |marks, one| marks | one.value.all_marks());
             return Ok(Value::unknown(function.returns.to_type()).marked(marks));
         }
-        let call = Call { arguments: &values, sensitive: &sensitive, scope: self.scope };
+        let call = Call {
+            arguments: &values,
+            sensitive: &sensitive,
+            scope: self.scope,
+            span: &whole.span,
+        };
         let value =
             body(&call).map_err(|failure| self.failed(function, failure, &arguments, whole))?;
         self.within(&whole.span, self.budget.values(size(&value)))?;

@@ -7,9 +7,11 @@ use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
 
+use crate::diagnostic::Span;
+use crate::template::lookup::{Answers, Lookups};
 use crate::value::Value;
 
-type Random = Box<dyn FnMut() -> [u8; 16] + Send>;
+type Random = Box<dyn FnMut(&Span) -> [u8; 16] + Send>;
 type Environment = Box<dyn Fn(&str) -> Option<String> + Send + Sync>;
 
 /// All that functions may see of the machine and the moment.
@@ -20,33 +22,43 @@ pub struct FunctionContext {
     pub cwd: PathBuf,
     /// The moment of the run: what `timestamp` gives, however often it is called.
     pub now: Timestamp,
+    /// What is asked of the world outside, and the answers that there are.
+    pub lookups: Lookups,
     random: Mutex<Random>,
     environment: Environment,
 }
 
 impl FunctionContext {
-    /// Functions see these directories and this moment, `random` bytes for UUIDs, and
-    /// `environment` through `env`.
+    /// Functions see these directories and this moment, `random` bytes for UUIDs (by the place of
+    /// the call), and `environment` through `env`. Look-ups have no answers.
     pub fn new(
         root_dir: impl Into<PathBuf>,
         cwd: impl Into<PathBuf>,
         now: Timestamp,
-        random: impl FnMut() -> [u8; 16] + Send + 'static,
+        random: impl FnMut(&Span) -> [u8; 16] + Send + 'static,
         environment: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
     ) -> Self {
         Self {
             root_dir: root_dir.into(),
             cwd: cwd.into(),
             now,
+            lookups: Lookups::default(),
             random: Mutex::new(Box::new(random)),
             environment: Box::new(environment),
         }
     }
 
-    /// Sixteen fresh random bytes.
-    pub fn random(&self) -> [u8; 16] {
+    /// The same with answers to look-ups.
+    #[must_use]
+    pub fn with_answers(mut self, answers: Answers) -> Self {
+        self.lookups = Lookups::new(answers);
+        self
+    }
+
+    /// Sixteen fresh random bytes for a call at `place`.
+    pub fn random(&self, place: &Span) -> [u8; 16] {
         let mut random = self.random.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        random()
+        random(place)
     }
 
     /// A variable of the environment.
@@ -73,12 +85,20 @@ pub struct Scope<'a> {
     context: Arc<FunctionContext>,
     env: bool,
     templatefile: bool,
+    lookups: bool,
 }
 
 impl Scope<'static> {
     /// An outermost scope without names.
     pub fn new(context: Arc<FunctionContext>) -> Self {
-        Self { parent: None, values: BTreeMap::new(), context, env: false, templatefile: true }
+        Self {
+            parent: None,
+            values: BTreeMap::new(),
+            context,
+            env: false,
+            templatefile: true,
+            lookups: true,
+        }
     }
 }
 
@@ -91,6 +111,7 @@ impl<'a> Scope<'a> {
             context: Arc::clone(&self.context),
             env: self.env,
             templatefile: self.templatefile,
+            lookups: self.lookups,
         }
     }
 
@@ -102,6 +123,7 @@ impl<'a> Scope<'a> {
             context: Arc::clone(&self.context),
             env: false,
             templatefile: false,
+            lookups: self.lookups,
         }
     }
 
@@ -127,6 +149,18 @@ impl<'a> Scope<'a> {
     /// Whether `env` may be called.
     pub fn allows_env(&self) -> bool {
         self.env
+    }
+
+    /// The same, but nothing more is looked up, as in a running build.
+    #[must_use]
+    pub(crate) fn without_lookups(mut self) -> Self {
+        self.lookups = false;
+        self
+    }
+
+    /// Whether look-ups that have no answer yet may still get one.
+    pub(crate) fn allows_lookups(&self) -> bool {
+        self.lookups
     }
 
     /// Whether `templatefile` may be called; a template file may not call it again.

@@ -98,26 +98,6 @@ pub(super) const FUNCTIONS: &[Function] = &[
         "the UUID of a name in a namespace: `dns`, `url`, `oid`, `x500` or a UUID",
         uuidv5,
     ),
-    Function::missing(
-        "aws_secretsmanager",
-        "a secret of AWS Secrets Manager",
-        "look it up before the build and pass it in as a sensitive variable",
-    ),
-    Function::missing(
-        "aws_secretsmanager_raw",
-        "a secret of AWS Secrets Manager as it is",
-        "look it up before the build and pass it in as a sensitive variable",
-    ),
-    Function::missing(
-        "consul_key",
-        "a value of Consul",
-        "look it up before the build and pass it in as a variable",
-    ),
-    Function::missing(
-        "vault",
-        "a secret of Vault",
-        "look it up before the build and pass it in as a sensitive variable",
-    ),
 ];
 
 fn hex(digest: impl AsRef<[u8]>) -> Value {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::diagnostic::Diagnostics;
+use crate::diagnostic::{Diagnostics, Span};
 use crate::template::evaluate::{FunctionContext, Scope};
 use crate::value::{Kind, Number, Type, Value, to_integer};
 
@@ -224,6 +224,30 @@ pub(crate) struct Call<'a> {
     /// Which arguments are sensitive, or hold something that is.
     pub(crate) sensitive: &'a [bool],
     pub(crate) scope: &'a Scope<'a>,
+    /// Where the call stands.
+    pub(crate) span: &'a Span,
+}
+
+/// What a call may see of the machine and the moment.
+pub(crate) struct CallContext<'a> {
+    context: &'a FunctionContext,
+    span: &'a Span,
+}
+
+impl CallContext<'_> {
+    /// Sixteen fresh random bytes. They depend on the place of the call and not on what was
+    /// evaluated before, so that evaluating again, with more known, gives the same ones.
+    pub(crate) fn random(&self) -> [u8; 16] {
+        self.context.random(self.span)
+    }
+}
+
+impl std::ops::Deref for CallContext<'_> {
+    type Target = FunctionContext;
+
+    fn deref(&self) -> &FunctionContext {
+        self.context
+    }
 }
 
 /// Why a call failed.
@@ -257,8 +281,8 @@ impl Failure {
 }
 
 impl<'a> Call<'a> {
-    pub(crate) fn context(&self) -> &FunctionContext {
-        self.scope.context()
+    pub(crate) fn context(&self) -> CallContext<'a> {
+        CallContext { context: self.scope.context(), span: self.span }
     }
 
     pub(crate) fn get(&self, at: usize) -> Option<&'a Value> {

@@ -13,6 +13,7 @@ mod filesystem;
 mod format;
 mod network;
 mod numeric;
+mod secret;
 mod string;
 #[cfg(test)]
 mod tests;
@@ -39,6 +40,7 @@ static TABLE: LazyLock<BTreeMap<&'static str, &'static Function>> = LazyLock::ne
         format::FUNCTIONS,
         network::FUNCTIONS,
         numeric::FUNCTIONS,
+        secret::FUNCTIONS,
         string::FUNCTIONS,
         time::FUNCTIONS,
         types::FUNCTIONS,

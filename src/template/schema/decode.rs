@@ -22,14 +22,15 @@ pub trait Resolve {
     fn with_values(&self, diagnostic: Diagnostic, expression: &Expression) -> Diagnostic;
 
     /// Renders the Go-template actions in a text. Actions with unknown fields stay as they are: in a
-    /// `deferred` text they are filled in later, elsewhere there is a warning. `None` after an error.
+    /// `deferred` text they are filled in later, elsewhere there is a warning. The text is unknown
+    /// when it uses something that is yet to be looked up. `None` after an error.
     fn render(
         &self,
         text: &str,
         at: &Span,
         deferred: bool,
         diagnostics: &mut Diagnostics,
-    ) -> Option<(String, Marks)>;
+    ) -> Option<Value>;
 
     /// Renders a deferred text with the fields that its option documents, such as `Path`.
     fn render_late(
@@ -383,9 +384,9 @@ impl<'a> Decoder<'a> {
         let marks = value.marks;
         let kind = match value.kind {
             Kind::String(text) if text.contains("{{") => {
-                let (text, more) =
+                let text =
                     self.resolve.render(&text, &written.span, deferred, &mut self.diagnostics)?;
-                return Some(Value::string(text).marked(marks | more));
+                return Some(text.marked(marks));
             }
             Kind::List(of, all) => Kind::List(of, self.render_all(all, written, deferred)?),
             Kind::Set(of, all) => Kind::Set(of, self.render_all(all, written, deferred)?),

@@ -1,7 +1,7 @@
 //! Which image to launch from.
 
 use super::settings::SourceSettings;
-use crate::aws::{Client, Filter, Image, ImageQuery};
+use crate::aws::{Client, ImageQuery, NoImage};
 use crate::build::{BuildError, ResolvedSource};
 
 /// Finds the one image that the settings mean.
@@ -24,21 +24,19 @@ pub(super) async fn resolve(
         query.include_deprecated = filter.include_deprecated;
         most_recent = filter.most_recent;
     }
-    let mut images = match client.describe_images(&query).await {
-        Ok(images) => images,
-        Err(error) if error.is_not_found() => Vec::new(),
-        Err(error) if error.is_code(&["InvalidAMIID.Malformed"]) => {
+    let image = match client.find_image(&query, most_recent).await {
+        Ok(image) => image,
+        Err(NoImage::Aws(error)) if error.is_code(&["InvalidAMIID.Malformed"]) => {
             return Err(BuildError::option("source_ami", error.message.clone()));
         }
-        Err(error) => return Err(error.into()),
-    };
-    // RFC 3339 with a fixed width, so text order is time order; the id breaks ties for good.
-    images.sort_by(|a, b| (&b.creation_date, &b.id).cmp(&(&a.creation_date, &a.id)));
-    if images.len() > 1 && !most_recent {
-        return Err(several(option, &images));
-    }
-    let Some(image) = images.into_iter().next() else {
-        return Err(none(option, client, settings, &query));
+        Err(NoImage::Aws(error)) => return Err(error.into()),
+        Err(NoImage::Nothing { .. }) if settings.filter.is_none() => {
+            return Err(no_such(client, &query));
+        }
+        Err(NoImage::Nothing { message, hints } | NoImage::Several { message, hints }) => {
+            let error = BuildError::option(option, message);
+            return Err(hints.into_iter().fold(error, |error, hint| error.hint(hint)));
+        }
     };
     if !matches!(image.root_device_type.as_str(), "ebs" | "") {
         return Err(BuildError::option(
@@ -81,45 +79,11 @@ async fn parameter_value(client: &Client, name: &str) -> Result<String, BuildErr
     }
 }
 
-fn none(
-    option: &'static str,
-    client: &Client,
-    settings: &SourceSettings,
-    query: &ImageQuery,
-) -> BuildError {
-    let region = client.region();
-    if settings.filter.is_none() {
-        let id = query.ids.first().map_or("", String::as_str);
-        return BuildError::option(option, format!("there is no image `{id}` in {region}")).hint(
-            "image ids differ between regions, and private images must be shared with the account",
-        );
-    }
-    let said: Vec<_> = query
-        .filters
-        .iter()
-        .map(|Filter { name, values }| format!("{name} = {}", values.join(",")))
-        .chain((!query.owners.is_empty()).then(|| format!("owners = {}", query.owners.join(","))))
-        .chain(query.ids.iter().map(|id| format!("id = {id}")))
-        .collect();
-    let error =
-        BuildError::option(option, format!("no image in {region} matches {}", said.join(", ")))
-            .hint("check the name pattern, the owners and the region");
-    if query.include_deprecated {
-        error
-    } else {
-        error.hint("deprecated images are left out without `include_deprecated = true`")
-    }
-}
-
-fn several(option: &'static str, images: &[Image]) -> BuildError {
-    let mut list: Vec<_> = images
-        .iter()
-        .take(3)
-        .map(|image| format!("{} ({}, {})", image.id, image.name, image.creation_date))
-        .collect();
-    if images.len() > list.len() {
-        list.push("…".to_owned());
-    }
-    BuildError::option(option, format!("{} images match: {}", images.len(), list.join(", ")))
-        .hint("`most_recent = true` takes the newest; a narrower filter is the safer choice")
+/// There is no image of an id that was given.
+fn no_such(client: &Client, query: &ImageQuery) -> BuildError {
+    let id = query.ids.first().map_or("", String::as_str);
+    let message = format!("there is no image `{id}` in {}", client.region());
+    BuildError::option("source_ami", message).hint(
+        "image ids differ between regions, and private images must be shared with the account",
+    )
 }

@@ -16,7 +16,7 @@ mod language;
 pub(crate) fn context(root: &str) -> Arc<FunctionContext> {
     let now = "2026-11-21T07:08:09Z".parse().expect("a timestamp");
     let mut count = 0u8;
-    let random = move || {
+    let random = move |_: &crate::diagnostic::Span| {
         count += 1;
         [count; 16]
     };

@@ -15,10 +15,11 @@ mod spot;
 mod tests;
 
 use crate::aws::AccessOptions;
+pub use crate::aws::{NameValue, SourceFilterOptions};
 use crate::communicator::CommunicatorOptions;
 pub use block_device::BlockDeviceOptions;
 pub use check::plan;
-pub use filter::{NameValue, SourceFilterOptions, SubnetFilterOptions, VpcFilterOptions};
+pub use filter::{SubnetFilterOptions, VpcFilterOptions};
 pub use image::{FastLaunchOptions, FastLaunchTemplate, ImageOptions, KeyValue, ProtectionOptions};
 pub use instance::{
     InstanceOptions, LicenseOptions, LicenseRequest, MetadataOptionsBlock, NamedText,

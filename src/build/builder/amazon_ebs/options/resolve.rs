@@ -5,10 +5,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::filter::filters;
 use super::{AmazonEbsOptions, InstanceOptions, KeyValue, USER_DATA};
 use crate::aws::wait::Polling;
-use crate::aws::{BlockDevice, Credits, ImagePermission, MetadataOptions, Placement, Tags};
+use crate::aws::{
+    BlockDevice, Credits, ImagePermission, MetadataOptions, Placement, Tags, filters,
+};
 use crate::build::builder::amazon_ebs::settings::{
     AddressKind, AmazonEbs, Communication, ImageSettings, InstanceSettings, KeySettings, Late,
     LateTexts, NetworkSettings, SecuritySettings, SourceFilter, SourceSettings, WaitSettings,

@@ -24,6 +24,8 @@ fn planned(name: &str, text: &str, directory: &Path) -> Result<Plan, String> {
             directory: directory.to_owned(),
             environment: BTreeMap::new(),
             random: || [7; 16],
+            data_sources: crate::lookup::DATA_SOURCES,
+            answers: crate::template::lookup::Answers::default(),
         };
         let inputs = VariableInputs::default();
         let environment = Environment::new(&loaded.template, &inputs, run, &mut warnings)?;
