@@ -176,7 +176,7 @@ fn indent(call: &Call<'_>) -> Outcome {
     let spaces = call.size(0)?;
     let lines = call.text(1).matches('\n').count();
     if spaces.saturating_mul(lines) > TEXT_LIMIT {
-        return Err(Failure::of(0, "the result is too long"));
+        return Err(Failure { argument: Some(0), ..too_long() });
     }
     let padding = format!("\n{}", " ".repeat(spaces));
     Ok(Value::string(call.text(1).replace('\n', &padding)))

@@ -25,8 +25,8 @@ bcrypt("hi", 4)  => "$2a$04$.OC/.OC/.OC/.OC/.OC/.OCQHYmiVihpxIliGK/Lq3aHr6OQn6SG
 bcrypt("hi", 3)  => "$2a$10$.OC/.OC/.OC/.OC/.OC/.OnZZw96xgQtFuOgFDfNW5L96RdG7t6A2" !volatile
 bcrypt("hi", 4) == bcrypt("hi", 4)  => false !volatile
 bcrypt("hi", 17)  => error: `bcrypt`: a cost from 4 to 16 is required, not 17
-bcrypt("hi", 1e300)  => error: `bcrypt`: a whole number is required
-bcrypt("hi", 4.5)  => error: `bcrypt`: a whole number is required
+bcrypt("hi", 1e300)  => error: `bcrypt`: this whole number is too large
+bcrypt("hi", 4.5)  => error: `bcrypt`: a whole number is required, but this is 4.5
 bcrypt("hi", 4, 5)  => error: `bcrypt`: only one cost can be given
 bcrypt(join("", range(100)), 4)  => error: `bcrypt`: a password has at most 72 bytes
 bcrypt(null)  => error: `text` of `bcrypt` must not be null
