@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::diagnostic::{Diagnostics, Span};
 use crate::template::evaluate::{FunctionContext, Scope};
-use crate::value::{Kind, Number, Type, Value, to_integer};
+use crate::value::{Kind, Number, Type, Value, floor, to_integer};
 
 /// A function.
 #[derive(Debug)]
@@ -304,13 +304,21 @@ impl<'a> Call<'a> {
 
     /// Argument `at`, a number by its parameter, that has to be whole.
     pub(crate) fn integer(&self, at: usize) -> Result<i64, Failure> {
-        to_integer(&self.number(at)).ok_or_else(|| Failure::of(at, "a whole number is required"))
+        let number = self.number(at);
+        to_integer(&number).ok_or_else(|| {
+            if floor(&number) == number {
+                return Failure::of(at, "this whole number is too large");
+            }
+            Failure::of(at, format!("a whole number is required, but this is {}", self.shown(at)))
+        })
     }
 
     /// Argument `at`, a whole number that counts something.
     pub(crate) fn size(&self, at: usize) -> Result<usize, Failure> {
-        usize::try_from(self.integer(at)?)
-            .map_err(|_| Failure::of(at, "a number of at least zero is required"))
+        usize::try_from(self.integer(at)?).map_err(|_| {
+            let given = self.shown(at);
+            Failure::of(at, format!("a number of at least zero is required, but this is {given}"))
+        })
     }
 
     /// The elements of argument `at`: a list, set or tuple.

@@ -3,6 +3,33 @@
 //!
 //! One file a group. What a function may see of the machine comes in through the
 //! [`FunctionContext`](super::evaluate::FunctionContext) of its scope.
+//!
+//! # Bounds
+//!
+//! No call can eat the machine. Beyond these it is an error that says so:
+//!
+//! | what | bound |
+//! |---|---|
+//! | text that a call makes | 64 MiB |
+//! | elements that a call makes | 1,000,000 |
+//! | sets that are compared with each other | 1,000 |
+//! | text that is decoded (JSON, YAML, CSV) | 8 MiB |
+//! | values that YAML (aliases replaced) and CSV are decoded to | 250,000 |
+//! | how deep decoded values lie in one another | 128 |
+//! | a file that is read | 64 MiB |
+//! | files that `fileset` looks at, and how deep | 500,000, 64 |
+//! | width and precision in a format | 10,000 |
+//! | digits of a number to parse; its magnitude | 5,000; 10^±4096 |
+//! | cost and password of `bcrypt` | 16, 72 bytes |
+//! | a private key | 8 KiB in PEM, which is 8192 bits |
+//!
+//! An evaluation as a whole has a budget of steps, values and text besides.
+//!
+//! # Known differences from Packer
+//!
+//! `base64gzip` compresses by another library, so its bytes differ from Go's; they are the same at
+//! each call, with no time and system 255 in the header. Infinity is no number here: what gives it
+//! in Packer (`log(0, 10)`, `pow(0, -1)`, YAML's `.inf`) is an error.
 
 mod collection;
 mod crypto;

@@ -102,7 +102,7 @@ fn parseint(call: &Call<'_>) -> Outcome {
     let number = match u32::try_from(base) {
         Ok(small @ 2..=36) => from_radix(call.text(0), small),
         Ok(large @ 37..=62) => from_large_base(call.text(0), large),
-        _ => return Err(Failure::of(1, "a base from 2 to 62 is required")),
+        _ => return Err(Failure::of(1, format!("a base from 2 to 62 is required, not {base}"))),
     };
     number.map(Value::number).ok_or_else(wrong)
 }

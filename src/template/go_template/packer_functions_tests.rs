@@ -43,6 +43,60 @@ fn what_the_caller_supplies_comes_out() {
     }
 }
 
+/// What Packer 1.6.6 gave, and what it refused.
+const ARGUMENTS: [(&str, Result<&str, &str>); 24] = [
+    ("{{upper `aé`}}", Ok("AÉ")),
+    ("{{lower `AÉ`}}", Ok("aé")),
+    ("{{`a` | upper}}", Ok("A")),
+    ("{{replace `a` `b` 1 `aaa`}}", Ok("baa")),
+    ("{{replace `a` `b` -1 `aaa`}}", Ok("bbb")),
+    ("{{replace `a` `b` 0 `aaa`}}", Ok("aaa")),
+    ("{{`aaa` | replace `a` `b` 2}}", Ok("bba")),
+    ("{{replace_all `a` `b` `aaa`}}", Ok("bbb")),
+    ("{{`a-a` | replace_all `-` ``}}", Ok("aa")),
+    ("{{split `a-b-c` `-` 1}}", Ok("b")),
+    ("{{split `abc` `-` 0}}", Ok("abc")),
+    ("{{isotime `2006` | len}}", Ok("4")),
+    ("{{strftime `%Y` | len}}", Ok("4")),
+    ("{{uuid | len}}", Ok("36")),
+    ("{{split `a-b-c` `-` 5}}", Err("there is no part 5: `-` splits the text into 3 parts")),
+    ("{{split `a-b-c` `-` -1}}", Err("there is no part -1: `-` splits the text into 3 parts")),
+    ("{{split `a` `-`}}", Err("`split` takes TEXT SEPARATOR INDEX, and INDEX is an integer")),
+    (
+        "{{replace `a` `b` `aaa`}}",
+        Err("`replace` takes OLD NEW COUNT TEXT, and COUNT is an integer"),
+    ),
+    ("{{replace_all `a` `b`}}", Err("`replace_all` takes OLD NEW TEXT: 3 arguments, not 2")),
+    ("{{upper}}", Err("`upper` takes one text, not 0")),
+    ("{{lower 1}}", Err("`lower` takes strings, not an integer")),
+    ("{{timestamp `x`}}", Err("`timestamp` takes no arguments")),
+    ("{{isotime `a` `b`}}", Err("`isotime` takes one layout, not 2")),
+    ("{{strftime}}", Err("`strftime` takes one layout, not 0")),
+];
+
+#[test]
+fn arguments_come_in_the_order_of_packer() {
+    for (template, expected) in ARGUMENTS {
+        let found = render(template, &functions());
+        assert_eq!(found.as_deref().map_err(String::as_str), expected, "{template}");
+    }
+}
+
+#[test]
+fn every_function_of_packer_is_there() {
+    // Section 3.2 of the inventory.
+    let mut names = "timestamp isotime strftime uuid user env consul_key vault aws_secretsmanager \
+        aws_secretsmanager_raw build build_name build_type pwd template_dir packer_version upper \
+        lower replace replace_all split sed clean_resource_name"
+        .split_whitespace()
+        .collect::<Vec<_>>();
+    let functions = functions();
+    let mut there = functions.names();
+    names.sort_unstable();
+    there.sort_unstable();
+    assert_eq!(there, names);
+}
+
 #[test]
 fn look_ups_reach_the_caller() {
     let ask = |request: &Request<'_>| match request.key {

@@ -144,30 +144,24 @@ impl Writer {
 
     fn literal(&mut self, text: &str, indent: usize) {
         self.put("|");
-        if text.starts_with(|c| c == ' ' || is_break(c)) {
+        if text.starts_with([' ', '\n']) {
             self.put(&STEP.to_string());
         }
         let mut last = text.chars().rev();
-        match (last.next().is_some_and(is_break), last.next().is_none_or(is_break)) {
-            (false, _) => self.put("-"),
-            (true, true) => self.put("+"),
-            (true, false) => {}
+        match (last.next(), last.next()) {
+            (Some('\n'), Some('\n') | None) => self.put("+"),
+            (Some('\n'), _) => {}
+            _ => self.put("-"),
         }
-        self.put("\n");
-        let mut begins = true;
-        for c in text.chars() {
-            if is_break(c) {
-                self.text.push(c);
-                self.column = 0;
-                begins = true;
-            } else {
-                if begins {
-                    self.indent(indent, true);
-                }
-                self.text.push(c);
-                self.column += 1;
-                begins = false;
+        for line in text.strip_suffix('\n').unwrap_or(text).split('\n') {
+            self.put("\n");
+            if !line.is_empty() {
+                self.indent(indent, true);
+                self.put(line);
             }
+        }
+        if text.ends_with('\n') {
+            self.put("\n");
         }
     }
 
@@ -208,18 +202,12 @@ fn is_break(c: char) -> bool {
 }
 
 /// Whether all characters of a text of several lines can stand there as they are.
+///
+/// Packer also leaves U+2028 and U+2029 as they are, which parsers of YAML 1.1 and 1.2 read
+/// differently; in double quotes all read the same.
 fn fits_block(text: &str) -> bool {
-    let mut blank = false;
-    for c in text.chars() {
-        if is_break(c) && blank || !is_break(c) && escaped(c).is_some_and(|_| !"\"\\".contains(c)) {
-            return false;
-        }
-        if matches!(c, '\r' | '\u{85}') {
-            return false;
-        }
-        blank = c == ' ';
-    }
-    !blank
+    let plain = |c: char| matches!(c, '\n' | '"' | '\\') || escaped(c).is_none();
+    text.chars().all(plain) && !text.ends_with(' ') && !text.contains(" \n")
 }
 
 /// How a character is written in double quotes, when it cannot stand for itself.

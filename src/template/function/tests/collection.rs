@@ -96,7 +96,7 @@ alltrue(null)  => error: `list` of `alltrue` must not be null
 anytrue([])  => false
 anytrue([false, "true"])  => true
 anytrue([1])  => error: `list` of `anytrue` does not fit: [0]: a bool is required, but this is a number
-chunklist(["a"], -1)  => error: `chunklist`: a number of at least zero is required
+chunklist(["a"], -1)  => error: `chunklist`: a number of at least zero is required, but this is -1
 chunklist("a", 1)  => error: `list` of `chunklist` does not fit: a list is required, but this is a string
 coalesce()  => error: `coalesce`: no argument is neither null nor an empty string
 coalesce(1, [])  => error: `coalesce`: all arguments have to be of one type
@@ -116,7 +116,7 @@ distinct(["a", "B", "b", "A", "a"])  => ["a", "B", "b", "A"]
 distinct(1)  => error: `list` of `distinct` does not fit: a list is required, but this is a number
 length(distinct(range(50000)))  => 50000
 element(toset(["b", "a"]), 0)  => "a"
-element(["a"], 0.5)  => error: `element`: a whole number is required
+element(["a"], 0.5)  => error: `element`: a whole number is required, but this is 0.5
 element("a", 0)  => error: `element`: a list is required, but this is a string
 flatten([])  => []
 flatten([[], [[]]])  => []
@@ -170,14 +170,14 @@ setunion([for n in range(1001) : [n]]...)  => error: `setunion`: there are more 
 length(setintersection(range(20000), range(10000, 30000)))  => 10000
 slice(["a", "b", "c"], 0, 3)  => ["a", "b", "c"]
 slice(toset(["a"]), 0, 1)  => error: `slice`: elements of a set have no order
-slice([1], -1, 1)  => error: `slice`: a number of at least zero is required
+slice([1], -1, 1)  => error: `slice`: a number of at least zero is required, but this is -1
 slice("abc", 0, 1)  => error: `slice`: a list is required, but this is a string
 sort([])  => []
 sort(["b", "B", "a10", "a2"])  => ["B", "a10", "a2", "b"]
 sort("a")  => error: `list` of `sort` does not fit: a list of string is required, but this is a string
 transpose({})  => {}
 transpose({ a = [null] })  => error: `transpose`: an element of a list is null
-transpose({ a = 1 })  => error: `transpose`: ["a"]: a list of string is required, but this is a number
+transpose({ a = 1 })  => error: `transpose`: .a: a list of string is required, but this is a number
 values(tomap({ b = "x", a = "y" }))  => ["y", "x"]
 values([])  => error: `values`: a map is required, but this is a tuple
 zipmap([], [])  => {}

@@ -42,7 +42,7 @@ rfc3339_parse("2018-01-02T23:12:01+01:00")  => { day = 2, hour = 23, iso_week = 
 rfc3339_parse("2018-01-02")  => error: `rfc3339_parse`: "2018-01-02" is not a moment by RFC 3339
 rfc3339_parse(1)  => error: `rfc3339_parse`: "1" is not a moment by RFC 3339
 unix_timestamp_parse(1514934721)  => { day = 2, hour = 23, iso_week = 1, iso_year = 2018, minute = 12, month = 1, month_name = "January", rfc3339 = "2018-01-02T23:12:01Z", second = 1, weekday = 2, weekday_name = "Tuesday", year = 2018, year_day = 2 }
-unix_timestamp_parse(1.5)  => error: `unix_timestamp_parse`: a whole number is required
+unix_timestamp_parse(1.5)  => error: `unix_timestamp_parse`: a whole number is required, but this is 1.5
 unix_timestamp_parse(1e18)  => error: `unix_timestamp_parse`: this moment is out of range
 timeadd("2017-11-22T00:00:00Z", "1e9h")  => error: `timeadd`: "1e9h" is not a duration
 timeadd("9999-12-31T00:00:00Z", "48h")  => error: `timeadd`: the result is out of range

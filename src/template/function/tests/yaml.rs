@@ -2,6 +2,7 @@
 //! says otherwise.
 
 use crate::template::evaluate::tests::{check, printed};
+use crate::value::quote;
 
 pub(super) const TABLE: &str = r#"
 yamldecode("a: 1\nb: [x, z]\nc:\n  d: e\n")  => { a = 1, b = ["x", "z"], c = { d = "e" } }
@@ -94,10 +95,7 @@ yamldecode(".inf")  => error: `yamldecode`: this YAML cannot be decoded: there i
 fn long_lines_are_broken_as_packer_does() {
     let (a, b, c) = ("a".repeat(27), "b".repeat(41), "c".repeat(37));
     for (value, expected) in [
-        (
-            format!("{{ a = \"{a} {b} {c} ddd\" }}"),
-            format!("\"a\": \"{a} {b} {c}\n  ddd\"\n"),
-        ),
+        (format!("{{ a = \"{a} {b} {c} ddd\" }}"), format!("\"a\": \"{a} {b} {c}\n  ddd\"\n")),
         // A blank at the beginning of a line has to be told from its indentation.
         (format!("\"{a} {b} {c}  ddd dd\""), format!("\"{a} {b} {c}\n  \\ ddd dd\"\n")),
         // Keys of up to 128 bytes stay on their line, longer ones stand after a question mark.
@@ -108,7 +106,7 @@ fn long_lines_are_broken_as_packer_does() {
         ),
     ] {
         let found = printed(&format!("yamlencode({value})"));
-        assert_eq!(found, crate::value::quote(&expected), "{value}");
+        assert_eq!(found, quote(&expected), "{value}");
     }
 }
 
@@ -123,13 +121,95 @@ fn documents_are_bounded() {
         (nested, "values lie more than 128 deep in one another"),
         // An alias may bring more depth than it seems to have.
         (
-            format!("[&a {}{}, {}*a{}]", "[".repeat(99), "]".repeat(99), "[".repeat(99), "]".repeat(99)),
+            format!(
+                "[&a {}{}, {}*a{}]",
+                "[".repeat(99),
+                "]".repeat(99),
+                "[".repeat(99),
+                "]".repeat(99)
+            ),
             "values lie more than 128 deep in one another",
         ),
     ] {
         let found = printed(&format!("yamldecode(\"{text}\")"));
         assert!(found.contains(expected), "{found}");
     }
-    let long = printed("yamldecode(replace(format(\"%010000d\", 0), \"0\", format(\"%01000d\", 0)))");
+    let long =
+        printed("yamldecode(replace(format(\"%010000d\", 0), \"0\", format(\"%01000d\", 0)))");
     assert_eq!(long, "error: `yamldecode`: the text is longer than 8 MiB");
 }
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig {
+        cases: 300, failure_persistence: None, ..Default::default()
+    })]
+
+    #[test]
+    fn what_is_encoded_is_decoded(
+        texts in proptest::collection::vec("[ a\\n\\t:#\"'\\\\\u{85}\u{2028}é😀-]{0,12}|.{0,200}", 4),
+        number in proptest::num::i64::ANY,
+    ) {
+        let [a, b, c, d] = [0, 1, 2, 3].map(|at| quote(&texts[at]));
+        let value = format!(
+            "[{a}, {{ {b} = {c} }}, {{ {c} = [{d}, [{a}], {{}}] }}, [[]], {number}, null, true, {{ {d} = {{ {a} = {b} }} }}]"
+        );
+        for value in [value.as_str(), a.as_str()] {
+            let call = format!("yamldecode(yamlencode({value})) == {value}");
+            proptest::prop_assert_eq!(printed(&call), "true", "{}", value);
+        }
+    }
+
+    #[test]
+    fn no_text_makes_the_decoder_panic(
+        pieces in proptest::collection::vec(proptest::sample::select(PIECES), 0..30),
+    ) {
+        printed(&format!("yamldecode({})", quote(&pieces.concat())));
+    }
+}
+
+/// What YAML is made of.
+const PIECES: &[&str] = &[
+    "a",
+    "b: ",
+    "- ",
+    "? ",
+    ": ",
+    "[",
+    "]",
+    "{",
+    "}",
+    ",",
+    "&a ",
+    "*a",
+    "<<: ",
+    "|\n",
+    "> \n",
+    "|2-\n",
+    "\"",
+    "'",
+    "!!int ",
+    "!x ",
+    "!",
+    "\n",
+    " ",
+    "  ",
+    "#c",
+    "---\n",
+    "...\n",
+    "%YAML 1.2\n",
+    "%TAG ! x\n",
+    "1",
+    "0b1",
+    "~",
+    "\t",
+    "é",
+    "\\",
+    "yes",
+    "2001-1-1",
+    "\r",
+    "\u{2028}",
+    "@",
+    "`",
+    "\u{feff}",
+    "\0",
+];
