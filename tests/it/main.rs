@@ -10,5 +10,7 @@ mod commands;
 mod identity;
 mod interruption;
 mod machine;
+mod machine_readable;
 mod mistakes;
 mod peers;
+mod secrets;

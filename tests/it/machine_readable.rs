@@ -1,0 +1,1 @@
+//! `-machine-readable`: rows for programs (`packer-core.md` section 6.2).
