@@ -6,6 +6,26 @@ use std::io::{Seek as _, Write as _};
 use crate::support::canary::{Watch, canaries};
 use crate::support::{Outcome, Running, Workspace, quoted, root, shell_with, template};
 
+#[test]
+fn what_a_build_makes_of_its_own_secrets_is_masked() {
+    if !root("builds in the sandbox") {
+        return;
+    }
+    let workspace = Workspace::new();
+    let options = "env = {
+      KEY    = build.SSHPrivateKey
+      DIGEST = sha256(build.SSHPrivateKey)
+    }
+    environment_vars = [\"UPPER=${upper(build.SSHPrivateKey)}\"]";
+    let script = "echo \"$KEY\"; echo \"digest: $DIGEST\"; echo \"upper: $UPPER\"";
+    workspace.write("t.pkr.hcl", template(&shell_with(options, script)));
+    let outcome = workspace.build(workspace.path().join("t.pkr.hcl")).expect(0);
+    let said = outcome.lines_of("amazon-ebs.t");
+    assert!(said.contains(&"digest: <sensitive>"), "{}", outcome.stdout);
+    assert!(said.contains(&"upper: <sensitive>"), "{}", outcome.stdout);
+    assert!(!outcome.stdout.contains("BEGIN"), "{}", outcome.stdout);
+}
+
 /// The declarations of a sensitive variable for each secret, `s0` and on.
 fn variables(secrets: &[String], of: &str) -> String {
     let declare =
