@@ -71,8 +71,8 @@ fn values_are_not_shown() {
     let workspace = Workspace::new();
     let mut text = variables(&secrets, "string") + "locals {\n";
     for number in 0..secrets.len() {
-        write!(text, "  up{number} = upper(\"x${{var.s{number}}}\")\n").expect("a text");
-        write!(text, "  open{number} = nonsensitive(jsonencode(var.s{number}))\n").expect("a text");
+        writeln!(text, "  up{number} = upper(\"x${{var.s{number}}}\")").expect("a text");
+        writeln!(text, "  open{number} = nonsensitive(jsonencode(var.s{number}))").expect("a text");
     }
     workspace.write("t.pkr.hcl", text + "}\n" + &template(""));
     workspace.write("v.pkrvars.hcl", values(&secrets));
