@@ -1,7 +1,9 @@
 //! Values of variables: defaults, environment, files, command line (`packer-core.md` section 1.5).
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, Diagnostics, Source, Span, did_you_mean};
 use crate::value::{Kind, Marks, Type, Value, convert};
@@ -89,6 +91,8 @@ fn given_values(
                     .help("declare variables in a `.pkr.hcl` file; write `name = value` here"),
             );
         }
+        let values = body.attributes.iter().filter(|one| !declared(&one.name.text));
+        let elided = elided(&source, values.map(|one| one.expression.span.range()));
         for attribute in body.attributes {
             let name = &attribute.name;
             if declared(&name.text) {
@@ -99,7 +103,7 @@ fn given_values(
                         "undeclared-variable",
                         format!("variable `{}` is not declared", name.text),
                     )
-                    .at(&name.span, "has no effect")
+                    .at(&elided.span(&name.span), "has no effect")
                     .maybe_help(did_you_mean(&name.text, names())),
                 );
             }
@@ -121,6 +125,46 @@ fn given_values(
         }
     }
     given
+}
+
+/// A text without some of its parts: nobody has said whether the value of a variable that is not
+/// declared is a secret, and files of values are shared.
+struct Elided {
+    source: Arc<Source>,
+    parts: Vec<Range<usize>>,
+}
+
+/// What stands for a part that is left out.
+const ELLIPSIS: &str = "…";
+
+fn elided(source: &Arc<Source>, parts: impl Iterator<Item = Range<usize>>) -> Elided {
+    let mut parts: Vec<_> = parts.collect();
+    parts.sort_by_key(|part| part.start);
+    let mut text = String::with_capacity(source.text().len());
+    let mut rest = 0;
+    for part in &parts {
+        text += source.text().get(rest..part.start).unwrap_or_default();
+        text += ELLIPSIS;
+        // Line numbers stay what they are.
+        let lines = source.text().get(part.clone()).unwrap_or_default().matches('\n').count();
+        text.extend(std::iter::repeat_n('\n', lines));
+        rest = part.end;
+    }
+    text += source.text().get(rest..).unwrap_or_default();
+    Elided { source: Source::new(source.name(), text), parts }
+}
+
+impl Elided {
+    /// The place of something that is not left out.
+    fn span(&self, span: &Span) -> Span {
+        let moved = |at: usize| {
+            self.parts.iter().take_while(|part| part.end <= at).fold(at, |at, part| {
+                let text = span.source().text().get(part.clone()).unwrap_or_default();
+                at + ELLIPSIS.len() + text.matches('\n').count() - part.len()
+            })
+        };
+        Span::new(&self.source, moved(span.range().start)..moved(span.range().end))
+    }
 }
 
 fn literal(name: &str, text: &str) -> Given {

@@ -10,6 +10,8 @@ mod commands;
 mod identity;
 mod interruption;
 mod machine;
+mod machine_readable;
 mod mistakes;
 mod peers;
+mod secrets;
 mod upgrade;

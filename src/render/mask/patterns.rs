@@ -34,6 +34,14 @@ pub(super) fn texts(secret: &str) -> BTreeSet<String> {
     }
     let whole = secret.trim();
     texts.insert(whole.to_owned());
+    // `environment_vars` have the name of a variable in front of what a script prints.
+    if let Some((name, value)) = whole.split_once('=')
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+        && value.trim().chars().nth(SHORTEST_LINE - 1).is_some()
+        && is_masked(value)
+    {
+        texts.insert(value.trim().to_owned());
+    }
     if whole.contains(['\n', '\r']) {
         let unix = whole.replace("\r\n", "\n");
         texts.insert(unix.replace('\n', "\r\n"));

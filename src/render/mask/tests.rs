@@ -28,6 +28,15 @@ fn secrets_that_overlap_are_replaced_together() {
 }
 
 #[test]
+fn the_value_of_a_variable_of_a_script_is_a_secret_by_itself() {
+    let mask = masking(&["PW=hunter2", "ON=true", "a b=c d e f"]);
+    assert_eq!(
+        mask.apply("hunter2 PW=hunter2 true c d e f"),
+        "<sensitive> <sensitive> true c d e f"
+    );
+}
+
+#[test]
 fn what_is_everywhere_is_no_secret() {
     let text = "true or false, 22, },";
     assert_eq!(masking(&["true", "false", "22", "", " \n", "a\n},\nb"]).apply(text), text);

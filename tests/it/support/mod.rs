@@ -1,5 +1,6 @@
 //! A place to run bake in, and eyes for what it leaves.
 
+pub(crate) mod canary;
 mod endpoint;
 mod readable;
 mod relay;
