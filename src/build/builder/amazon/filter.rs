@@ -56,7 +56,7 @@ crate::options! {
 
 /// Filters as EC2 takes them. Each value is a list with commas in between, as Packer reads it:
 /// quotes keep a comma, blanks before an element go.
-pub(super) fn filters(map: &BTreeMap<String, String>, blocks: &[NameValue]) -> Vec<Filter> {
+pub fn filters(map: &BTreeMap<String, String>, blocks: &[NameValue]) -> Vec<Filter> {
     let pairs = map.iter().chain(blocks.iter().map(|block| (&block.name, &block.value)));
     pairs.map(|(name, value)| Filter { name: name.clone(), values: values(value) }).collect()
 }
