@@ -240,10 +240,6 @@ impl InstanceOptions {
     fn check_placement(&self, planner: &mut Planner<'_>) {
         let tenancies = &["default", "dedicated", "host"];
         planner.one_of("tenancy", self.tenancy.as_deref(), tenancies);
-        if planner.asks_for("tenancy") {
-            let text = "`tenancy` has moved into the block `placement`";
-            planner.warn("deprecated", "tenancy", text, "`placement { tenancy = … }`");
-        }
         let Some(placement) = &self.placement else { return };
         planner.one_of("placement.0.tenancy", placement.tenancy.as_deref(), tenancies);
         let text = |option: &Option<String>| option.clone().filter(|text| !text.is_empty());

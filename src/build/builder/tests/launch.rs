@@ -126,8 +126,6 @@ fn where_and_how_it_runs_is_checked() {
     error[wrong-option]: `instance_metadata_tags` cannot be `on`
       one of enabled, disabled
     error[wrong-option]: `http_put_response_hop_limit` must be from 1 to 64
-    warning[deprecated]: `tenancy` has moved into the block `placement`
-      `placement { tenancy = … }`
     error[wrong-option]: `tenancy` is given here and in `placement`
       leave it out here
     error[wrong-option]: `host_id` and `host_resource_group_arn` exclude each other
