@@ -127,6 +127,33 @@ fn a_legacy_template_gives_the_same_settings() {
     assert_eq!(texts.image_name.as_deref(), Some("web 1700000000"));
 }
 
+/// Old templates have variables for keys, which are empty where the environment has them.
+#[test]
+fn empty_options_are_as_good_as_none() {
+    let body = format!(
+        "{MINIMAL}  access_key = \"\"\n  secret_key = \"\"\n  ssh_keypair_name = \"\"\n  ssh_password = \"\"\n  ssh_timeout = \"0s\"\n  ssh_port = 0\n"
+    );
+    let build = prepared(&body).build;
+    assert!(build.access.credentials.is_none());
+    let Communication::Ssh { key, port, login, .. } = &build.communication else {
+        panic!("it is SSH");
+    };
+    assert!(matches!(key, KeySettings::Temporary { .. }));
+    assert_eq!((*port, login.handshake_attempts, login.timeout.as_secs()), (22, 10, 300));
+    assert!(login.password.is_none());
+}
+
+/// Only with a warning, as Packer takes both.
+#[test]
+fn groups_by_id_come_before_a_filter() {
+    let body = format!(
+        "{MINIMAL}  security_group_id = \"sg-1\"\n  security_group_filter {{\n    filters = {{ a = \"b\" }}\n  }}\n"
+    );
+    let security = prepared(&body).build.security;
+    assert_eq!(security.group_ids, ["sg-1"]);
+    assert!(security.group_filter.is_empty());
+}
+
 #[test]
 fn a_dead_man_switch_does_not_terminate_what_the_steps_stop() {
     let build = prepared(&format!("{MINIMAL}  disable_stop_instance = true")).build;
