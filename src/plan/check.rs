@@ -45,9 +45,10 @@ impl Planner<'_> {
         }
     }
 
-    /// An option whose value is one of a few words.
+    /// An option whose value is one of a few words. An empty one is as good as none.
     pub fn one_of(&mut self, option: &str, value: Option<&str>, allowed: &[&str]) {
-        let known = |value: &&str| allowed.contains(value) || *value == UNKNOWN_TEXT;
+        let known =
+            |value: &&str| allowed.contains(value) || value.is_empty() || *value == UNKNOWN_TEXT;
         let Some(value) = value.filter(|value| !known(value)) else { return };
         let help = did_you_mean(value, allowed.iter().copied())
             .unwrap_or_else(|| format!("one of {}", allowed.join(", ")));

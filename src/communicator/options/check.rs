@@ -125,11 +125,7 @@ impl CommunicatorOptions {
         self.check_bastion(planner);
         self.check_algorithms(planner);
         let method = Some(self.ssh_file_transfer_method.as_str());
-        planner.one_of(
-            "ssh_file_transfer_method",
-            method.filter(|text| !text.is_empty()),
-            &["scp", "sftp"],
-        );
+        planner.one_of("ssh_file_transfer_method", method, &["scp", "sftp"]);
         if self.keep_alive().is_err() {
             let text = format!("`{}` is no duration", self.ssh_keep_alive_interval);
             planner.wrong("ssh_keep_alive_interval", text, "such as `5s`");

@@ -141,4 +141,37 @@ mod tests {
         assert!(KeyPair::generate(KeyType::Rsa(1024), "").is_err());
         assert!(KeyPair::generate(KeyType::Ecdsa(100), "").is_err());
     }
+
+    /// A certificate for a key, from an authority of its own.
+    fn certificate(key: &KeyPair, kind: CertType) -> String {
+        let mut random = russh::keys::key::safe_rng();
+        let authority = PrivateKey::random(&mut random, Algorithm::Ed25519).unwrap();
+        let key = read(&key.private).unwrap();
+        let mut builder = russh::keys::ssh_key::certificate::Builder::new_with_random_nonce(
+            &mut random,
+            key.public_key().key_data().clone(),
+            0,
+            4_000_000_000,
+        )
+        .unwrap();
+        builder.cert_type(kind).unwrap();
+        builder.valid_principal("admin").unwrap();
+        builder.sign(&authority).unwrap().to_openssh().unwrap()
+    }
+
+    #[test]
+    fn a_certificate_belongs_to_a_user_and_a_key() {
+        let key = KeyPair::generate(KeyType::Ed25519, "").unwrap();
+        let other = KeyPair::generate(KeyType::Ed25519, "").unwrap();
+        let user = certificate(&key, CertType::User);
+        assert_eq!(check_certificate(&user, Some(&key.private)), Ok(()));
+        assert_eq!(check_certificate(&user, None), Ok(()));
+        for (text, key, problem) in [
+            (user.as_str(), &other, "it is for another key"),
+            (&certificate(&key, CertType::Host), &key, "it is for hosts, not for users"),
+            (&key.public, &key, "it is not in OpenSSH's format"),
+        ] {
+            assert_eq!(check_certificate(text, Some(&key.private)), Err(problem.to_owned()));
+        }
+    }
 }

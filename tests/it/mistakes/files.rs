@@ -99,7 +99,7 @@ fn a_mistake_in_a_step_is_told_once_for_all_sources() {
 #[test]
 fn a_key_file_that_does_not_exist() {
     insta::assert_snapshot!(refused(&with_options("  ssh_private_key_file = \"~/.ssh/nowhere\"")), @r#"
-    error[wrong-option]: there is no file `~/.ssh/nowhere`
+    error[wrong-option]: `~/.ssh/nowhere` cannot be read: No such file or directory (os error 2)
      --> web.pkr.hcl:5:26
       |
     5 |   ssh_private_key_file = "~/.ssh/nowhere"

@@ -139,15 +139,15 @@ fn an_unsupported_option() {
 
 #[test]
 fn options_that_exclude_each_other() {
-    insta::assert_snapshot!(refused(&with_options("  subnet_id     = \"subnet-1\"\n  subnet_filter {\n    filters = {\n      \"tag:Name\" = \"a\"\n    }\n  }")), @"
-    error[wrong-option]: `subnet_id` and `subnet_filter` exclude each other
-     --> web.pkr.hcl:6:3
+    insta::assert_snapshot!(refused(&with_options("  security_group_id  = \"sg-1\"\n  security_group_ids = [\"sg-2\"]")), @r#"
+    error[wrong-option]: `security_group_id` and `security_group_ids` exclude each other
+     --> web.pkr.hcl:6:24
       |
-    6 |   subnet_filter {
-      |   ^^^^^^^^^^^^^
+    6 |   security_group_ids = ["sg-2"]
+      |                        ^^^^^^^^
       |
       = help: give one of them
-    ");
+    "#);
 }
 
 #[test]

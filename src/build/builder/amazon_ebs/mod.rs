@@ -21,7 +21,8 @@ mod user_data;
 #[cfg(test)]
 mod tests;
 
-pub use options::{Prepared, SELECTORS, prepare};
+pub use super::amazon::SELECTORS;
+pub use options::{Prepared, prepare};
 pub use run::run;
 pub use settings::{
     AddressKind, AmazonEbs, Communication, ImageSettings, InstanceSettings, KeySettings, Late,

@@ -94,7 +94,7 @@ pub(super) fn files() -> (tempfile::TempDir, Scope<'static>) {
     std::fs::write(root.join("again.tpl"), "${templatefile(\"t.tpl\", {})}").expect("a file");
     let other = context("/work");
     let mut count = 0u8;
-    let random = move || {
+    let random = move |_: &crate::diagnostic::Span| {
         count += 1;
         [count; 16]
     };

@@ -1,33 +1,19 @@
 //! Everything that a template may say in a `source "amazon-ebs"`.
-//!
-//! Names, defaults and meanings are Packer's. What bake does not do yet is declared too, so that
-//! it is refused with a place rather than taken for a typo; `UNSUPPORTED` lists it.
 
-mod block_device;
 mod check;
-mod filter;
-mod image;
-mod instance;
-mod policy;
 mod resolve;
-mod spot;
 #[cfg(test)]
 mod tests;
 
 use crate::aws::AccessOptions;
-pub use crate::aws::{NameValue, SourceFilterOptions};
-use crate::communicator::CommunicatorOptions;
-pub use block_device::BlockDeviceOptions;
-pub use check::plan;
-pub use filter::{SubnetFilterOptions, VpcFilterOptions};
-pub use image::{FastLaunchOptions, FastLaunchTemplate, ImageOptions, KeyValue, ProtectionOptions};
-pub use instance::{
-    InstanceOptions, LicenseOptions, LicenseRequest, MetadataOptionsBlock, NamedText,
-    PlacementOptions,
+use crate::build::builder::amazon::{
+    BlockDeviceOptions, FastLaunchOptions, ImageOptions, InstanceOptions, SourceOptions,
+    SpotOptions, VolumeTagOptions,
 };
-pub use policy::{PolicyDocument, PolicyStatement};
+use crate::communicator::CommunicatorOptions;
+
+pub use check::plan;
 pub use resolve::{Prepared, prepare};
-pub use spot::SpotOptions;
 
 crate::options! {
     /// Options of the `amazon-ebs` builder: an image of an instance with an EBS root volume.
@@ -36,18 +22,27 @@ crate::options! {
         flat access: AccessOptions,
         /// The image.
         flat image: ImageOptions,
+        /// The source image.
+        flat source: SourceOptions,
         /// The instance.
         flat instance: InstanceOptions,
+        /// Tags of the instance's volumes.
+        flat volume_tags: VolumeTagOptions,
         /// Spot instances.
         flat spot: SpotOptions,
         /// How to reach the instance.
         flat communicator: CommunicatorOptions,
+        /// Block devices of the instance.
+        hashed launch_block_device_mappings: Vec<BlockDeviceOptions>,
+        /// Block devices of the image.
+        hashed ami_block_device_mappings: Vec<BlockDeviceOptions>,
+        /// Stops after provisioning.
+        unhashed skip_create_ami: bool = false,
+        /// Leaves `run_tags` off the image.
+        unhashed skip_ami_run_tags: bool = false,
+        /// Leaves instance store volumes out of the image.
+        hashed no_ephemeral: bool = false,
+        /// Faster launches of Windows images.
+        unhashed fast_launch: Option<FastLaunchOptions>,
     }
 }
-
-/// Options that only say which source image is meant; in the image hash the image that they led to
-/// stands for them.
-pub const SELECTORS: &[&str] = &["source_ami", "source_ami_filter"];
-
-/// The file of `user_data_file`, by the name under which the plan keeps it.
-const USER_DATA: &str = "user_data_file";

@@ -5,10 +5,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{AmazonEbsOptions, InstanceOptions, KeyValue, USER_DATA};
+use super::AmazonEbsOptions;
 use crate::aws::wait::Polling;
-use crate::aws::{
-    BlockDevice, Credits, ImagePermission, MetadataOptions, Placement, Tags, filters,
+use crate::aws::{BlockDevice, Credits, ImagePermission, MetadataOptions, Placement, Tags, filters};
+use crate::build::builder::amazon::{
+    BlockDeviceOptions, InstanceOptions, KeyValue, USER_DATA, VpcFilterOptions, name_problem,
 };
 use crate::build::builder::amazon_ebs::settings::{
     AddressKind, AmazonEbs, Communication, ImageSettings, InstanceSettings, KeySettings, Late,
@@ -70,33 +71,33 @@ fn user_data(planned: &Planned, options: &InstanceOptions) -> Option<Vec<u8>> {
 }
 
 fn settings(options: &AmazonEbsOptions, user_data: Option<Vec<u8>>, directory: &Path) -> AmazonEbs {
-    let AmazonEbsOptions { access, image, instance, communicator, .. } = options;
-    let filter = instance.source_ami_filter.as_ref().map(|filter| SourceFilter {
+    let AmazonEbsOptions { access, image, source, instance, communicator, .. } = options;
+    let filter = source.source_ami_filter.as_ref().map(|filter| SourceFilter {
         filters: filters(&filter.filters, &filter.filter),
         owners: filter.owners.clone(),
         most_recent: filter.most_recent,
         include_deprecated: filter.include_deprecated,
     });
     let subnet = instance.subnet_filter.as_ref();
-    let filter_of = |filter: &Option<super::VpcFilterOptions>| {
+    let filter_of = |filter: &Option<VpcFilterOptions>| {
         filter.as_ref().map(|one| filters(&one.filters, &one.filter)).unwrap_or_default()
     };
     let mut group_ids = instance.security_group_ids.clone();
-    group_ids.extend(instance.security_group_id.clone());
+    group_ids.extend(text(&instance.security_group_id));
     let everywhere = match instance.ssh_interface.as_deref() {
         Some("ipv6") => "::/0",
         _ => "0.0.0.0/0",
     };
     let cidrs = &instance.temporary_security_group_source_cidrs;
     let mut image_devices: Vec<_> =
-        image.ami_block_device_mappings.iter().map(super::BlockDeviceOptions::device).collect();
-    if image.no_ephemeral {
+        options.ami_block_device_mappings.iter().map(BlockDeviceOptions::device).collect();
+    if options.no_ephemeral {
         image_devices.extend(ephemeral_devices());
     }
     AmazonEbs {
         access: access.access(),
         skip_credential_validation: access.skip_credential_validation,
-        source: SourceSettings { id: text(&instance.source_ami), filter },
+        source: SourceSettings { id: text(&source.source_ami), filter },
         network: NetworkSettings {
             subnet_id: text(&instance.subnet_id),
             subnet_filter: subnet.map(|one| filters(&one.filters, &one.filter)).unwrap_or_default(),
@@ -107,8 +108,12 @@ fn settings(options: &AmazonEbsOptions, user_data: Option<Vec<u8>>, directory: &
             public_address: instance.associate_public_ip_address,
         },
         security: SecuritySettings {
+            // Groups by id come first, as in Packer.
+            group_filter: match group_ids.as_slice() {
+                [] => filter_of(&instance.security_group_filter),
+                _ => Vec::new(),
+            },
             group_ids,
-            group_filter: filter_of(&instance.security_group_filter),
             source_cidrs: if cidrs.is_empty() {
                 vec![everywhere.to_owned()]
             } else {
@@ -118,11 +123,11 @@ fn settings(options: &AmazonEbsOptions, user_data: Option<Vec<u8>>, directory: &
         instance: instance_of(options, user_data),
         communication: communication(communicator, instance, directory),
         image: ImageSettings {
-            skip_create: image.skip_create_ami,
+            skip_create: options.skip_create_ami,
             force_deregister: image.force_deregister,
             force_delete_snapshot: image.force_delete_snapshot,
             devices: image_devices,
-            skip_run_tags: image.skip_ami_run_tags,
+            skip_run_tags: options.skip_ami_run_tags,
             permission: ImagePermission {
                 users: image.ami_users.clone(),
                 groups: image.ami_groups.clone(),
@@ -162,10 +167,10 @@ fn instance_of(options: &AmazonEbsOptions, user_data: Option<Vec<u8>>) -> Instan
         instance_type: kind,
         user_data,
         instance_profile: text(&instance.iam_instance_profile),
-        devices: instance
+        devices: options
             .launch_block_device_mappings
             .iter()
-            .map(super::BlockDeviceOptions::device)
+            .map(BlockDeviceOptions::device)
             .collect(),
         placement: Placement {
             availability_zone: text(&instance.availability_zone),
@@ -179,7 +184,9 @@ fn instance_of(options: &AmazonEbsOptions, user_data: Option<Vec<u8>>) -> Instan
         metadata: MetadataOptions {
             http_endpoint: metadata.and_then(|one| text(&one.http_endpoint)),
             http_tokens: metadata.and_then(|one| text(&one.http_tokens)),
-            http_put_response_hop_limit: metadata.and_then(|one| one.http_put_response_hop_limit),
+            http_put_response_hop_limit: metadata
+                .and_then(|one| one.http_put_response_hop_limit)
+                .filter(|limit| *limit != 0),
             instance_metadata_tags: metadata.and_then(|one| text(&one.instance_metadata_tags)),
         },
         shutdown_behavior: text(&instance.shutdown_behavior).unwrap_or_else(|| shutdown.to_owned()),
@@ -205,9 +212,11 @@ fn communication(
     if options.kind() == "none" {
         return Communication::Nothing;
     }
-    let has_login = options.ssh_password.is_some() || options.ssh_private_key_file.is_some();
-    let key = match (&options.ssh_keypair_name, has_login) {
-        (Some(name), _) => KeySettings::Existing { name: name.clone() },
+    let password = options.ssh_password.clone().filter(|one| !one.reveal().is_empty());
+    let private_key_file = text(&options.ssh_private_key_file);
+    let has_login = password.is_some() || private_key_file.is_some();
+    let key = match (text(&options.ssh_keypair_name), has_login) {
+        (Some(name), _) => KeySettings::Existing { name },
         (None, true) => KeySettings::Nothing,
         (None, false) => KeySettings::Temporary {
             kind: match options.temporary_key_pair_type.as_str() {
@@ -233,11 +242,8 @@ fn communication(
         pause: options.pause_before_connecting,
         login: SshLogin {
             username: text(&options.ssh_username).unwrap_or_default(),
-            password: options.ssh_password.clone(),
-            private_key_file: options
-                .ssh_private_key_file
-                .as_ref()
-                .map(|file| user_path(directory, file)),
+            password,
+            private_key_file: private_key_file.map(|file| user_path(directory, &file)),
             timeout,
             handshake_attempts: attempts,
             pty: options.ssh_pty,
@@ -249,24 +255,11 @@ fn communication(
 
 /// Bits of an RSA key; 3072 when the template does not say.
 fn rsa_bits(options: &CommunicatorOptions) -> u16 {
-    options.temporary_key_pair_bits.and_then(|bits| bits.try_into().ok()).unwrap_or(3072)
-}
-
-/// What is wrong with an image's name.
-pub(in crate::build::builder::amazon_ebs) fn name_problem(name: &str) -> Option<String> {
-    let length = name.len();
-    if !(3..=128).contains(&length) {
-        return Some(format!("has {length} characters; EC2 takes 3 to 128"));
-    }
-    let wrong: std::collections::BTreeSet<char> = name
-        .chars()
-        .filter(|c| !c.is_ascii_alphanumeric() && !"()[] ./-'@_".contains(*c))
-        .collect();
-    if wrong.is_empty() {
-        return None;
-    }
-    let list: Vec<_> = wrong.iter().map(|c| format!("`{c}`")).collect();
-    Some(format!("has {} in it, which EC2 does not take", list.join(" ")))
+    options
+        .temporary_key_pair_bits
+        .filter(|bits| *bits > 0)
+        .and_then(|bits| bits.try_into().ok())
+        .unwrap_or(3072)
 }
 
 /// The 26 devices that EC2 would otherwise add for instance store volumes.
@@ -350,8 +343,8 @@ fn texts(
         return Err(BuildError::option("ami_name", message)
             .hint("the function `clean_resource_name` replaces what is not allowed"));
     }
-    let mut run_volume_tags = tags("run_volume_tags", &instance.run_volume_tags, &[])?;
-    for one in &instance.run_volume_tag {
+    let mut run_volume_tags = tags("run_volume_tags", &options.volume_tags.run_volume_tags, &[])?;
+    for one in &options.volume_tags.run_volume_tag {
         let key = render("run_volume_tag", one.name.text())?;
         run_volume_tags.insert(key, render("run_volume_tag", one.value.text())?);
     }

@@ -1,52 +1,25 @@
 //! Templates to settings, and what is refused on the way.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::Path;
 
 use super::super::{Communication, KeySettings, Prepared, prepare};
-use super::resolve::name_problem;
-use crate::diagnostic::{Diagnostics, Style, render};
-use crate::plan::{Kinds, Plan, Selection, plan};
+use crate::build::builder::tests::support::{check_in, hcl};
+use crate::plan::Plan;
 use crate::template::schema::BuildData;
-use crate::template::{Environment, Run, VariableInputs, load};
 use crate::value::Value;
 
-/// Plans a template in a directory of its own; errors as people see them.
+/// Plans a template in a directory of its own; errors as people see them, and what bake cannot do
+/// yet is one.
 fn planned(name: &str, text: &str, directory: &Path) -> Result<Plan, String> {
-    let path = directory.join(name);
-    fs::write(&path, text).expect("write template");
-    let mut warnings = Diagnostics::new();
-    let found = (|| {
-        let loaded = load(&path)?;
-        let run = Run {
-            now: jiff::Timestamp::from_second(1_700_000_000).expect("a moment"),
-            directory: directory.to_owned(),
-            environment: BTreeMap::new(),
-            random: || [7; 16],
-            data_sources: crate::lookup::DATA_SOURCES,
-            answers: crate::template::lookup::Answers::default(),
-        };
-        let inputs = VariableInputs::default();
-        let environment = Environment::new(&loaded.template, &inputs, run, &mut warnings)?;
-        let kinds =
-            Kinds { builders: crate::build::BUILDERS, provisioners: &[], post_processors: &[] };
-        let selection = Selection::new(&[], &[]).expect("no patterns");
-        let plans =
-            plan(&loaded.template, &environment, kinds, &selection, directory, &mut warnings)?;
-        plans[0].unsupported().into_result(plans)
-    })();
-    let mut plans = found.map_err(|found| {
-        render(&found, Style::default()).replace(&format!("{}/", directory.display()), "")
-    })?;
-    Ok(plans.remove(0))
+    let checked = check_in(directory, name, text, crate::build::BUILDERS);
+    let plan = checked.plan.filter(|plan| !plan.unsupported().has_errors());
+    plan.ok_or(checked.found)
 }
 
 /// A template around the body of an `amazon-ebs` source.
 fn template(body: &str) -> String {
-    format!(
-        "source \"amazon-ebs\" \"app\" {{\n{body}\n}}\nbuild {{\n  sources = [\"source.amazon-ebs.app\"]\n}}\n"
-    )
+    hcl("amazon-ebs", body)
 }
 
 fn prepared(body: &str) -> Prepared {
@@ -154,6 +127,33 @@ fn a_legacy_template_gives_the_same_settings() {
     assert_eq!(texts.image_name.as_deref(), Some("web 1700000000"));
 }
 
+/// Old templates have variables for keys, which are empty where the environment has them.
+#[test]
+fn empty_options_are_as_good_as_none() {
+    let body = format!(
+        "{MINIMAL}  access_key = \"\"\n  secret_key = \"\"\n  ssh_keypair_name = \"\"\n  ssh_password = \"\"\n  ssh_timeout = \"0s\"\n  ssh_port = 0\n"
+    );
+    let build = prepared(&body).build;
+    assert!(build.access.credentials.is_none());
+    let Communication::Ssh { key, port, login, .. } = &build.communication else {
+        panic!("it is SSH");
+    };
+    assert!(matches!(key, KeySettings::Temporary { .. }));
+    assert_eq!((*port, login.handshake_attempts, login.timeout.as_secs()), (22, 10, 300));
+    assert!(login.password.is_none());
+}
+
+/// Only with a warning, as Packer takes both.
+#[test]
+fn groups_by_id_come_before_a_filter() {
+    let body = format!(
+        "{MINIMAL}  security_group_id = \"sg-1\"\n  security_group_filter {{\n    filters = {{ a = \"b\" }}\n  }}\n"
+    );
+    let security = prepared(&body).build.security;
+    assert_eq!(security.group_ids, ["sg-1"]);
+    assert!(security.group_filter.is_empty());
+}
+
 #[test]
 fn a_dead_man_switch_does_not_terminate_what_the_steps_stop() {
     let build = prepared(&format!("{MINIMAL}  disable_stop_instance = true")).build;
@@ -203,11 +203,13 @@ fn what_is_not_done_yet_is_refused_at_its_place() {
         "{MINIMAL}  spot_price   = \"auto\"\n  ami_regions  = [\"us-east-1\"]\n  encrypt_boot = true\n  fast_launch {{\n    enable_fast_launch = true\n  }}"
     );
     insta::assert_snapshot!(refused(&body), @r#"
-    error[unsupported-option]: `fast_launch` is not supported yet
-     --> a.pkr.hcl:9:3
+    error[unsupported-option]: `spot_price` is not supported yet
+     --> a.pkr.hcl:6:18
       |
-    9 |   fast_launch {
-      |   ^^^^^^^^^^^
+    6 |   spot_price   = "auto"
+      |                  ^^^^^^
+      |
+      = help: leave it out to launch on demand
 
     error[unsupported-option]: `encrypt_boot` is not supported yet
      --> a.pkr.hcl:8:18
@@ -221,13 +223,11 @@ fn what_is_not_done_yet_is_refused_at_its_place() {
     7 |   ami_regions  = ["us-east-1"]
       |                  ^^^^^^^^^^^^^
 
-    error[unsupported-option]: `spot_price` is not supported yet
-     --> a.pkr.hcl:6:18
+    error[unsupported-option]: `fast_launch` is not supported yet
+     --> a.pkr.hcl:9:3
       |
-    6 |   spot_price   = "auto"
-      |                  ^^^^^^
-      |
-      = help: leave it out to launch on demand
+    9 |   fast_launch {
+      |   ^^^^^^^^^^^
     "#);
 }
 
@@ -291,6 +291,14 @@ fn combinations_are_checked() {
        |
        = help: a single address ends in `/32`
 
+    error[wrong-option]: `missing.sh` cannot be read: No such file or directory (os error 2)
+      --> a.pkr.hcl:12:24
+       |
+    12 |   user_data_file     = "missing.sh"
+       |                        ^^^^^^^^^^^^
+       |
+       = help: paths are relative to the directory in which bake runs; `${path.root}` is the template's
+
     error[wrong-option]: `ami_name` has `:` in it, which EC2 does not take
      --> a.pkr.hcl:6:24
       |
@@ -304,14 +312,6 @@ fn combinations_are_checked() {
        |
     16 |     throughput  = 200
        |                   ^^^
-
-    error[wrong-option]: `missing.sh` cannot be read: No such file or directory (os error 2)
-      --> a.pkr.hcl:12:24
-       |
-    12 |   user_data_file     = "missing.sh"
-       |                        ^^^^^^^^^^^^
-       |
-       = help: paths are relative to the directory in which bake runs; `${path.root}` is the template's
     "#);
 }
 
@@ -343,14 +343,6 @@ fn only_names_and_tags_may_wait_for_the_build() {
       = help: only names, descriptions and tags of this builder can use `build`
     "
     );
-}
-
-#[test]
-fn names_follow_the_rules_of_ec2() {
-    assert_eq!(name_problem("web-2026.01/x (a)_[b]'@"), None);
-    assert!(name_problem("ab").is_some_and(|text| text.contains("3 to 128")));
-    assert!(name_problem(&"x".repeat(129)).is_some());
-    assert!(name_problem("a:b").is_some_and(|text| text.contains("`:`")));
 }
 
 #[test]

@@ -1,0 +1,171 @@
+//! Ways to reach a machine, through the `null` builder.
+
+use super::support::{check_in, hcl, headings, said};
+use crate::build::BUILDERS;
+use crate::communicator::ssh::{KeyPair, KeyType};
+
+const LOGIN: &str = "ssh_host = \"db\"\nssh_username = \"admin\"\nssh_password = \"x\"\n";
+
+fn said_of(more: &str) -> String {
+    said("null", &format!("{LOGIN}{more}"))
+}
+
+#[test]
+fn words_are_checked() {
+    insta::assert_snapshot!(said("null", "communicator = \"shh\""), @"
+    error[wrong-option]: `communicator` cannot be `shh`
+      did you mean `ssh`?
+    ");
+    insta::assert_snapshot!(
+        said_of(r#"
+          ssh_file_transfer_method = "spc"
+          ssh_keep_alive_interval = "often"
+          ssh_ciphers = ["aes128-ctr", "aes256-crt", "rot13"]
+          ssh_key_exchange_algorithms = ["curve25519-sha265"]"#),
+        @"
+    error[wrong-option]: there is no cipher `aes256-crt`
+      did you mean `aes256-ctr`?
+    error[wrong-option]: there is no cipher `rot13`
+      one of aes128-gcm@openssh.com, aes256-gcm@openssh.com, chacha20-poly1305@openssh.com, aes128-ctr, aes192-ctr, aes256-ctr, aes128-cbc, 3des-cbc, arcfour, arcfour128, arcfour256
+    error[wrong-option]: there is no key exchange `curve25519-sha265`
+      did you mean `curve25519-sha256`?
+    error[wrong-option]: `ssh_file_transfer_method` cannot be `spc`
+      did you mean `scp`?
+    error[wrong-option]: `often` is no duration
+      such as `5s`
+    "
+    );
+}
+
+#[test]
+fn kinds_and_sizes_of_keys_are_checked() {
+    insta::assert_snapshot!(said_of("temporary_key_pair_type = \"dsa\""), @"
+    error[wrong-option]: there are no DSA keys any more: OpenSSH has given them up
+      write `ed25519`, or leave it out
+    ");
+    insta::assert_snapshot!(said_of("temporary_key_pair_type = \"ed25591\""), @"
+    error[wrong-option]: `temporary_key_pair_type` cannot be `ed25591`
+      did you mean `ed25519`?
+    ");
+    insta::assert_snapshot!(
+        said_of("temporary_key_pair_type = \"rsa\"\ntemporary_key_pair_bits = 1024"),
+        @"
+    error[wrong-option]: no RSA key of 1024 bits
+      one of 2048, 3072, 4096
+    "
+    );
+    insta::assert_snapshot!(
+        said_of("temporary_key_pair_type = \"ecdsa\"\ntemporary_key_pair_bits = 2048"),
+        @"
+    error[wrong-option]: no ECDSA key of 2048 bits
+      one of 256, 384, 521
+    "
+    );
+    insta::assert_snapshot!(
+        said_of("temporary_key_pair_type = \"ecdsa\"\ntemporary_key_pair_bits = 521"),
+        @"error[unsupported-option]: the builder `null` is not supported yet"
+    );
+}
+
+#[test]
+fn a_bastion_needs_a_way_in_and_excludes_a_proxy() {
+    insta::assert_snapshot!(
+        said_of("ssh_bastion_host = \"gate\"\nssh_proxy_host = \"proxy\"\nssh_bastion_username = \"b\""),
+        @"
+    error[wrong-option]: `ssh_bastion_host` and `ssh_proxy_host` exclude each other
+      give one of them
+    error[wrong-option]: there is no way to log in to the bastion host
+      give `ssh_bastion_private_key_file`, `ssh_bastion_password` or `ssh_bastion_agent_auth`
+    "
+    );
+    insta::assert_snapshot!(
+        said_of("ssh_bastion_host = \"gate\"\nssh_bastion_agent_auth = true"),
+        @"
+    error[unsupported-option]: `ssh_bastion_agent_auth` is not supported yet
+    error[unsupported-option]: `ssh_bastion_host` is not supported yet
+    error[unsupported-option]: the builder `null` is not supported yet
+    "
+    );
+}
+
+#[test]
+fn tunnels_have_a_form() {
+    insta::assert_snapshot!(
+        said_of("ssh_local_tunnels = [\"8080:db:80\", \"8080:80\"]\nssh_remote_tunnels = [\"x:db:80\"]"),
+        @"
+    error[wrong-option]: `8080:80` is no tunnel: it has the form `PORT:HOST:PORT`
+      such as `8080:db.internal:5432`
+    error[wrong-option]: `x:db:80` is no tunnel: `x` is no port
+      such as `8080:db.internal:5432`
+    "
+    );
+}
+
+#[test]
+fn two_time_limits_are_one_too_many() {
+    insta::assert_snapshot!(said_of("ssh_timeout = \"1m\"\nssh_wait_timeout = \"2m\""), @"
+    warning[no-effect]: `ssh_timeout` has no effect beside its old name `ssh_wait_timeout`
+      leave `ssh_wait_timeout` out
+    error[unsupported-option]: the builder `null` is not supported yet
+    ");
+}
+
+#[test]
+fn a_key_is_read() {
+    let directory = tempfile::tempdir().expect("temporary directory");
+    let write = |name: &str, text: &str| {
+        std::fs::write(directory.path().join(name), text).expect("write");
+    };
+    let said = |body: &str| {
+        let body = format!("ssh_host = \"db\"\nssh_username = \"admin\"\n{body}");
+        let checked = check_in(directory.path(), "a.pkr.hcl", &hcl("null", &body), BUILDERS);
+        headings(&checked.found)
+    };
+    let pair = KeyPair::generate(KeyType::Ed25519, "test").expect("a key");
+    write("key", pair.private.reveal());
+    write("key.pub", &pair.public);
+    write("locked", "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n");
+    insta::assert_snapshot!(said("ssh_private_key_file = \"key\""), @"error[unsupported-option]: the builder `null` is not supported yet");
+    insta::assert_snapshot!(said("ssh_private_key_file = \"key.pub\""), @"
+    error[wrong-option]: the private key in `key.pub` cannot be used: it is not a private key in a known format
+      OpenSSH, PKCS#1, PKCS#8 and SEC1 keys are known, as PEM
+    ");
+    insta::assert_snapshot!(said("ssh_private_key_file = \"locked\""), @"
+    error[wrong-option]: the private key in `locked` cannot be used: it is encrypted with a passphrase
+      `ssh-keygen -p -f COPY` removes the passphrase of a copy
+    ");
+    insta::assert_snapshot!(said("ssh_private_key_file = \"missing\""), @"
+    error[wrong-option]: `missing` cannot be read: No such file or directory (os error 2)
+      paths are relative to the directory in which bake runs; `${path.root}` is the template's
+    ");
+    insta::assert_snapshot!(
+        said("ssh_private_key_file = \"key\"\nssh_certificate_file = \"key.pub\""),
+        @"
+    error[wrong-option]: `key.pub` is no certificate to log in with: it is not in OpenSSH's format
+      `ssh-keygen -L -f FILE` shows one
+    "
+    );
+    insta::assert_snapshot!(
+        said("ssh_password = \"x\"\nssh_certificate_file = \"missing\""),
+        @"
+    error[wrong-option]: `ssh_certificate_file` needs `ssh_private_key_file`
+      the key that the certificate is for
+    error[wrong-option]: `missing` cannot be read: No such file or directory (os error 2)
+      paths are relative to the directory in which bake runs; `${path.root}` is the template's
+    "
+    );
+}
+
+#[test]
+fn empty_texts_are_as_good_as_none() {
+    insta::assert_snapshot!(
+        said_of(r#"
+          ssh_private_key_file = ""
+          ssh_bastion_host = ""
+          ssh_bastion_password = ""
+          ssh_proxy_host = ""
+          temporary_key_pair_type = ""
+          ssh_file_transfer_method = """#),
+        @"error[unsupported-option]: the builder `null` is not supported yet"
+    );
+}
