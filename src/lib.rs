@@ -22,11 +22,12 @@ pub mod event;
 pub mod communicator;
 
 pub mod provision;
-pub mod publish;
 
 pub mod aws;
 
 pub mod build;
+
+pub mod publish;
 
 pub mod render;
 
