@@ -30,9 +30,9 @@ impl Prepared {
 /// Loads, evaluates and plans.
 pub(super) fn prepare(arguments: &TemplateArguments) -> Result<Prepared, Diagnostics> {
     let directory = working_directory()?;
-    let selection = Selection::new(&arguments.only, &arguments.except)
-        .map_err(|message| Diagnostic::error("wrong-pattern", message))?;
     let loaded = template::load(&arguments.template)?;
+    let selection = Selection::of(loaded.template.dialect, &arguments.only, &arguments.except)
+        .map_err(|message| Diagnostic::error("wrong-pattern", message))?;
     let mut warnings = loaded.warnings;
     let (inputs, run) = process_inputs(&loaded.variable_files, &arguments.values, &directory);
     let environment = Environment::new(&loaded.template, &inputs, run, &mut warnings)?;

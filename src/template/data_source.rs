@@ -10,6 +10,7 @@ use crate::diagnostic::{Diagnostic, Diagnostics, Span, did_you_mean};
 use crate::value::{Marks, Type, Value, convert};
 
 use super::declaration::Labelled;
+use super::known_plugins::{self, Role};
 use super::syntax::{Body, Expression, Name};
 
 /// A type of data source.
@@ -128,6 +129,10 @@ pub(super) fn read(
             format!("there is no data source `{}`", data.kind.text),
         )
         .at(&data.kind.span, "not known to bake");
+        if let Some(known) = known_plugins::known(Role::DataSource, &data.kind.text) {
+            found.push(finding.note(known.note).help(known.help));
+            return None;
+        }
         let hint = did_you_mean(&data.kind.text, names);
         if hint.is_none() {
             finding = finding.note(format!("known: {}", known.join(", ")));

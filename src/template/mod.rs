@@ -20,6 +20,7 @@ pub mod function;
 pub mod go_template;
 mod graph;
 pub mod json;
+pub(crate) mod known_plugins;
 pub mod layout;
 mod legacy;
 mod legacy_variable;
