@@ -28,7 +28,7 @@ fn plans(path: &Path) -> Result<Vec<Plan>, String> {
         let loaded = template::load(path)?;
         let run = Run {
             now: jiff::Timestamp::from_second(1_700_000_000).expect("a moment"),
-            directory: repository().to_owned(),
+            directory: repository(),
             environment: BTreeMap::new(),
             random: || [7; 16],
         };
@@ -41,7 +41,7 @@ fn plans(path: &Path) -> Result<Vec<Plan>, String> {
             post_processors: publish::KINDS,
         };
         let all = Selection::new(&[], &[]).expect("patterns");
-        plan::plan(&loaded.template, &environment, kinds, &all, repository(), &mut warnings)
+        plan::plan(&loaded.template, &environment, kinds, &all, &repository(), &mut warnings)
     })();
     found.map_err(|found: Diagnostics| render(&found, Style::default()))
 }

@@ -183,7 +183,11 @@ impl<'a> Decoder<'a> {
                 let given = self.attribute::<T>(name, &path, attribute, raw.dialect, hashed)?;
                 match given {
                     Some(given) => given,
-                    None => return self.missing(raw, name, absent),
+                    None => {
+                        // Null is as good as nothing.
+                        self.facts.spans.remove(&path);
+                        return self.missing(raw, name, absent);
+                    }
                 }
             }
             Some(Given::Blocks(blocks)) => {
