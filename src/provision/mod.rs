@@ -24,7 +24,9 @@ mod windows_restart;
 mod windows_shell;
 
 #[cfg(test)]
-mod test_support;
+mod checks;
+#[cfg(test)]
+pub(crate) mod test_support;
 #[cfg(test)]
 mod tests;
 

@@ -15,6 +15,9 @@ mod manifest;
 mod provenance;
 mod shell_local;
 
+#[cfg(test)]
+mod tests;
+
 use crate::plan::ComponentKind;
 
 /// All post-processors: their names, options and plans.
