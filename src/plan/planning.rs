@@ -72,6 +72,7 @@ pub fn plan(
     };
     let mut plans = Vec::new();
     let mut names = Vec::new();
+    let mut selectors = Vec::new();
     if template.builds.is_empty() {
         planning.found.push(
             Diagnostic::error("missing-build", "the template has no `build` block")
@@ -89,7 +90,9 @@ pub fn plan(
         let uses = planning.uses(build);
         for usage in &uses {
             let name = usage.name(build, environment, &mut planning.found);
-            let selected = selection.takes(planning.selector(usage, &name));
+            let selector = planning.selector(usage, &name).to_owned();
+            let selected = selection.takes(&selector);
+            selectors.push(selector);
             if names.contains(&name) {
                 planning.found.push(same_name(&name, build));
             }
@@ -101,7 +104,7 @@ pub fn plan(
     }
     let post_processors = planning.post_processors;
     let found = without_repeats(planning.found);
-    warnings.extend(selection.unmatched(&names, &post_processors));
+    warnings.extend(selection.unmatched(&selectors, &post_processors));
     if found.has_errors() {
         return Err(found);
     }
@@ -109,7 +112,7 @@ pub fn plan(
     warnings.extend(unrepeatable(&plans));
     if plans.is_empty() {
         return Err(Diagnostic::error("nothing-selected", "no builds to run")
-            .note(format!("builds of this template: {}", names.join(", ")))
+            .note(format!("builds of this template: {}", selectors.join(", ")))
             .into());
     }
     Ok(plans)
