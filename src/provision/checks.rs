@@ -518,7 +518,15 @@ fn override_works_for_each_provisioner() {
   "builders": [{ "type": "vm", "name": "app" }],
   "provisioners": [{ "type": "shell", "inline": "x", "override": { "ap": { "inline": "y" } } }]
 }"#;
-    insta::assert_snapshot!(plan_text(folder.path(), "a.json", json, &[]).1, @"");
+    insta::assert_snapshot!(plan_text(folder.path(), "a.json", json, &[]).1, @r#"
+    error[unknown-source]: `ap` is no source of this build
+     --> a.json:3:68
+      |
+    3 |   "provisioners": [{ "type": "shell", "inline": "x", "override": { "ap": { "inline": "y" } } }]
+      |                                                                    ^^^^ overrides nothing
+      |
+      = help: did you mean `app`?
+    "#);
 }
 
 /// The engine runs what a plan holds, so what cannot be run must say so in its plan.

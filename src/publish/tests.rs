@@ -289,15 +289,14 @@ fn legacy_post_processors_are_texts_objects_and_lists() {
         chains(all).unwrap(),
         ["manifest", "checksum sums keep=false", "compress → manifest keep=true", "compress"]
     );
-    insta::assert_snapshot!(chains(r#"[["compress", ["manifest"]]]"#).unwrap_err(), @"");
-    insta::assert_snapshot!(chains(r#"[{ "type": "manifest", "keep_input_artifact": "true" }]"#).unwrap_err(), @r#"
+    insta::assert_snapshot!(chains(r#"[["compress", ["manifest"]]]"#).unwrap_err(), @r#"
     error[wrong-type]: a post-processor must be an object
      --> a.json:3:36
       |
     3 |   "post-processors": [["compress", ["manifest"]]]
       |                                    ^^^^^^^^^^^^ an object is expected
     "#);
-    insta::assert_snapshot!(chains(r#"[{ "type": "manifest", "only": ["ap"] }, { "name": "x" }]"#).unwrap_err(), @r#"
+    insta::assert_snapshot!(chains(r#"[{ "type": "manifest", "keep_input_artifact": "true" }]"#).unwrap_err(), @r#"
     error[wrong-type]: `keep_input_artifact` must be `true` or `false`
      --> a.json:3:68
       |
@@ -305,5 +304,12 @@ fn legacy_post_processors_are_texts_objects_and_lists() {
       |                                                                    ^^^^^^
       |
       = help: write it without quotes; it cannot be a template
+    "#);
+    insta::assert_snapshot!(chains(r#"[{ "type": "manifest", "only": ["ap"] }, { "name": "x" }]"#).unwrap_err(), @r#"
+    error[missing-type]: a post-processor needs a `type`
+     --> a.json:3:63
+      |
+    3 |   "post-processors": [{ "type": "manifest", "only": ["ap"] }, { "name": "x" }]
+      |                                                               ^ `type` is not given
     "#);
 }
