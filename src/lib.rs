@@ -22,12 +22,13 @@ pub mod event;
 pub mod communicator;
 
 pub mod provision;
-pub mod publish;
 
 pub mod aws;
 pub mod lookup;
 
 pub mod build;
+
+pub mod publish;
 
 pub mod render;
 

@@ -55,9 +55,10 @@ impl Inputs {
         mask: &Mask,
     ) -> Result<Self, Diagnostics> {
         let directory = working_directory()?;
-        let selection = Selection::new(&arguments.only, &arguments.except)
-            .map_err(|message| Diagnostic::error("wrong-pattern", message))?;
         let loaded = template::load(&arguments.template)?;
+        let selection =
+            Selection::of(loaded.template.dialect, &arguments.only, &arguments.except)
+                .map_err(|message| Diagnostic::error("wrong-pattern", message))?;
         let (mut variables, run) =
             process_inputs(&loaded.variable_files, &arguments.values, &directory);
         variables.warn_of_undeclared = warn_of_undeclared;

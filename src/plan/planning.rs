@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
 use crate::template::evaluate::references;
+use crate::template::known_plugins::{self, Role};
 use crate::template::schema::Schema;
 use crate::template::syntax::{Dialect, Expression, Name};
 use crate::template::{Build, Environment, Labelled, SourceUse, Template};
@@ -60,10 +61,18 @@ pub fn plan(
     directory: &Path,
     warnings: &mut Diagnostics,
 ) -> Result<Vec<Plan>, Diagnostics> {
-    let mut planning =
-        Planning { template, environment, kinds, selection, directory, found: Diagnostics::new() };
+    let mut planning = Planning {
+        template,
+        environment,
+        kinds,
+        selection,
+        directory,
+        found: Diagnostics::new(),
+        post_processors: BTreeSet::new(),
+    };
     let mut plans = Vec::new();
     let mut names = Vec::new();
+    let mut selectors = Vec::new();
     if template.builds.is_empty() {
         planning.found.push(
             Diagnostic::error("missing-build", "the template has no `build` block")
@@ -81,7 +90,9 @@ pub fn plan(
         let uses = planning.uses(build);
         for usage in &uses {
             let name = usage.name(build, environment, &mut planning.found);
-            let selected = selection.takes(&name);
+            let selector = planning.selector(usage, &name).to_owned();
+            let selected = selection.takes(&selector);
+            selectors.push(selector);
             if names.contains(&name) {
                 planning.found.push(same_name(&name, build));
             }
@@ -91,8 +102,9 @@ pub fn plan(
             }
         }
     }
+    let post_processors = planning.post_processors;
     let found = without_repeats(planning.found);
-    warnings.extend(selection.unmatched(&names));
+    warnings.extend(selection.unmatched(&selectors, &post_processors));
     if found.has_errors() {
         return Err(found);
     }
@@ -100,7 +112,7 @@ pub fn plan(
     warnings.extend(unrepeatable(&plans));
     if plans.is_empty() {
         return Err(Diagnostic::error("nothing-selected", "no builds to run")
-            .note(format!("builds of this template: {}", names.join(", ")))
+            .note(format!("builds of this template: {}", selectors.join(", ")))
             .into());
     }
     Ok(plans)
@@ -174,6 +186,8 @@ struct Planning<'a> {
     selection: &'a Selection,
     directory: &'a Path,
     found: Diagnostics,
+    /// What `-except` may name besides builds.
+    post_processors: BTreeSet<String>,
 }
 
 /// A source as one build uses it.
@@ -220,10 +234,18 @@ impl<'a> Planning<'a> {
             self.found.take(description);
         }
         for step in build.provisioners.iter().chain(&build.error_cleanup) {
-            self.kind(&step.kind, "provisioner", self.kinds.provisioners);
+            self.kind(&step.kind, Role::Provisioner, self.kinds.provisioners);
         }
         for step in build.post_processors.iter().flatten() {
-            self.kind(&step.kind, "post-processor", self.kinds.post_processors);
+            self.kind(&step.kind, Role::PostProcessor, self.kinds.post_processors);
+        }
+    }
+
+    /// What `-only` and `-except` call a build: in legacy JSON the builder's name alone.
+    fn selector<'n>(&self, usage: &'n Usage<'_>, name: &'n str) -> &'n str {
+        match self.template.dialect {
+            Dialect::Legacy => &usage.called,
+            Dialect::Hcl | Dialect::HclJson => name,
         }
     }
 
@@ -369,7 +391,8 @@ impl<'a> Planning<'a> {
             evaluate: Arc::new(scope.clone()),
         };
         let none = Schema { doc: String::new(), options: Vec::new() };
-        let builder = self.component(builder, "builder", &source.kind, self.kinds.builders, &none);
+        let kinds = self.kinds.builders;
+        let builder = self.component(builder, Role::Builder, &source.kind, kinds, &none);
         let mut steps = Vec::new();
         for step in &build.provisioners {
             steps.extend(self.step(step, usage, sources, &scope));
@@ -396,23 +419,27 @@ impl<'a> Planning<'a> {
     fn kind<'k>(
         &mut self,
         named: &Name,
-        what: &str,
+        role: Role,
         kinds: &'k [ComponentKind],
     ) -> Option<&'k ComponentKind> {
         let found = kinds.iter().find(|kind| kind.name == named.text);
         if found.is_none() {
+            let finding = Diagnostic::error(
+                "unknown-component",
+                format!("there is no {role} `{}`", named.text),
+            )
+            .at(&named.span, "not known to bake");
+            if let Some(known) = known_plugins::known(role, &named.text) {
+                self.found.push(finding.note(known.note).help(known.help));
+                return None;
+            }
             let names = kinds.iter().map(|kind| kind.name);
             let known: Vec<_> = names.clone().collect();
             let hint = did_you_mean(&named.text, names);
-            let mut finding = Diagnostic::error(
-                "unknown-component",
-                format!("there is no {what} `{}`", named.text),
-            )
-            .at(&named.span, "not known to bake");
-            if hint.is_none() {
-                finding = finding.note(format!("known: {}", known.join(", ")));
-            }
-            self.found.push(finding.maybe_help(hint));
+            self.found.push(match hint {
+                Some(hint) => finding.help(hint),
+                None => finding.note(format!("known: {}", known.join(", "))),
+            });
         }
         found
     }
@@ -420,12 +447,12 @@ impl<'a> Planning<'a> {
     fn component(
         &mut self,
         component: Component,
-        what: &str,
+        role: Role,
         named: &Name,
         kinds: &[ComponentKind],
         general: &Schema,
     ) -> Option<Planned> {
-        let kind = self.kind(named, what, kinds)?;
+        let kind = self.kind(named, role, kinds)?;
         let mut found = Diagnostics::new();
         let planned = Planned::of(&component, kind, self.directory, &mut found);
         let general: Vec<_> = general.options.iter().map(|option| option.name).collect();

@@ -1,8 +1,11 @@
 //! `-only` and `-except`.
 
+use std::collections::BTreeSet;
+
 use globset::{GlobBuilder, GlobMatcher};
 
 use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::template::syntax::Dialect;
 
 /// Which builds are wanted.
 #[derive(Debug, Default)]
@@ -14,56 +17,90 @@ pub struct Selection {
 #[derive(Debug)]
 struct Pattern {
     text: String,
-    matcher: GlobMatcher,
+    /// `None` where only the text itself is meant.
+    glob: Option<GlobMatcher>,
+}
+
+impl Pattern {
+    fn exact(text: &str) -> Self {
+        Self { text: text.to_owned(), glob: None }
+    }
+
+    fn glob(text: &str) -> Result<Self, String> {
+        GlobBuilder::new(text)
+            .literal_separator(false)
+            .backslash_escape(true)
+            .build()
+            .map(|glob| Self { text: text.to_owned(), glob: Some(glob.compile_matcher()) })
+            .map_err(|error| format!("`{text}` is not a pattern: {}", error.kind()))
+    }
+
+    fn matches(&self, name: &str) -> bool {
+        match &self.glob {
+            Some(glob) => glob.is_match(name),
+            None => self.text == name,
+        }
+    }
 }
 
 impl Selection {
-    /// From the patterns of the command line; `*` crosses dots (`packer-core.md` section 1.4).
+    /// From what the command line says of a template in this language: in legacy JSON names, else
+    /// patterns (`packer-core.md` section 1.4).
+    ///
+    /// # Errors
+    /// A pattern that is not a glob.
+    pub fn of(dialect: Dialect, only: &[String], except: &[String]) -> Result<Self, String> {
+        if dialect != Dialect::Legacy {
+            return Self::new(only, except);
+        }
+        let exact = |all: &[String]| all.iter().map(|text| Pattern::exact(text)).collect();
+        Ok(Self { only: exact(only), except: exact(except) })
+    }
+
+    /// From patterns; `*` crosses dots.
     ///
     /// # Errors
     /// A pattern that is not a glob.
     pub fn new(only: &[String], except: &[String]) -> Result<Self, String> {
         let patterns = |all: &[String]| -> Result<Vec<_>, String> {
-            all.iter().map(|text| pattern(text)).collect()
+            all.iter().map(|text| Pattern::glob(text)).collect()
         };
         Ok(Self { only: patterns(only)?, except: patterns(except)? })
     }
 
     /// Whether a build of this name is wanted.
     pub fn takes(&self, name: &str) -> bool {
-        let any = |all: &[Pattern]| all.iter().any(|one| one.matcher.is_match(name));
+        let any = |all: &[Pattern]| all.iter().any(|one| one.matches(name));
         (self.only.is_empty() || any(&self.only)) && !any(&self.except)
     }
 
     /// Whether `-except` names a post-processor, by its name or, without one, its type.
     pub(super) fn excepts(&self, post_processor: &str) -> bool {
-        self.except.iter().any(|one| one.matcher.is_match(post_processor))
+        self.except.iter().any(|one| one.matches(post_processor))
     }
 
-    /// A warning for each pattern that matches nothing.
-    pub(super) fn unmatched(&self, names: &[String]) -> Diagnostics {
-        self.only
-            .iter()
-            .chain(&self.except)
-            .filter(|pattern| !names.iter().any(|name| pattern.matcher.is_match(name)))
+    /// A warning for each pattern that matches nothing. Names of a legacy template that match
+    /// nothing are nobody's business, as in Packer: many scripts pass one list to all templates.
+    pub(super) fn unmatched(
+        &self,
+        builds: &[String],
+        post_processors: &BTreeSet<String>,
+    ) -> Diagnostics {
+        let matches = |pattern: &Pattern| builds.iter().any(|name| pattern.matches(name));
+        let drops = |pattern: &Pattern| post_processors.iter().any(|name| pattern.matches(name));
+        let only = self.only.iter().filter(|pattern| !matches(pattern));
+        let except = self.except.iter().filter(|pattern| !matches(pattern) && !drops(pattern));
+        only.chain(except)
+            .filter(|pattern| pattern.glob.is_some())
             .map(|pattern| {
                 Diagnostic::warning(
                     "unmatched-pattern",
                     format!("`{}` matches no build", pattern.text),
                 )
-                .note(format!("builds of this template: {}", names.join(", ")))
+                .note(format!("builds of this template: {}", builds.join(", ")))
             })
             .collect()
     }
-}
-
-fn pattern(text: &str) -> Result<Pattern, String> {
-    GlobBuilder::new(text)
-        .literal_separator(false)
-        .backslash_escape(true)
-        .build()
-        .map(|glob| Pattern { text: text.to_owned(), matcher: glob.compile_matcher() })
-        .map_err(|error| format!("`{text}` is not a pattern: {}", error.kind()))
 }
 
 #[cfg(test)]

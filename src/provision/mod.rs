@@ -5,9 +5,12 @@
 //! steps have in common (pauses, time limits, retries) is in [`run_step`].
 
 mod ansible;
+mod ansible_local;
+mod breakpoint;
 mod elevation;
 mod error;
 mod file;
+mod hcp_sbom;
 mod inputs;
 mod lines;
 mod powershell;
@@ -16,10 +19,14 @@ mod run;
 mod script;
 mod shell;
 mod shell_local;
+mod sleep;
 mod windows_restart;
+mod windows_shell;
 
 #[cfg(test)]
-mod test_support;
+mod checks;
+#[cfg(test)]
+pub(crate) mod test_support;
 #[cfg(test)]
 mod tests;
 
@@ -31,13 +38,18 @@ pub(crate) use shell_local::{ShellLocalOptions, check as check_shell_local};
 use crate::plan::ComponentKind;
 
 /// All provisioners.
-pub const PROVISIONERS: [Provisioner; 6] = [
+pub const PROVISIONERS: [Provisioner; 11] = [
     ansible::PROVISIONER,
+    ansible_local::PROVISIONER,
+    breakpoint::PROVISIONER,
     file::PROVISIONER,
+    hcp_sbom::PROVISIONER,
     powershell::PROVISIONER,
     shell::PROVISIONER,
     shell_local::PROVISIONER,
+    sleep::PROVISIONER,
     windows_restart::PROVISIONER,
+    windows_shell::PROVISIONER,
 ];
 
 /// Their names, options and plans.

@@ -42,13 +42,40 @@ const BUILDERS: &[ComponentKind] = &[ComponentKind {
 
 /// Plans a template with these provisioners; paths are relative to `directory`.
 pub(super) fn plan_steps(directory: &Path, provisioners: &str) -> Result<Plan, String> {
-    let text = format!(
-        "source \"vm\" \"app\" {{}}\nbuild {{\n  sources = [\"source.vm.app\"]\n{provisioners}\n}}\n"
-    );
-    let path = directory.join("template.pkr.hcl");
+    let (plan, found) = plan_text(directory, "template.pkr.hcl", &in_hcl(provisioners), &[]);
+    let refused = plan.as_ref().map(Plan::unsupported).filter(|found| !found.is_empty());
+    match (plan, refused) {
+        (Some(plan), None) => Ok(plan),
+        (_, Some(refused)) => Err(rendered(directory, &refused)),
+        (None, None) => Err(found),
+    }
+}
+
+/// A template of one source and these blocks in its build.
+fn in_hcl(blocks: &str) -> String {
+    format!("source \"vm\" \"app\" {{}}\nbuild {{\n  sources = [\"source.vm.app\"]\n{blocks}\n}}\n")
+}
+
+/// What is found in a template with these blocks, errors and warnings; nothing when all is well.
+pub(crate) fn findings(
+    directory: &Path,
+    blocks: &str,
+    post_processors: &[ComponentKind],
+) -> String {
+    plan_text(directory, "template.pkr.hcl", &in_hcl(blocks), post_processors).1
+}
+
+/// The plan of a template, if it has one, and everything that is found in it.
+pub(crate) fn plan_text(
+    directory: &Path,
+    name: &str,
+    text: &str,
+    post_processors: &[ComponentKind],
+) -> (Option<Plan>, String) {
+    let path = directory.join(name);
     fs::write(&path, text).unwrap();
-    let mut warnings = Diagnostics::new();
-    let found = (|| {
+    let mut found = Diagnostics::new();
+    let plans = (|| {
         let loaded = load(&path)?;
         let run = Run {
             now: jiff::Timestamp::from_second(1_700_000_000).unwrap(),
@@ -59,16 +86,19 @@ pub(super) fn plan_steps(directory: &Path, provisioners: &str) -> Result<Plan, S
             answers: crate::template::lookup::Answers::default(),
         };
         let inputs = VariableInputs::default();
-        let environment = Environment::new(&loaded.template, &inputs, run, &mut warnings)?;
-        let kinds = Kinds { builders: BUILDERS, provisioners: KINDS, post_processors: &[] };
+        let environment = Environment::new(&loaded.template, &inputs, run, &mut found)?;
+        let kinds = Kinds { builders: BUILDERS, provisioners: KINDS, post_processors };
         let selection = Selection::new(&[], &[]).unwrap();
-        let plans =
-            plan(&loaded.template, &environment, kinds, &selection, directory, &mut warnings)?;
-        plans[0].unsupported().into_result(plans)
+        plan(&loaded.template, &environment, kinds, &selection, directory, &mut found)
     })();
-    let replaced = |text: String| text.replace(&format!("{}/", directory.display()), "");
-    let mut plans = found.map_err(|found| replaced(render(&found, Style::default())))?;
-    Ok(plans.remove(0))
+    let plan = found.take(plans).map(|mut plans| plans.remove(0));
+    let text = rendered(directory, &found);
+    (plan, text)
+}
+
+/// Findings without the directory that the test happens to have.
+fn rendered(directory: &Path, found: &Diagnostics) -> String {
+    render(found, Style::default()).replace(&format!("{}/", directory.display()), "")
 }
 
 /// Runs all steps and returns what was told.

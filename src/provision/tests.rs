@@ -52,3 +52,17 @@ async fn files_and_scripts_reach_an_instance_over_ssh() {
     }
     ssh.disconnect().await;
 }
+
+#[tokio::test]
+async fn sleeping_takes_its_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "provisioner \"sleep\" {\n duration = \"20ms\"\n}";
+    let plan = plan_steps(folder.path(), text).unwrap_or_else(|found| panic!("{found}"));
+    let start = std::time::Instant::now();
+    let local = super::test_support::Local::default();
+    let (result, told) = run_all(&plan, &local, &CancellationToken::new()).await;
+    result.unwrap();
+    assert!(start.elapsed().as_millis() >= 20);
+    assert_eq!(super::test_support::said(&told), ["Sleeping for 20ms"]);
+    assert_eq!(local.count(), 0);
+}

@@ -13,6 +13,7 @@ use super::declaration::Labelled;
 use super::dynamic;
 use super::evaluate::{Reference, references};
 use super::function::Of;
+use super::known_plugins::{self, Role};
 use super::lookup::{Answer, Lookup, Lookups, Question};
 use super::schema::{Decoder, Facts, RawOptions, Resolve, Schema, UnknownField};
 use super::syntax::{Body, Dialect, Expression};
@@ -228,6 +229,9 @@ fn unknown_kind(data: &Labelled, kinds: &[DataSourceKind]) -> Diagnostic {
         format!("there is no data source `{}`", data.kind.text),
     )
     .at(&data.kind.span, "not known to bake");
+    if let Some(known) = known_plugins::known(Role::DataSource, &data.kind.text) {
+        return finding.note(known.note).help(known.help);
+    }
     match did_you_mean(&data.kind.text, names) {
         Some(hint) => finding.help(hint),
         None => finding.note(format!("known: {}", known.join(", "))),

@@ -23,6 +23,7 @@ mod given_secrets;
 pub mod go_template;
 mod graph;
 pub mod json;
+pub(crate) mod known_plugins;
 pub mod layout;
 mod legacy;
 mod legacy_variable;

@@ -7,6 +7,7 @@ mod support;
 
 mod building;
 mod commands;
+mod components;
 mod identity;
 mod interruption;
 mod machine;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, Span, did_you_mean};
 use crate::plan::{Component, StepMeta, StepPlan};
+use crate::template::known_plugins::Role;
 use crate::template::schema::{Decoder, Evaluate as _, Facts, Resolve};
 use crate::template::syntax::{Attribute, Body, Dialect, Name};
 use crate::template::{BuildScope, Step};
@@ -46,7 +47,7 @@ impl Planning<'_> {
             evaluate: Arc::new(scope.clone()),
         };
         let mut planned =
-            self.component(component, "provisioner", &step.kind, self.kinds.provisioners, schema)?;
+            self.component(component, Role::Provisioner, &step.kind, self.kinds.provisioners, schema)?;
         planned.hashed.extend(meta.facts.hashed);
         planned.evaluated.extend(meta.facts.evaluated);
         Some(StepPlan {
@@ -95,8 +96,16 @@ impl Planning<'_> {
         }
     }
 
-    /// A warning for each name by which a step selects no source of its build; in legacy JSON an
-    /// error, as in Packer.
+    /// A name that is no source's: in legacy JSON an error, as in Packer.
+    fn no_source(&self, name: &str) -> Diagnostic {
+        let summary = format!("`{name}` is no source of this build");
+        match self.template.dialect {
+            Dialect::Legacy => Diagnostic::error("unknown-source", summary),
+            Dialect::Hcl | Dialect::HclJson => Diagnostic::warning("unknown-source", summary),
+        }
+    }
+
+    /// A finding for each name by which a step selects no source of its build.
     fn check_selectors(
         &mut self,
         option: &str,
@@ -107,11 +116,7 @@ impl Planning<'_> {
     ) {
         let known: Vec<_> = sources.iter().flat_map(|usage| self.step_selectors(usage)).collect();
         for name in names.iter().filter(|name| !known.contains(name)) {
-            let summary = format!("`{name}` is no source of this build");
-            let finding = match self.template.dialect {
-                Dialect::Legacy => Diagnostic::error("unknown-source", summary),
-                Dialect::Hcl | Dialect::HclJson => Diagnostic::warning("unknown-source", summary),
-            };
+            let finding = self.no_source(name);
             let hint = did_you_mean(name, known.iter().map(String::as_str));
             let finding = match hint {
                 Some(hint) => finding.help(hint),
@@ -145,11 +150,8 @@ impl Planning<'_> {
             } else if !sources.iter().any(|one| one.called == entry.name.text) {
                 let known: Vec<_> = sources.iter().map(|one| one.called.as_str()).collect();
                 let hint = did_you_mean(&entry.name.text, known.iter().copied());
-                let finding = Diagnostic::warning(
-                    "unknown-source",
-                    format!("`{}` is no source of this build", entry.name.text),
-                )
-                .at(&entry.name.span, "overrides nothing");
+                let finding =
+                    self.no_source(&entry.name.text).at(&entry.name.span, "overrides nothing");
                 self.found.push(match hint {
                     Some(hint) => finding.help(hint),
                     None => finding.note(format!("sources of this build: {}", known.join(", "))),

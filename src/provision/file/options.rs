@@ -37,6 +37,8 @@ impl FileOptions {
         self.sources
             .iter()
             .chain(&self.source)
+            // As in Packer, no text is no source.
+            .filter(|path| !path.is_empty())
             .map(|path| {
                 let name = Path::new(path).file_name().and_then(|name| name.to_str());
                 Source {

@@ -61,7 +61,8 @@ fn direction(planner: &mut Planner<'_>, options: &FileOptions) -> bool {
 }
 
 fn what_to_upload(planner: &mut Planner<'_>, options: &FileOptions) {
-    let sources = planner.is_given("source") || planner.is_given("sources");
+    let late = planner.is_late("source") || planner.is_late("sources");
+    let sources = late || !options.all_sources().is_empty();
     let content = options.content.as_ref().is_some_and(|text| !text.is_empty());
     if sources && content {
         let text = "`content` excludes `source` and `sources`";

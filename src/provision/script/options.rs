@@ -23,8 +23,13 @@ crate::options! {
 }
 
 impl ScriptOptions {
+    /// `script`; as in Packer, no text is no script.
+    pub(crate) fn single_script(&self) -> Option<&String> {
+        self.script.as_ref().filter(|path| !path.is_empty())
+    }
+
     /// The local scripts in order.
     pub(crate) fn local_scripts(&self) -> impl Iterator<Item = &str> {
-        self.script.iter().chain(&self.scripts).map(String::as_str)
+        self.single_script().into_iter().chain(&self.scripts).map(String::as_str)
     }
 }

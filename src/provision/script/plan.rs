@@ -33,7 +33,7 @@ pub(in crate::provision) fn what_to_run(
     command: Option<bool>,
 ) {
     let inline = !options.inline.is_empty() || planner.is_late("inline");
-    let script = options.script.is_some();
+    let script = options.single_script().is_some();
     let scripts = !options.scripts.is_empty() || planner.is_late("scripts");
     let wrong = |text: &str| Diagnostic::error("what-to-run", text);
     if script && scripts {
@@ -84,7 +84,7 @@ pub(in crate::provision) fn read_scripts(planner: &mut Planner<'_>, options: &Sc
     if has_unknown_script(planner) {
         return;
     }
-    let option = if options.script.is_some() { "script" } else { "scripts" };
+    let option = if options.single_script().is_some() { "script" } else { "scripts" };
     for (index, script) in options.local_scripts().enumerate() {
         match read_tree(&planner.directory().join(script)) {
             Ok(tree) if tree.single_file().is_some() => {

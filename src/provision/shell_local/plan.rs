@@ -55,7 +55,7 @@ fn warn_of_text_files(planner: &mut Planner<'_>, options: &ShellLocalOptions) {
     if script::has_unknown_script(planner) {
         return;
     }
-    let option = if options.scripting.script.is_some() { "script" } else { "scripts" };
+    let option = if options.scripting.single_script().is_some() { "script" } else { "scripts" };
     for path in options.scripting.local_scripts() {
         let Ok(metadata) = std::fs::metadata(planner.directory().join(path)) else { continue };
         if metadata.is_file() && metadata.permissions().mode() & 0o111 == 0 {

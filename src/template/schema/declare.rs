@@ -104,6 +104,9 @@ macro_rules! options {
             doc: [$($doc),*].concat().trim().to_owned(),
             hashed: $crate::options!(@hashed $role),
             required: $crate::options!(@absent ($type) [$($default)?]).is_none(),
+            default: $crate::options!(@absent ($type) [$($default)?])
+                .as_ref()
+                .map(<$type as $crate::template::schema::OptionType>::canonical),
             shape: <$type as $crate::template::schema::OptionType>::shape(),
         }]
     };

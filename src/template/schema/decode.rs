@@ -210,7 +210,11 @@ impl<'a> Decoder<'a> {
                 }
                 match self.attribute::<T>(name, &path, attribute, raw.dialect, hashed) {
                     Some(Some(given)) => given,
-                    Some(None) => return self.missing(raw, name, path, absent),
+                    Some(None) => {
+                        // Null is as good as nothing.
+                        self.facts.spans.remove(&path);
+                        return self.missing(raw, name, path, absent);
+                    }
                     None => return self.stand_in(path, absent),
                 }
             }

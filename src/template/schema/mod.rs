@@ -43,6 +43,8 @@ pub struct OptionSpec {
     pub hashed: bool,
     /// Whether a template must give it.
     pub required: bool,
+    /// What holds when it is left out, in its canonical form; null is nothing.
+    pub default: Option<serde_json::Value>,
     /// What is written for it.
     pub shape: Shape,
 }

@@ -214,11 +214,13 @@ fn an_unknown_provisioner() {
 #[test]
 fn an_unknown_post_processor() {
     insta::assert_snapshot!(refused(&with_steps("  post-processor \"manifst\" {\n  }")), @r#"
-    error[unsupported-post-processor]: the post-processor `manifst` is not supported yet
+    error[unknown-component]: there is no post-processor `manifst`
       --> web.pkr.hcl:10:19
        |
     10 |   post-processor "manifst" {
-       |                   ^^^^^^^
+       |                   ^^^^^^^ not known to bake
+       |
+       = help: did you mean `manifest`?
     "#);
 }
 

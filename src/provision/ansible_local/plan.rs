@@ -1,0 +1,80 @@
+//! Checking an `ansible-local` step and naming its files.
+
+use std::path::Path;
+
+use super::options::AnsibleLocalOptions;
+use crate::diagnostic::Diagnostic;
+use crate::plan::Planner;
+use crate::provision::inputs::{Wanted, read};
+use crate::provision::script::file_name;
+
+/// Checks the options and reads the files.
+pub(super) fn plan(planner: &mut Planner<'_>) {
+    planner.unsupported_yet("provisioner");
+    let schema = AnsibleLocalOptions::schema();
+    let Some(options) = planner.decode(&schema, AnsibleLocalOptions::decode_options) else {
+        return;
+    };
+    let playbooks = !options.playbook_files.is_empty() || planner.is_late("playbook_files");
+    let wrong = |text: &str| Diagnostic::error("what-to-run", text);
+    match (&options.playbook_file, playbooks) {
+        (Some(_), true) => {
+            let finding = wrong("`playbook_file` and `playbook_files` exclude each other");
+            planner.error("playbook_files", finding);
+        }
+        (None, false) => {
+            let text =
+                "an `ansible-local` provisioner needs one of `playbook_file` and `playbook_files`";
+            planner.error("playbook_file", wrong(text));
+        }
+        _ => {}
+    }
+    files(planner, &options);
+    let playbooks = options.playbook_file.iter().chain(&options.playbook_files);
+    let playbooks: Vec<_> = playbooks.map(|path| file_name(path)).collect();
+    planner.set_title(format!("Provisioning with Ansible: {}", playbooks.join(", ")));
+}
+
+fn files(planner: &mut Planner<'_>, options: &AnsibleLocalOptions) {
+    use Wanted::{Directory, File};
+    for (option, path, wanted) in [
+        ("playbook_file", &options.playbook_file, File),
+        ("playbook_dir", &options.playbook_dir, Directory),
+        ("group_vars", &options.group_vars, Directory),
+        ("host_vars", &options.host_vars, Directory),
+        ("inventory_file", &options.inventory_file, File),
+        ("galaxy_file", &options.galaxy_file, File),
+    ] {
+        if let Some(path) = path {
+            read(planner, option, named(option, path), path, wanted);
+        }
+    }
+    for (option, paths, wanted) in [
+        ("playbook_files", &options.playbook_files, File),
+        ("playbook_paths", &options.playbook_paths, Directory),
+        ("role_paths", &options.role_paths, Directory),
+        ("collection_paths", &options.collection_paths, Directory),
+    ] {
+        for (index, path) in paths.iter().enumerate() {
+            // A playbook may be meant to stand in `playbook_dir`.
+            let inside =
+                options.playbook_dir.as_ref().map(|directory| Path::new(directory).join(path));
+            let path = match inside.as_deref().and_then(Path::to_str) {
+                Some(inside)
+                    if wanted == File
+                        && !planner.directory().join(path).exists()
+                        && planner.directory().join(inside).is_file() =>
+                {
+                    inside
+                }
+                _ => path,
+            };
+            read(planner, option, named(&format!("{option}.{index}"), path), path, wanted);
+        }
+    }
+}
+
+/// An input goes to the instance under its own name, so that is part of what is hashed.
+fn named(option: &str, path: &str) -> String {
+    format!("{option}:{}", file_name(path))
+}
