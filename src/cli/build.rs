@@ -94,8 +94,9 @@ async fn look_up_and_build(
     mut signals: Signals,
     mask: Mask,
 ) -> Exit {
+    let resolver = inputs.resolver(settings.cloud.clone());
     let settled = tokio::select! {
-        settled = inputs.settle(first, settings.cloud.clone(), &mask) => settled,
+        settled = inputs.settle(first, &resolver, &mask) => settled,
         // Nothing was made yet.
         signal = signals.next() => return interrupted(signal),
     };

@@ -69,3 +69,39 @@ fn only_unknown(found: &Diagnostics) -> bool {
     let mut errors = found.iter().filter(|one| one.severity == crate::diagnostic::Severity::Error);
     errors.all(|one| one.code == UNKNOWN_VALUE)
 }
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt as _;
+    use serde_json::json;
+
+    use super::*;
+    use crate::diagnostic::{Source, Span};
+    use crate::value::Value;
+
+    struct Yes;
+
+    impl LookUp for Yes {
+        fn look_up<'a>(&'a self, _: &'a Question) -> BoxFuture<'a, Answer> {
+            async { Answer::found(Value::bool(true)) }.boxed()
+        }
+    }
+
+    #[tokio::test]
+    async fn an_evaluation_that_always_asks_something_new_is_given_up() {
+        let source = Source::new("a", "text");
+        let mut count = 0;
+        let result = settle(&Yes, |_| {
+            count += 1;
+            let lookup = Lookup {
+                question: Question::new("http", &json!({ "count": count })),
+                asked_by: "data.http.a".to_owned(),
+                span: Span::whole(&source),
+            };
+            Round { result: Ok(()), pending: vec![lookup] }
+        })
+        .await;
+        let found = result.expect_err("given up");
+        assert_eq!(found.iter().next().map(|one| one.code), Some("endless-lookups"));
+    }
+}

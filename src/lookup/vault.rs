@@ -24,7 +24,7 @@ pub(super) async fn answer(surroundings: &Surroundings, call: Call) -> Result<An
         Refusal::new("VAULT_TOKEN is not set").hint("run `vault login`, then `export VAULT_TOKEN=…`")
     })?;
     let address = surroundings.variable("VAULT_ADDR").unwrap_or(ADDRESS);
-    let mut builder = fetch::builder();
+    let mut builder = fetch::with_token();
     if let Some(file) = surroundings.variable("VAULT_CACERT") {
         builder = fetch::trusting(builder, "VAULT_CACERT", file)?;
     }

@@ -176,6 +176,8 @@ impl Resolve for Resolver<'_> {
     fn canonical(&self, expression: &Expression) -> String {
         let environment = &self.scope.environment;
         let lookups = &environment.context().lookups;
-        origin::text_of(expression, &environment.roots, &environment.origins, lookups)
+        let (roots, origins) = (&environment.roots, &environment.origins);
+        origin::text_of(expression, roots, origins, lookups)
+            + &origin::lines_of_users(expression, &environment.user)
     }
 }

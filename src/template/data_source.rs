@@ -1,6 +1,7 @@
 //! Data sources: declared like every component, read by whoever the caller names
 //! (`packer-core.md` section 4.17, `packer-amazon.md` section 3.5).
 
+use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
@@ -15,7 +16,7 @@ use super::evaluate::{Reference, references};
 use super::function::Of;
 use super::lookup::{Answer, Lookup, Lookups, Question};
 use super::schema::{Decoder, Facts, RawOptions, Resolve, Schema, UnknownField};
-use super::syntax::{Body, Dialect, Expression};
+use super::syntax::{Body, Dialect, Expression, Name};
 
 /// A type of data source.
 #[derive(Clone, Copy)]
@@ -67,6 +68,7 @@ pub enum Reading {
 /// Reads the options of one data source.
 pub struct DataReader<'a> {
     data: &'a Labelled,
+    body: &'a Body,
     resolve: &'a dyn Resolve,
     found: &'a mut Diagnostics,
     facts: Facts,
@@ -79,7 +81,7 @@ impl DataReader<'_> {
         schema: &Schema,
         read: impl FnOnce(&RawOptions<'_>, &mut Decoder<'_>) -> Option<T>,
     ) -> Option<T> {
-        let (body, header) = (&self.data.body, &self.data.header);
+        let (body, header) = (self.body, &self.data.header);
         let decoded =
             Decoder::decode(self.resolve, body, header, schema, read, &mut *self.found)?;
         self.facts = decoded.facts;
@@ -123,16 +125,18 @@ pub(super) fn read(
         found.push(unknown_kind(data, kinds));
         return None;
     };
-    refuse_dynamic(&data.body, found)?;
+    let mut refused = Diagnostics::new();
+    let body = without_dynamic(&data.body, &mut refused);
     let watched =
         Watched { resolve, marks: Cell::new(Marks::NONE), references: RefCell::default() };
     let mut own = Diagnostics::new();
     let mut reader =
-        DataReader { data, resolve: &watched, found: &mut own, facts: Facts::default() };
+        DataReader { data, body: &body, resolve: &watched, found: &mut own, facts: Facts::default() };
     let reading = (kind.read)(&mut reader);
     let facts = reader.facts;
-    let failed = own.has_errors();
+    let failed = own.has_errors() || refused.has_errors();
     found.extend(own);
+    found.extend(refused);
     let reading = reading.filter(|_| !failed)?;
     if let Some(warning) = kind.warning {
         found.push(Diagnostic::warning("unsupported", warning).at(&data.header, ""));
@@ -234,21 +238,28 @@ fn unknown_kind(data: &Labelled, kinds: &[DataSourceKind]) -> Diagnostic {
     }
 }
 
-/// `None` after an error about a `dynamic` block.
-fn refuse_dynamic(body: &Body, found: &mut Diagnostics) -> Option<()> {
-    let blocks = body.blocks.iter().filter(|block| block.kind.text == dynamic::KEYWORD);
+/// A body without `dynamic` blocks, which are errors.
+fn without_dynamic<'b>(body: &'b Body, found: &mut Diagnostics) -> Cow<'b, Body> {
+    let is_dynamic = |name: &Name| name.text == dynamic::KEYWORD;
+    let blocks = body.blocks.iter().filter(|block| is_dynamic(&block.kind));
     let mut places: Vec<&Span> = blocks.map(|block| &block.header).collect();
     if body.dialect == Dialect::HclJson {
         let names = body.attributes.iter().map(|attribute| &attribute.name);
-        places.extend(names.filter(|name| name.text == dynamic::KEYWORD).map(|name| &name.span));
+        places.extend(names.filter(|name| is_dynamic(name)).map(|name| &name.span));
     }
-    for place in &places {
+    if places.is_empty() {
+        return Cow::Borrowed(body);
+    }
+    for place in places {
         found.push(
             Diagnostic::error("unknown-block", "a data source has no `dynamic` blocks")
                 .at(place, "write the blocks out"),
         );
     }
-    places.is_empty().then_some(())
+    let mut rest = body.clone();
+    rest.blocks.retain(|block| !is_dynamic(&block.kind));
+    rest.attributes.retain(|attribute| !is_dynamic(&attribute.name));
+    Cow::Owned(rest)
 }
 
 /// Remembers the marks of everything that was evaluated, and what those refer to that are hashed as

@@ -1,8 +1,8 @@
 //! Everything that a template's expressions and texts are evaluated with.
 
 use std::borrow::Cow;
-use std::cell::Cell;
-use std::collections::BTreeMap;
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -218,16 +218,19 @@ impl Environment {
         let entropy = || self.entropy();
         // What the value is made of, besides its own text.
         let (is_known, sensitive) = (Cell::new(true), Cell::new(false));
+        let origins = RefCell::new(Vec::new());
         let user = |request: &Request<'_>| {
             let used = user(request.key)?;
             is_known.set(is_known.get() && used.is_known);
             sensitive.set(sensitive.get() || used.sensitive);
+            origins.borrow_mut().extend(used.origin);
             Ok(used.text)
         };
         let env =
             |request: &Request<'_>| Ok(variables.get(request.key).cloned().unwrap_or_default());
         let secret = |request: &Request<'_>| {
             sensitive.set(sensitive.get() || request.function != "consul_key");
+            origins.borrow_mut().push(text.to_owned());
             match self.context.lookups.ask(secret_lookup(request, span)?) {
                 Some(Answer::Found { value, .. }) => {
                     Ok(value.as_str().unwrap_or_default().to_owned())
@@ -255,16 +258,19 @@ impl Environment {
             GoTemplate::parse(text).map_err(|error| failed(error.message, error.help))?;
         let rendered = template.render(&Data::Map(BTreeMap::new()), &functions);
         let (is_known, sensitive) = (is_known.get(), sensitive.get());
+        let origins = origins.into_inner();
+        let origin = (!origins.is_empty()).then(|| {
+            let identities = self.context.lookups.identities_within(span);
+            let identities = identities.into_iter().map(|one| format!("@{one}"));
+            let lines = std::iter::once(text.to_owned()).chain(origins).chain(identities);
+            lines.collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>().join("\n")
+        });
+        let value = |text| UserVariable { text, sensitive, is_known, origin };
         match rendered {
             // An empty text may not be what a function takes.
-            Err(_) if !is_known => {
-                Ok(UserVariable { text: String::new(), sensitive, is_known })
-            }
+            _ if !is_known => Ok(value(String::new())),
             Err(error) => Err(failed(error.message, error.help)),
-            Ok(rendered) => {
-                let text = if is_known { rendered.text } else { String::new() };
-                Ok(UserVariable { text, sensitive, is_known })
-            }
+            Ok(rendered) => Ok(value(rendered.text)),
         }
     }
 

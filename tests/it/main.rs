@@ -9,6 +9,7 @@ mod building;
 mod commands;
 mod identity;
 mod interruption;
+mod lookups;
 mod machine;
 mod mistakes;
 mod peers;

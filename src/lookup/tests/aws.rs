@@ -78,7 +78,16 @@ build {{ sources = ["vm.app"] }}
         )
     };
     let refused = Asking::new(&text("nothing-*")).settled(&resolver).await.expect_err("no image");
-    insta::assert_snapshot!(refused, @"");
+    insta::assert_snapshot!(refused, @r#"
+    error[lookup-failed]: `data.amazon-ami.base`: no image in us-east-1 matches name = nothing-*, owners = 136693071363
+     --> a.pkr.hcl:2:1
+      |
+    2 | data "amazon-ami" "base" {
+      | ^^^^^^^^^^^^^^^^^^^^^^^^
+      |
+      = help: check the name pattern, the owners and the region
+      = help: deprecated images are left out without `include_deprecated = true`
+    "#);
     let refused = Asking::new(&text("debian-12-*")).settled(&resolver).await.expect_err("several");
     assert!(refused.contains("images match: ami-"), "{refused}");
     assert!(refused.contains("`most_recent = true` takes the newest"), "{refused}");

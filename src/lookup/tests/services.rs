@@ -32,7 +32,7 @@ async fn http_gives_body_and_headers() {
     let server = Server::start(|request| {
         let (line, body) = (request.lines().next().unwrap_or_default(), request.lines().last());
         match line.split(' ').nth(1) {
-            Some("/gone") => "404 Not Found\n\n".to_owned(),
+            Some("/gone?token=hunter2") => "404 Not Found\n\n".to_owned(),
             Some("/moved") => "302 Found\nLocation: /there\n\n".to_owned(),
             _ => format!("200 OK\nX-Two: a\nX-Two: b\n\n{line} {}", body.unwrap_or_default()),
         }

@@ -158,6 +158,12 @@ data "null" "good" { input = "x" }
       = help: did you mean `input`?
 
     error[missing-option]: `input` is required
+     --> a.pkr.hcl:3:1
+      |
+    3 | data "null" "b" { inputs = "x" }
+      | ^^^^^^^^^^^^^^^ `input` is not given
+
+    error[missing-option]: `input` is required
      --> a.pkr.hcl:4:1
       |
     4 | data "null" "c" {}
