@@ -119,7 +119,19 @@ build {
         command.current_dir(workspace.path());
         Running::start(command).finish().expect(1).stderr
     };
-    assert_snapshot!(bake("hash"), @"");
+    assert_snapshot!(bake("hash"), @r#"
+    error[not-looked-up]: `data.http.name` was not looked up
+     --> t.pkr.hcl:2:1
+      |
+    2 | data "http" "name" { url = "http://127.0.0.1:1/" }
+      | ^^^^^^^^^^^^^^^^^^ the hash cannot be known without its value
+
+    error[unknown-value]: this must be known before the build runs
+     --> t.pkr.hcl:9:13
+      |
+    9 |   name    = data.http.name.body
+      |             ^^^^^^^^^^^^^^^^^^^
+    "#);
     assert!(bake("validate").contains("`bake validate -evaluate-datasources` looks it up"));
 }
 
@@ -161,7 +173,7 @@ fn a_build_in_the_sandbox_looks_up_there_and_knows_its_image_again() {
     let first = build();
     assert!(first.stdout.contains("the server said good morning"), "{}", first.stdout);
     let found = first.lines_of("amazon-ebs.t").first().map(|line| readable(line));
-    assert_snapshot!(found.unwrap_or_default(), @"");
+    assert_snapshot!(found.unwrap_or_default(), @"Found Image ID: ami-[id] (debian-12-amd64-20250530-2128)");
     let paths = web.paths();
     assert_eq!(paths.len(), 1, "nobody needs the other one: {paths:?}");
 
@@ -208,5 +220,13 @@ build {
     assert_eq!(web.paths(), ["/v1/secret/data/app"]);
 
     let outcome = workspace.build(&template).expect(1);
-    assert_snapshot!(outcome.stderr.replace(&format!("{}/", workspace.path().display()), ""), @"");
+    assert_snapshot!(outcome.stderr.replace(&format!("{}/", workspace.path().display()), ""), @r#"
+    error[function-failed]: `vault`: VAULT_TOKEN is not set
+     --> t.pkr.hcl:2:21
+      |
+    2 | locals { password = vault("secret/data/app", "password") }
+      |                     ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+      |
+      = help: run `vault login`, then `export VAULT_TOKEN=…`
+    "#);
 }
