@@ -29,7 +29,7 @@ pub(super) fn run(arguments: &BuildArguments) -> Exit {
     // What is wrong without anybody being asked is said before anybody is.
     let first = inputs.evaluate(&Answers::default(), &mask);
     match &first.result {
-        Err(found) if first.pending.is_empty() => return refused(found, &mask),
+        Err(found) if first.is_final() => return refused(found, &mask),
         Err(_) => {}
         Ok(prepared) => {
             let unsupported = prepared.unsupported();

@@ -89,11 +89,7 @@ pub(super) async fn fetch(request: RequestBuilder) -> Result<Fetched, Refusal> {
         }
         body.extend_from_slice(&chunk);
     }
-    Ok(Fetched {
-        status: response.status(),
-        headers: response.headers().clone(),
-        body,
-    })
+    Ok(Fetched { status: response.status(), headers: response.headers().clone(), body })
 }
 
 /// A status for people: `404 Not Found`.

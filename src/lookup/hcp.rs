@@ -105,7 +105,9 @@ pub(super) const ITERATION: DataSourceKind = kind(
 /// What is answered to all of them.
 pub(super) fn answer() -> Answer {
     let refusal = Refusal::new("bake does not ask HCP Packer");
-    Answer::Refused(refusal.hint("find the image by `data \"amazon-ami\"` with a filter for its tags"))
+    Answer::Refused(
+        refusal.hint("find the image by `data \"amazon-ami\"` with a filter for its tags"),
+    )
 }
 
 crate::options! {

@@ -29,7 +29,8 @@ impl Surroundings {
     }
 
     pub(super) fn is_true(&self, name: &str) -> bool {
-        self.variable(name).is_some_and(|value| ["1", "t", "true"].contains(&&*value.to_lowercase()))
+        self.variable(name)
+            .is_some_and(|value| ["1", "t", "true"].contains(&&*value.to_lowercase()))
     }
 
     pub(super) fn is_false(&self, name: &str) -> bool {

@@ -82,8 +82,7 @@ impl DataReader<'_> {
         read: impl FnOnce(&RawOptions<'_>, &mut Decoder<'_>) -> Option<T>,
     ) -> Option<T> {
         let (body, header) = (self.body, &self.data.header);
-        let decoded =
-            Decoder::decode(self.resolve, body, header, schema, read, &mut *self.found)?;
+        let decoded = Decoder::decode(self.resolve, body, header, schema, read, &mut *self.found)?;
         self.facts = decoded.facts;
         Some(decoded.options)
     }
@@ -130,8 +129,13 @@ pub(super) fn read(
     let watched =
         Watched { resolve, marks: Cell::new(Marks::NONE), references: RefCell::default() };
     let mut own = Diagnostics::new();
-    let mut reader =
-        DataReader { data, body: &body, resolve: &watched, found: &mut own, facts: Facts::default() };
+    let mut reader = DataReader {
+        data,
+        body: &body,
+        resolve: &watched,
+        found: &mut own,
+        facts: Facts::default(),
+    };
     let reading = (kind.read)(&mut reader);
     let facts = reader.facts;
     let failed = own.has_errors() || refused.has_errors();
@@ -205,9 +209,10 @@ fn known(
 
 fn unknown(kind: &DataSourceKind, seen: Marks) -> Value {
     let marks = Marks { sensitive: kind.sensitive, ..Marks::NONE } | seen;
-    let attributes = kind.outputs.iter().map(|output| {
-        (output.name.to_owned(), Value::unknown(output.of.to_type()).marked(marks))
-    });
+    let attributes = kind
+        .outputs
+        .iter()
+        .map(|output| (output.name.to_owned(), Value::unknown(output.of.to_type()).marked(marks)));
     Value::object(attributes.collect())
 }
 

@@ -122,10 +122,9 @@ impl Environment {
         };
         environment.set_roots(&template.root.display().to_string());
         if template.dialect == Dialect::Legacy {
-            let render =
-                |text: &str, span: &Span, user: AskVariable<'_>| {
-                    environment.render_variable(text, span, &run.environment, user)
-                };
+            let render = |text: &str, span: &Span, user: AskVariable<'_>| {
+                environment.render_variable(text, span, &run.environment, user)
+            };
             environment.user = assign_legacy(template, inputs, &render, &mut found);
         } else {
             let scope = environment.scope();

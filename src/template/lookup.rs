@@ -105,8 +105,7 @@ impl Refusal {
 
     /// The error at `span`, which asked by the name of `asked_by`.
     pub(super) fn diagnostic(&self, asked_by: &str, span: &Span) -> Diagnostic {
-        let finding =
-            Diagnostic::error("lookup-failed", format!("`{asked_by}`: {}", self.message));
+        let finding = Diagnostic::error("lookup-failed", format!("`{asked_by}`: {}", self.message));
         self.hints.iter().fold(finding.at(span, ""), |finding, hint| finding.help(hint.clone()))
     }
 }

@@ -157,7 +157,11 @@ fn validate_looks_up_when_it_is_told_to() {
     command.current_dir(workspace.path()).env("AWS_ENDPOINT_URL", "http://127.0.0.1:1");
     command.env("AWS_REGION", "us-east-1");
     let outcome = Running::start(command).finish().expect(1);
-    assert!(outcome.stderr.contains("error[lookup-failed]: `data.amazon-ami.base`"), "{}", outcome.stderr);
+    assert!(
+        outcome.stderr.contains("error[lookup-failed]: `data.amazon-ami.base`"),
+        "{}",
+        outcome.stderr
+    );
     assert!(outcome.stderr.contains("t.pkr.hcl:2:1"), "{}", outcome.stderr);
 }
 

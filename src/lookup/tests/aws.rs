@@ -111,25 +111,30 @@ async fn secrets_come_by_key_version_and_stage() {
                 "ARN": arn, "VersionId": "v1",
                 "SecretString": "{\"password\":\"hunter2\",\"port\":5432}",
             }),
-            Some("one") => json!({ "ARN": arn, "VersionId": "v2", "SecretString": "{\"a\":\"only\"}" }),
+            Some("one") => {
+                json!({ "ARN": arn, "VersionId": "v2", "SecretString": "{\"a\":\"only\"}" })
+            }
             Some("binary") => json!({ "ARN": arn, "VersionId": "v3", "SecretBinary": "AAE=" }),
             _ => {
                 let error = json!({
                     "__type": "ResourceNotFoundException",
                     "Message": "Secrets Manager can't find the specified secret.",
                 });
-                return format!("400 Bad Request\nContent-Type: application/x-amz-json-1.1\n\n{error}");
+                return format!(
+                    "400 Bad Request\nContent-Type: application/x-amz-json-1.1\n\n{error}"
+                );
             }
         };
         format!("200 OK\nContent-Type: application/x-amz-json-1.1\n\n{found}")
     })
     .await;
     let resolver = resolver(&server.url);
-    let ask = async |kind: &str, request: serde_json::Value| {
-        match resolver.look_up(&Question::new(kind, &request)).await {
-            Answer::Found { value, .. } => Ok(to_json(&value).expect("known")),
-            Answer::Refused(refusal) => Err(refusal.message),
-        }
+    let ask = async |kind: &str, request: serde_json::Value| match resolver
+        .look_up(&Question::new(kind, &request))
+        .await
+    {
+        Answer::Found { value, .. } => Ok(to_json(&value).expect("known")),
+        Answer::Refused(refusal) => Err(refusal.message),
     };
     let data = |name: &str, key: Option<&str>| {
         let access = json!({ "without_metadata_service": true });

@@ -298,11 +298,7 @@ async fn legacy_variables_look_secrets_up() {
   },
   "builders": [{ "type": "vm", "source": "{{ user `image` }}", "note": "{{ user `url` }}" }]
 }"#;
-    let asking = Asking {
-        file: "a.json",
-        variables: &[("unused", "given")],
-        ..Asking::new(text)
-    };
+    let asking = Asking { file: "a.json", variables: &[("unused", "given")], ..Asking::new(text) };
     let before = asking.unsettled();
     assert!(before[0].builder.late.contains("source") && before[0].builder.late.contains("note"));
     let fake = Fake::new(echo);

@@ -61,18 +61,16 @@ async fn the_image_hash_covers_what_was_found() {
     assert_ne!(first, found(other_value).await);
     // A secret counts by its version; its value must not be guessed from a hash.
     let other_secret = |kind: &str, request: &serde_json::Value| match kind {
-        "vault" => Answer::Found {
-            value: Value::string("another"),
-            identity: Some("vault#1".to_owned()),
-        },
+        "vault" => {
+            Answer::Found { value: Value::string("another"), identity: Some("vault#1".to_owned()) }
+        }
         _ => echo(kind, request),
     };
     assert_eq!(first, found(other_secret).await);
     let other_version = |kind: &str, request: &serde_json::Value| match kind {
-        "vault" => Answer::Found {
-            value: Value::string("another"),
-            identity: Some("vault#2".to_owned()),
-        },
+        "vault" => {
+            Answer::Found { value: Value::string("another"), identity: Some("vault#2".to_owned()) }
+        }
         _ => echo(kind, request),
     };
     assert_ne!(first, found(other_version).await);

@@ -252,5 +252,8 @@ build { sources = ["source.amazon-ebs.t"] }
         .env("AWS_ACCESS_KEY_ID", "test")
         .env("AWS_SECRET_ACCESS_KEY", "test");
     let outcome = Running::start(command).finish().expect(0);
-    assert_eq!((outcome.stdout.as_str(), outcome.stderr.as_str()), ("The configuration is valid.\n", ""));
+    assert_eq!(
+        (outcome.stdout.as_str(), outcome.stderr.as_str()),
+        ("The configuration is valid.\n", "")
+    );
 }
