@@ -1,7 +1,10 @@
 //! Account and region.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
+use super::{Access, AssumeRole, StaticCredentials};
+use crate::diagnostic::Diagnostic;
 use crate::template::schema::Secret;
 
 crate::options! {
@@ -86,4 +89,67 @@ crate::options! {
         /// Seconds between attempts.
         unhashed delay_seconds: Option<u32>,
     }
+}
+
+/// What a finding is about: the option's path, and what there is to say.
+type Finding = (&'static str, Diagnostic);
+
+impl AccessOptions {
+    /// What is wrong with them.
+    pub fn problems(&self) -> Vec<Finding> {
+        if self.access_key.is_some() == self.secret_key.is_some() {
+            return Vec::new();
+        }
+        let given = if self.access_key.is_some() { "access_key" } else { "secret_key" };
+        let text = "`access_key` and `secret_key` belong together";
+        vec![(given, Diagnostic::error("wrong-option", text))]
+    }
+
+    /// What bake cannot do yet with them.
+    pub fn unsupported(&self) -> Vec<Finding> {
+        let finding = |option, help: &str| {
+            let text = format!("`{option}` is not supported yet");
+            (option, Diagnostic::error("unsupported-option", text).help(help))
+        };
+        let vault = self
+            .vault_aws_engine
+            .as_ref()
+            .map(|_| finding("vault_aws_engine", "export the credentials into the environment"));
+        let code = text(&self.mfa_code).map(|_| {
+            finding("mfa_code", "use a profile with `mfa_serial` and `aws sts get-session-token`")
+        });
+        vault.into_iter().chain(code).collect()
+    }
+
+    /// The access that they describe. Empty options are as good as none.
+    pub fn access(&self) -> Access {
+        let credentials = self.access_key.as_ref().zip(self.secret_key.as_ref());
+        Access {
+            region: text(&self.region),
+            profile: text(&self.profile),
+            shared_credentials_file: text(&self.shared_credentials_file),
+            credentials: credentials.map(|(access_key, secret_key)| StaticCredentials {
+                access_key: access_key.clone(),
+                secret_key: secret_key.reveal().to_owned(),
+                token: self.token.as_ref().map(|token| token.reveal().to_owned()),
+            }),
+            assume_role: self.assume_role.as_ref().map(|role| AssumeRole {
+                role_arn: role.role_arn.clone(),
+                duration: role.duration_seconds.map(|count| Duration::from_secs(u64::from(count))),
+                external_id: text(&role.external_id),
+                policy: text(&role.policy),
+                policy_arns: role.policy_arns.clone(),
+                session_name: text(&role.session_name),
+                tags: role.tags.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
+            }),
+            max_retries: Some(self.max_retries),
+            ec2_endpoint: text(&self.custom_endpoint_ec2),
+            without_metadata_service: self.skip_metadata_api_check,
+            ..Access::default()
+        }
+    }
+}
+
+fn text(option: &Option<String>) -> Option<String> {
+    option.clone().filter(|text| !text.is_empty())
 }

@@ -14,7 +14,7 @@ use super::declaration::Labelled;
 use super::dynamic;
 use super::evaluate::{Reference, references};
 use super::function::Of;
-use super::lookup::{Answer, Lookup, Lookups, Question};
+use super::lookup::{Answer, Lookup, Lookups, Question, Refusal};
 use super::schema::{Decoder, Facts, RawOptions, Resolve, Schema, UnknownField};
 use super::syntax::{Body, Dialect, Expression, Name};
 
@@ -31,8 +31,6 @@ pub struct DataSourceKind {
     pub sensitive: bool,
     /// Reads the options and says what is to be asked; `None` after errors. Touches nothing.
     pub read: fn(&mut DataReader<'_>) -> Option<Reading>,
-    /// What a template that uses it is warned of.
-    pub warning: Option<&'static str>,
 }
 
 /// One attribute of what a data source gives.
@@ -72,6 +70,7 @@ pub struct DataReader<'a> {
     resolve: &'a dyn Resolve,
     found: &'a mut Diagnostics,
     facts: Facts,
+    unsupported: Option<Refusal>,
 }
 
 impl DataReader<'_> {
@@ -93,6 +92,15 @@ impl DataReader<'_> {
         if !self.facts.late.contains(option) {
             self.found.push(self.facts.at(option, &self.data.header, diagnostic));
         }
+    }
+
+    /// Reports that a template is right but asks for what bake cannot do: that is a warning until
+    /// the data source is looked up, which fails. An empty `option` stands for the whole block.
+    pub fn unsupported(&mut self, option: &str, diagnostic: Diagnostic) {
+        let hints = diagnostic.help.clone();
+        self.unsupported = Some(Refusal { message: diagnostic.summary.clone(), hints });
+        let finding = self.facts.at(option, &self.data.header, diagnostic);
+        self.found.extend(Diagnostics::from(finding).as_warnings());
     }
 
     /// Whether the template gives an option.
@@ -135,24 +143,26 @@ pub(super) fn read(
         resolve: &watched,
         found: &mut own,
         facts: Facts::default(),
+        unsupported: None,
     };
     let reading = (kind.read)(&mut reader);
-    let facts = reader.facts;
+    let DataReader { facts, unsupported, .. } = reader;
     let failed = own.has_errors() || refused.has_errors();
     found.extend(own);
     found.extend(refused);
     let reading = reading.filter(|_| !failed)?;
-    if let Some(warning) = kind.warning {
-        found.push(Diagnostic::warning("unsupported", warning).at(&data.header, ""));
-    }
     let options: BTreeMap<_, _> = facts.hashed.iter().collect();
     let mut origin = json!({ "type": kind.name, "options": options }).to_string();
     let outputs = if facts.late.is_empty() {
         match reading {
             Reading::Known(outputs) => Some(outputs),
             Reading::Ask(request) => {
+                let question = match &unsupported {
+                    Some(refusal) => Question::refused(refusal),
+                    None => Question::new(kind.name, &request),
+                };
                 let lookup = Lookup {
-                    question: Question::new(kind.name, &request),
+                    question,
                     asked_by: format!("data.{}.{}", kind.name, data.name.text),
                     span: data.header.clone(),
                 };

@@ -21,10 +21,24 @@ pub struct Question {
     request: String,
 }
 
+/// The kind of a question that is not to be asked.
+const REFUSED: &str = "refused";
+
 impl Question {
     /// Asks `request` of a data source type or a function.
     pub fn new(kind: impl Into<String>, request: &serde_json::Value) -> Self {
         Self { kind: kind.into(), request: request.to_string() }
+    }
+
+    /// A question whose answer is known to be no.
+    pub(super) fn refused(refusal: &Refusal) -> Self {
+        let request = serde_json::to_value(refusal).unwrap_or_default();
+        Self::new(REFUSED, &request)
+    }
+
+    /// Why nobody needs to be asked.
+    pub fn refusal(&self) -> Option<Refusal> {
+        (self.kind == REFUSED).then(|| self.request().ok())?
     }
 
     /// The data source's type, such as `amazon-ami`, or the function's name.
@@ -82,7 +96,7 @@ impl Answer {
 }
 
 /// Why a look-up failed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refusal {
     /// What happened, in a sentence.
     pub message: String,

@@ -91,6 +91,12 @@ build {{ sources = ["vm.app"] }}
     let refused = Asking::new(&text("debian-12-*")).settled(&resolver).await.expect_err("several");
     assert!(refused.contains("images match: ami-"), "{refused}");
     assert!(refused.contains("`most_recent = true` takes the newest"), "{refused}");
+    let text = text("debian-12-*").replace("  owners", "  mfa_code = \"123456\"\n  owners");
+    let refused = Asking::new(&text).settled(&resolver).await.expect_err("not supported");
+    assert!(
+        refused.contains("`data.amazon-ami.base`: `mfa_code` is not supported yet"),
+        "{refused}"
+    );
     let missing = json!({ "access": {
         "without_metadata_service": true
     }, "name": "/no/such", "decrypted": false });

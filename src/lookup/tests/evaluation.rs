@@ -251,7 +251,7 @@ source "vm" "app" {}
       |
       = help: name accounts, or `self`, `amazon`, `aws-marketplace`: anybody may give an image any name
 
-    error[missing-option]: `access_key` needs `secret_key`
+    error[wrong-option]: `access_key` and `secret_key` belong together
      --> a.pkr.hcl:9:16
       |
     9 |   access_key = "AKIA"

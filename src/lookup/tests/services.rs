@@ -140,9 +140,3 @@ async fn consul_gives_what_is_not_empty() {
         assert!(refused.contains(message), "{refused}");
     }
 }
-
-#[tokio::test]
-async fn hcp_is_known_and_refused() {
-    let refused = ask(&resolver(&[]), "hcp-packer-version", json!({})).await;
-    assert!(refused.is_err_and(|error| error.starts_with("bake does not ask HCP Packer")));
-}

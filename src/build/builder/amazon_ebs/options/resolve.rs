@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::{AmazonEbsOptions, CommunicatorOptions, InstanceOptions, KeyValue, USER_DATA};
 use crate::aws::wait::Polling;
 use crate::aws::{
-    Access, BlockDevice, Credits, ImagePermission, MetadataOptions, Placement, Tags, filters,
+    BlockDevice, Credits, ImagePermission, MetadataOptions, Placement, Tags, filters,
 };
 use crate::build::builder::amazon_ebs::settings::{
     AddressKind, AmazonEbs, Communication, ImageSettings, InstanceSettings, KeySettings, Late,
@@ -88,7 +88,7 @@ fn settings(options: &AmazonEbsOptions, user_data: Option<Vec<u8>>, directory: &
         image_devices.extend(ephemeral_devices());
     }
     AmazonEbs {
-        access: Access::from(&options.access),
+        access: access.access(),
         skip_credential_validation: access.skip_credential_validation,
         source: SourceSettings { id: text(&instance.source_ami), filter },
         network: NetworkSettings {
