@@ -97,6 +97,14 @@ build {{ sources = ["vm.app"] }}
         refused.contains("`data.amazon-ami.base`: `mfa_code` is not supported yet"),
         "{refused}"
     );
+    let call = json!({ "name": "app", "key": null });
+    let question = Question::new("aws_secretsmanager", &call);
+    let Answer::Refused(refusal) = resolver.look_up(&question).await else { panic!("refused") };
+    assert_eq!(
+        refusal.message,
+        "there is no secret `app` in us-east-1: The sandbox keeps no secrets; pass the value in \
+         as a sensitive variable."
+    );
     let missing = json!({ "access": {
         "without_metadata_service": true
     }, "name": "/no/such", "decrypted": false });
