@@ -107,9 +107,7 @@ fn nothing(query: &ImageQuery, region: &str) -> NoImage {
         .collect();
     let mut hints = vec!["check the name pattern, the owners and the region".to_owned()];
     if !query.include_deprecated {
-        hints.push(
-            "deprecated images are left out without `include_deprecated = true`".to_owned(),
-        );
+        hints.push("deprecated images are left out without `include_deprecated = true`".to_owned());
     }
     NoImage::Nothing { message: format!("no image in {region} matches {}", said.join(", ")), hints }
 }

@@ -5,7 +5,6 @@
 //! where, and what to do about it; [`retry`] holds the table of errors that are only
 //! eventual consistency, [`wait`] waits for states.
 
-mod access;
 mod client;
 mod error;
 mod identity;
@@ -15,6 +14,7 @@ mod instance;
 mod key_pair;
 mod network;
 mod options;
+mod own_cloud;
 mod parameter;
 mod query;
 pub mod retry;
@@ -26,7 +26,6 @@ pub(crate) mod time;
 mod volume;
 pub mod wait;
 
-pub use access::OwnCloud;
 pub use client::{Access, AssumeRole, Client, Endpoint, StaticCredentials};
 pub use error::{AwsError, AwsErrorKind, AwsFailure};
 pub use identity::CallerIdentity;
@@ -35,6 +34,7 @@ pub use image_search::{NameValue, NoImage, SourceFilterOptions, filters};
 pub use instance::{Credits, Instance, MetadataOptions, NetworkInterface, Placement, RunInstance};
 pub use network::{Subnet, Vpc};
 pub use options::{AccessOptions, AssumeRoleOptions, PollingOptions, VaultOptions, is_region};
+pub use own_cloud::OwnCloud;
 pub use parameter::Parameter;
 pub use query::{BlockDevice, Filter};
 pub use secret_value::{SecretQuery, SecretValue};

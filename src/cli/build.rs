@@ -28,7 +28,7 @@ pub(super) fn run(arguments: &BuildArguments, mask: &Mask) -> Exit {
     // What is wrong without anybody being asked is said before anybody is.
     let first = inputs.evaluate(&Answers::default(), mask);
     match &first.result {
-        Err(found) if first.pending.is_empty() => return refused(found, mask),
+        Err(found) if first.is_final() => return refused(found, mask),
         Err(_) => {}
         Ok(prepared) => {
             let unsupported = prepared.unsupported();
@@ -93,8 +93,9 @@ async fn look_up_and_build(
     mut signals: Signals,
     mask: &Mask,
 ) -> Exit {
+    let resolver = inputs.resolver(settings.cloud.clone());
     let settled = tokio::select! {
-        settled = inputs.settle(first, settings.cloud.clone(), mask) => settled,
+        settled = inputs.settle(first, &resolver, mask) => settled,
         // Nothing was made yet.
         signal = signals.next() => return interrupted(signal),
     };

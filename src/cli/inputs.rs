@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use crate::aws::OwnCloud;
 use crate::diagnostic::{Diagnostic, Diagnostics};
-use crate::lookup::{DATA_SOURCES, Resolver, Round, Surroundings, settle};
+use crate::lookup::{DATA_SOURCES, LookUp, Resolver, Round, Surroundings, settle};
 use crate::plan::identity::template_hash;
 use crate::plan::{self, Kinds, Plan, Selection};
 use crate::render::Mask;
@@ -103,6 +103,11 @@ impl Inputs {
         plan::plan(template, environment, kinds(), &self.selection, directory, warnings)
     }
 
+    /// Who asks the network; in place of the account that the template names, a `cloud` of one's own.
+    pub(super) fn resolver(&self, cloud: Option<OwnCloud>) -> Resolver {
+        Resolver::new(Surroundings { environment: self.environment.clone(), cloud })
+    }
+
     /// Evaluates and plans with all that the template looks up, starting from what is known
     /// without.
     ///
@@ -111,16 +116,14 @@ impl Inputs {
     pub(super) async fn settle(
         &self,
         first: Round<Prepared>,
-        cloud: Option<OwnCloud>,
+        who: &dyn LookUp,
         mask: &Mask,
     ) -> Result<Prepared, Diagnostics> {
         // The recipe is hashed as it is before anything is looked up.
         let known = if first.pending.is_empty() { Vec::new() } else { hashes(&first) };
-        let environment = self.environment.clone();
-        let resolver = Resolver::new(Surroundings { environment, cloud });
         let mut first = Some(first);
         let next = |answers: &Answers| first.take().unwrap_or_else(|| self.evaluate(answers, mask));
-        let mut prepared = settle(&resolver, next).await?;
+        let mut prepared = settle(who, next).await?;
         let names = prepared.plans.iter().map(|plan| &plan.name);
         if names.eq(known.iter().map(|(name, _)| name)) {
             for (plan, (_, hash)) in prepared.plans.iter_mut().zip(known) {
@@ -215,4 +218,61 @@ pub(super) fn process_inputs(
         answers: Answers::default(),
     };
     (inputs, run)
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt as _;
+    use futures::future::BoxFuture;
+
+    use super::*;
+    use crate::template::lookup::{Answer, Question};
+    use crate::value::Value;
+
+    struct Web(&'static str);
+
+    impl LookUp for Web {
+        fn look_up<'a>(&'a self, _: &'a Question) -> BoxFuture<'a, Answer> {
+            let body = ("body".to_owned(), Value::string(self.0));
+            async { Answer::found(Value::object(BTreeMap::from([body]))) }.boxed()
+        }
+    }
+
+    #[tokio::test]
+    async fn answers_do_not_move_the_template_hash() {
+        let directory = tempfile::tempdir().expect("temporary directory");
+        let template = directory.path().join("t.pkr.hcl");
+        let text = r#"
+data "http" "list" { url = "https://example.com" }
+source "amazon-ebs" "t" {
+  instance_type = "t3.micro"
+  ssh_username  = "admin"
+  source_ami    = "ami-12345678"
+}
+build {
+  sources = ["source.amazon-ebs.t"]
+  provisioner "shell" { inline = split(",", data.http.list.body) }
+}
+"#;
+        std::fs::write(&template, text).expect("write template");
+        let arguments = TemplateArguments {
+            template,
+            values: ValueArguments { variables: Vec::new(), variable_files: Vec::new() },
+            only: Vec::new(),
+            except: Vec::new(),
+        };
+        let Ok(inputs) = Inputs::read(&arguments) else { panic!("a good template") };
+        let mask = Mask::default();
+        let before = hashes(&inputs.evaluate(&Answers::default(), &mask));
+        assert_eq!(before.len(), 1);
+        let mut scripts = Vec::new();
+        for text in ["echo a,echo b", "echo c"] {
+            let first = inputs.evaluate(&Answers::default(), &mask);
+            let Ok(after) = inputs.settle(first, &Web(text), &mask).await else { panic!("{text}") };
+            let [plan] = after.plans.as_slice() else { panic!("one plan") };
+            assert_eq!(template_hash(plan), before[0].1);
+            scripts.push(plan.steps[0].planned.hashed.clone());
+        }
+        assert_ne!(scripts[0], scripts[1]);
+    }
 }

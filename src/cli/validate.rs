@@ -30,7 +30,7 @@ pub(super) fn run(arguments: &ValidateArguments, mask: &Mask) -> Exit {
             Ok(runtime) => runtime,
             Err(error) => return sandbox::failed(&error),
         };
-        runtime.block_on(inputs.settle(first, None, mask))
+        runtime.block_on(inputs.settle(first, &inputs.resolver(None), mask))
     } else {
         without_lookups(first)
     };

@@ -27,7 +27,6 @@ pub(super) const KIND: DataSourceKind = DataSourceKind {
     ],
     sensitive: false,
     read,
-    warning: None,
 };
 
 crate::options! {

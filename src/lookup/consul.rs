@@ -24,7 +24,7 @@ pub(super) async fn answer(surroundings: &Surroundings, call: Call) -> Result<An
         true => address.to_owned(),
         false => format!("{scheme}://{address}"),
     };
-    let mut builder = fetch::builder();
+    let mut builder = fetch::with_token();
     if let Some(file) = surroundings.variable("CONSUL_CACERT") {
         builder = fetch::trusting(builder, "CONSUL_CACERT", file)?;
     }

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::time::Duration;
 
+use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client, ClientBuilder, RequestBuilder, Response, StatusCode};
 
 use crate::template::lookup::Refusal;
@@ -27,6 +28,18 @@ pub(super) fn builder() -> ClientBuilder {
         .connect_timeout(CONNECT_TIMEOUT)
         .timeout(TIMEOUT)
         .user_agent(concat!("bake/", env!("CARGO_PKG_VERSION")))
+}
+
+/// A client that carries a token: it follows a server to another of its cluster, and nowhere
+/// where the token could be read on the way.
+pub(super) fn with_token() -> ClientBuilder {
+    builder().redirect(Policy::custom(|attempt| {
+        let secure = attempt.previous().iter().any(|url| url.scheme() == "https");
+        if attempt.previous().len() > 2 || (secure && attempt.url().scheme() != "https") {
+            return attempt.stop();
+        }
+        attempt.follow()
+    }))
 }
 
 /// A client that also trusts the certificates in a PEM file.
@@ -76,11 +89,7 @@ pub(super) async fn fetch(request: RequestBuilder) -> Result<Fetched, Refusal> {
         }
         body.extend_from_slice(&chunk);
     }
-    Ok(Fetched {
-        status: response.status(),
-        headers: response.headers().clone(),
-        body,
-    })
+    Ok(Fetched { status: response.status(), headers: response.headers().clone(), body })
 }
 
 /// A status for people: `404 Not Found`.

@@ -2,14 +2,8 @@
 
 use serde_json::json;
 
+use crate::diagnostic::Diagnostic;
 use crate::template::data_source::{DataReader, DataSourceKind, Output, Reading};
-use crate::template::lookup::{Answer, Refusal};
-
-/// The start of all their names.
-pub(super) const PREFIX: &str = "hcp-packer-";
-
-const WARNING: &str = "bake does not ask HCP Packer: its values stay unknown, and a build that \
-                       needs them fails";
 
 const fn kind(
     name: &'static str,
@@ -17,7 +11,15 @@ const fn kind(
     outputs: &'static [Output],
     read: fn(&mut DataReader<'_>) -> Option<Reading>,
 ) -> DataSourceKind {
-    DataSourceKind { name, schema, outputs, sensitive: false, read, warning: Some(WARNING) }
+    DataSourceKind { name, schema, outputs, sensitive: false, read }
+}
+
+/// Whoever looks it up is refused.
+fn nobody(reader: &mut DataReader<'_>) -> Option<Reading> {
+    let finding = Diagnostic::error("unsupported", "bake does not ask HCP Packer")
+        .help("find the image by `data \"amazon-ami\"` with a filter for its tags");
+    reader.unsupported("", finding);
+    Some(Reading::Ask(json!({})))
 }
 
 pub(super) const VERSION: DataSourceKind = kind(
@@ -36,7 +38,7 @@ pub(super) const VERSION: DataSourceKind = kind(
     ],
     |reader| {
         reader.decode(&VersionOptions::schema(), VersionOptions::decode_options)?;
-        Some(Reading::Ask(json!({})))
+        nobody(reader)
     },
 );
 
@@ -57,7 +59,7 @@ pub(super) const ARTIFACT: DataSourceKind = kind(
     ],
     |reader| {
         reader.decode(&ArtifactOptions::schema(), ArtifactOptions::decode_options)?;
-        Some(Reading::Ask(json!({})))
+        nobody(reader)
     },
 );
 
@@ -78,7 +80,7 @@ pub(super) const IMAGE: DataSourceKind = kind(
     ],
     |reader| {
         reader.decode(&ImageOptions::schema(), ImageOptions::decode_options)?;
-        Some(Reading::Ask(json!({})))
+        nobody(reader)
     },
 );
 
@@ -98,15 +100,9 @@ pub(super) const ITERATION: DataSourceKind = kind(
     ],
     |reader| {
         reader.decode(&IterationOptions::schema(), IterationOptions::decode_options)?;
-        Some(Reading::Ask(json!({})))
+        nobody(reader)
     },
 );
-
-/// What is answered to all of them.
-pub(super) fn answer() -> Answer {
-    let refusal = Refusal::new("bake does not ask HCP Packer");
-    Answer::Refused(refusal.hint("find the image by `data \"amazon-ami\"` with a filter for its tags"))
-}
 
 crate::options! {
     /// A version in a channel of HCP Packer.

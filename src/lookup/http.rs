@@ -24,7 +24,6 @@ pub(super) const KIND: DataSourceKind = DataSourceKind {
     ],
     sensitive: false,
     read,
-    warning: None,
 };
 
 crate::options! {
@@ -51,7 +50,8 @@ pub(super) struct Request {
 
 fn read(reader: &mut DataReader<'_>) -> Option<Reading> {
     let options = reader.decode(&HttpOptions::schema(), HttpOptions::decode_options)?;
-    let wrong = |summary: String, help: String| Diagnostic::error("wrong-value", summary).help(help);
+    let wrong =
+        |summary: String, help: String| Diagnostic::error("wrong-value", summary).help(help);
     let method = options.method.to_ascii_uppercase();
     if !METHODS.contains(&method.as_str()) {
         let hint = did_you_mean(&method, METHODS);
@@ -101,8 +101,9 @@ pub(super) async fn answer(client: &reqwest::Client, request: Request) -> Result
         sent = sent.body(body);
     }
     let shown = shown(&url);
-    let fetched = fetch::fetch(sent).await.map_err(|refusal| {
-        Refusal { message: format!("{shown} cannot be read: {}", refusal.message), ..refusal }
+    let fetched = fetch::fetch(sent).await.map_err(|refusal| Refusal {
+        message: format!("{shown} cannot be read: {}", refusal.message),
+        ..refusal
     })?;
     if !fetched.status.is_success() {
         let status = fetch::status(fetched.status);

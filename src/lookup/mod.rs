@@ -9,7 +9,10 @@ mod amazon_ami;
 mod aws_access;
 mod consul;
 mod fetch;
-#[expect(dead_code, reason = "options are declared so that templates can be checked; nobody is asked")]
+#[expect(
+    dead_code,
+    reason = "options are declared so that templates can be checked; nobody is asked"
+)]
 mod hcp;
 mod http;
 mod null;

@@ -15,7 +15,6 @@ pub(super) const KIND: DataSourceKind = DataSourceKind {
         let output = ("output".to_owned(), Value::string(options.input));
         Some(Reading::Known(BTreeMap::from([output])))
     },
-    warning: None,
 };
 
 crate::options! {

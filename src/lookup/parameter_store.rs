@@ -17,7 +17,6 @@ pub(super) const KIND: DataSourceKind = DataSourceKind {
     outputs: &[Output::text("value"), Output::text("version"), Output::text("arn")],
     sensitive: true,
     read,
-    warning: None,
 };
 
 crate::options! {

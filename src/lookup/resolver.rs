@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::OnceCell;
 
 use super::rounds::LookUp;
-use super::{amazon_ami, consul, fetch, hcp, http, parameter_store, secrets_manager, vault};
+use super::{amazon_ami, consul, fetch, http, parameter_store, secrets_manager, vault};
 use crate::aws::{Access, AwsError, Client, OwnCloud};
 use crate::template::lookup::{Answer, Question, Refusal};
 
@@ -29,7 +29,8 @@ impl Surroundings {
     }
 
     pub(super) fn is_true(&self, name: &str) -> bool {
-        self.variable(name).is_some_and(|value| ["1", "t", "true"].contains(&&*value.to_lowercase()))
+        self.variable(name)
+            .is_some_and(|value| ["1", "t", "true"].contains(&&*value.to_lowercase()))
     }
 
     pub(super) fn is_false(&self, name: &str) -> bool {
@@ -66,6 +67,9 @@ impl Resolver {
     }
 
     async fn answer(&self, question: &Question) -> Result<Answer, Refusal> {
+        if let Some(refusal) = question.refusal() {
+            return Err(refusal);
+        }
         let (clients, surroundings) = (&self.clients, &self.clients.surroundings);
         match question.kind() {
             "amazon-ami" => ask(question, |request| amazon_ami::answer(clients, request)).await,
@@ -86,7 +90,6 @@ impl Resolver {
                     self.http.get_or_try_init(|| async { fetch::build(fetch::builder()) }).await?;
                 ask(question, |request| http::answer(client, request)).await
             }
-            kind if kind.starts_with(hcp::PREFIX) => Ok(hcp::answer()),
             kind => Err(Refusal::new(format!("nobody knows how to look up `{kind}`"))),
         }
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use futures::future::BoxFuture;
 
-use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::diagnostic::{Diagnostic, Diagnostics, Severity};
 use crate::template::UNKNOWN_VALUE;
 use crate::template::lookup::{Answer, Answers, Lookup, Question};
 
@@ -25,6 +25,18 @@ pub struct Round<T> {
     pub pending: Vec<Lookup>,
 }
 
+impl<T> Round<T> {
+    /// Whether answers would not change it: nothing is asked, or something else is wrong than that
+    /// answers are missing.
+    pub fn is_final(&self) -> bool {
+        let only_unknown = |found: &Diagnostics| {
+            let mut errors = found.iter().filter(|one| one.severity == Severity::Error);
+            errors.all(|one| one.code == UNKNOWN_VALUE)
+        };
+        self.pending.is_empty() || self.result.as_ref().is_err_and(|found| !only_unknown(found))
+    }
+}
+
 /// Evaluates with more and more answers, and returns the first result that waits for nothing. All
 /// that an evaluation waits for is asked at the same time, and nothing is asked twice.
 ///
@@ -37,11 +49,12 @@ pub async fn settle<T>(
 ) -> Result<T, Diagnostics> {
     let mut answers = Answers::default();
     for _ in 0..ROUNDS {
-        let Round { result, pending } = evaluate(&answers);
-        if pending.is_empty() || result.as_ref().is_err_and(|found| !only_unknown(found)) {
-            return result;
+        let round = evaluate(&answers);
+        if round.is_final() {
+            return round.result;
         }
-        let questions: BTreeSet<Question> = pending.into_iter().map(|one| one.question).collect();
+        let pending = round.pending.into_iter();
+        let questions: BTreeSet<Question> = pending.map(|one| one.question).collect();
         let asked = questions.into_iter().map(|question| async {
             let answer = who.look_up(&question).await;
             (question, answer)
@@ -64,8 +77,38 @@ pub async fn settle<T>(
     Err(finding.into())
 }
 
-/// Whether all that is wrong is that something is not known yet.
-fn only_unknown(found: &Diagnostics) -> bool {
-    let mut errors = found.iter().filter(|one| one.severity == crate::diagnostic::Severity::Error);
-    errors.all(|one| one.code == UNKNOWN_VALUE)
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt as _;
+    use serde_json::json;
+
+    use super::*;
+    use crate::diagnostic::{Source, Span};
+    use crate::value::Value;
+
+    struct Yes;
+
+    impl LookUp for Yes {
+        fn look_up<'a>(&'a self, _: &'a Question) -> BoxFuture<'a, Answer> {
+            async { Answer::found(Value::bool(true)) }.boxed()
+        }
+    }
+
+    #[tokio::test]
+    async fn an_evaluation_that_always_asks_something_new_is_given_up() {
+        let source = Source::new("a", "text");
+        let mut count = 0;
+        let result = settle(&Yes, |_| {
+            count += 1;
+            let lookup = Lookup {
+                question: Question::new("http", &json!({ "count": count })),
+                asked_by: "data.http.a".to_owned(),
+                span: Span::whole(&source),
+            };
+            Round { result: Ok(()), pending: vec![lookup] }
+        })
+        .await;
+        let found = result.expect_err("given up");
+        assert_eq!(found.iter().next().map(|one| one.code), Some("endless-lookups"));
+    }
 }

@@ -27,7 +27,6 @@ pub(super) const KIND: DataSourceKind = DataSourceKind {
     ],
     sensitive: true,
     read,
-    warning: None,
 };
 
 crate::options! {
@@ -131,8 +130,11 @@ async fn fetch(
     client.secret_value(query).await.map_err(|error| {
         if error.is_not_found() {
             let (name, region) = (&query.name, client.region());
-            return Refusal::new(format!("there is no secret `{name}` in {region}: {}", error.message))
-                .hint("secrets belong to one region and account: check both and the name");
+            return Refusal::new(format!(
+                "there is no secret `{name}` in {region}: {}",
+                error.message
+            ))
+            .hint("secrets belong to one region and account: check both and the name");
         }
         of_aws(&error)
     })
@@ -147,7 +149,9 @@ fn value_of(text: &str, key: Option<&str>) -> Result<String, Refusal> {
     let Ok(Json::Object(all)) = serde_json::from_str(text) else {
         return match key {
             None => Ok(text.to_owned()),
-            Some(key) => Err(Refusal::new(format!("the secret has no key `{key}`: it is no JSON object"))),
+            Some(key) => {
+                Err(Refusal::new(format!("the secret has no key `{key}`: it is no JSON object")))
+            }
         };
     };
     let names = all.keys().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");

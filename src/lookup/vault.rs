@@ -21,10 +21,11 @@ pub(super) struct Call {
 /// Asks Vault: a secret of the key-value engine's second version, else of the first.
 pub(super) async fn answer(surroundings: &Surroundings, call: Call) -> Result<Answer, Refusal> {
     let token = surroundings.variable("VAULT_TOKEN").ok_or_else(|| {
-        Refusal::new("VAULT_TOKEN is not set").hint("run `vault login`, then `export VAULT_TOKEN=…`")
+        Refusal::new("VAULT_TOKEN is not set")
+            .hint("run `vault login`, then `export VAULT_TOKEN=…`")
     })?;
     let address = surroundings.variable("VAULT_ADDR").unwrap_or(ADDRESS);
-    let mut builder = fetch::builder();
+    let mut builder = fetch::with_token();
     if let Some(file) = surroundings.variable("VAULT_CACERT") {
         builder = fetch::trusting(builder, "VAULT_CACERT", file)?;
     }
@@ -51,10 +52,7 @@ pub(super) async fn answer(surroundings: &Surroundings, call: Call) -> Result<An
     value_of(&body, path, &call.key)
 }
 
-fn extend<'p>(
-    url: &mut reqwest::Url,
-    parts: impl Iterator<Item = &'p str>,
-) -> Result<(), Refusal> {
+fn extend<'p>(url: &mut reqwest::Url, parts: impl Iterator<Item = &'p str>) -> Result<(), Refusal> {
     url.path_segments_mut()
         .map_err(|()| Refusal::new("VAULT_ADDR is no address of a server"))?
         .pop_if_empty()

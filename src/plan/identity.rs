@@ -11,8 +11,7 @@ const SCHEME: u32 = 1;
 
 /// The hash of the recipe: the evaluated template before any look-up, and the bytes of its files.
 pub fn template_hash(plan: &Plan) -> Digest {
-    let known = plan.known_template_hash.clone();
-    known.unwrap_or_else(|| domain_hash("template", &recipe(plan, &[])))
+    plan.known_template_hash.unwrap_or_else(|| domain_hash("template", &recipe(plan, &[])))
 }
 
 /// The hash that names an image: the recipe with the source image that was found in place of the

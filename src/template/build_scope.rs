@@ -190,8 +190,10 @@ impl Resolve for Resolver<'_> {
                 .and_then(|text| parse_expression(&Source::new("<upgraded>", text), None).ok()),
             Dialect::Hcl | Dialect::HclJson => None,
         };
-        let expression = upgraded.as_ref().unwrap_or(expression);
+        let upgraded = upgraded.as_ref().unwrap_or(expression);
         let lookups = &environment.context().lookups;
-        origin::text_of(expression, &environment.roots, &environment.origins, lookups)
+        let (roots, origins) = (&environment.roots, &environment.origins);
+        origin::text_of(upgraded, roots, origins, lookups)
+            + &origin::lines_of_users(expression, &environment.user)
     }
 }

@@ -1,6 +1,7 @@
 //! Data sources: declared like every component, read by whoever the caller names
 //! (`packer-core.md` section 4.17, `packer-amazon.md` section 3.5).
 
+use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
@@ -14,9 +15,9 @@ use super::dynamic;
 use super::evaluate::{Reference, references};
 use super::function::Of;
 use super::known_plugins::{self, Role};
-use super::lookup::{Answer, Lookup, Lookups, Question};
+use super::lookup::{Answer, Lookup, Lookups, Question, Refusal};
 use super::schema::{Decoder, Facts, RawOptions, Resolve, Schema, UnknownField};
-use super::syntax::{Body, Dialect, Expression};
+use super::syntax::{Body, Dialect, Expression, Name};
 
 /// A type of data source.
 #[derive(Clone, Copy)]
@@ -31,8 +32,6 @@ pub struct DataSourceKind {
     pub sensitive: bool,
     /// Reads the options and says what is to be asked; `None` after errors. Touches nothing.
     pub read: fn(&mut DataReader<'_>) -> Option<Reading>,
-    /// What a template that uses it is warned of.
-    pub warning: Option<&'static str>,
 }
 
 /// One attribute of what a data source gives.
@@ -68,9 +67,11 @@ pub enum Reading {
 /// Reads the options of one data source.
 pub struct DataReader<'a> {
     data: &'a Labelled,
+    body: &'a Body,
     resolve: &'a dyn Resolve,
     found: &'a mut Diagnostics,
     facts: Facts,
+    unsupported: Option<Refusal>,
 }
 
 impl DataReader<'_> {
@@ -80,9 +81,8 @@ impl DataReader<'_> {
         schema: &Schema,
         read: impl FnOnce(&RawOptions<'_>, &mut Decoder<'_>) -> Option<T>,
     ) -> Option<T> {
-        let (body, header) = (&self.data.body, &self.data.header);
-        let decoded =
-            Decoder::decode(self.resolve, body, header, schema, read, &mut *self.found)?;
+        let (body, header) = (self.body, &self.data.header);
+        let decoded = Decoder::decode(self.resolve, body, header, schema, read, &mut *self.found)?;
         self.facts = decoded.facts;
         Some(decoded.options)
     }
@@ -93,6 +93,15 @@ impl DataReader<'_> {
         if !self.facts.late.contains(option) {
             self.found.push(self.facts.at(option, &self.data.header, diagnostic));
         }
+    }
+
+    /// Reports that a template is right but asks for what bake cannot do: that is a warning until
+    /// the data source is looked up, which fails. An empty `option` stands for the whole block.
+    pub fn unsupported(&mut self, option: &str, diagnostic: Diagnostic) {
+        let hints = diagnostic.help.clone();
+        self.unsupported = Some(Refusal { message: diagnostic.summary.clone(), hints });
+        let finding = self.facts.at(option, &self.data.header, diagnostic);
+        self.found.extend(Diagnostics::from(finding).as_warnings());
     }
 
     /// Whether the template gives an option.
@@ -124,28 +133,37 @@ pub(super) fn read(
         found.push(unknown_kind(data, kinds));
         return None;
     };
-    refuse_dynamic(&data.body, found)?;
+    let mut refused = Diagnostics::new();
+    let body = without_dynamic(&data.body, &mut refused);
     let watched =
         Watched { resolve, marks: Cell::new(Marks::NONE), references: RefCell::default() };
     let mut own = Diagnostics::new();
-    let mut reader =
-        DataReader { data, resolve: &watched, found: &mut own, facts: Facts::default() };
+    let mut reader = DataReader {
+        data,
+        body: &body,
+        resolve: &watched,
+        found: &mut own,
+        facts: Facts::default(),
+        unsupported: None,
+    };
     let reading = (kind.read)(&mut reader);
-    let facts = reader.facts;
-    let failed = own.has_errors();
+    let DataReader { facts, unsupported, .. } = reader;
+    let failed = own.has_errors() || refused.has_errors();
     found.extend(own);
+    found.extend(refused);
     let reading = reading.filter(|_| !failed)?;
-    if let Some(warning) = kind.warning {
-        found.push(Diagnostic::warning("unsupported", warning).at(&data.header, ""));
-    }
     let options: BTreeMap<_, _> = facts.hashed.iter().collect();
     let mut origin = json!({ "type": kind.name, "options": options }).to_string();
     let outputs = if facts.late.is_empty() {
         match reading {
             Reading::Known(outputs) => Some(outputs),
             Reading::Ask(request) => {
+                let question = match &unsupported {
+                    Some(refusal) => Question::refused(refusal),
+                    None => Question::new(kind.name, &request),
+                };
                 let lookup = Lookup {
-                    question: Question::new(kind.name, &request),
+                    question,
                     asked_by: format!("data.{}.{}", kind.name, data.name.text),
                     span: data.header.clone(),
                 };
@@ -202,9 +220,10 @@ fn known(
 
 fn unknown(kind: &DataSourceKind, seen: Marks) -> Value {
     let marks = Marks { sensitive: kind.sensitive, ..Marks::NONE } | seen;
-    let attributes = kind.outputs.iter().map(|output| {
-        (output.name.to_owned(), Value::unknown(output.of.to_type()).marked(marks))
-    });
+    let attributes = kind
+        .outputs
+        .iter()
+        .map(|output| (output.name.to_owned(), Value::unknown(output.of.to_type()).marked(marks)));
     Value::object(attributes.collect())
 }
 
@@ -238,21 +257,28 @@ fn unknown_kind(data: &Labelled, kinds: &[DataSourceKind]) -> Diagnostic {
     }
 }
 
-/// `None` after an error about a `dynamic` block.
-fn refuse_dynamic(body: &Body, found: &mut Diagnostics) -> Option<()> {
-    let blocks = body.blocks.iter().filter(|block| block.kind.text == dynamic::KEYWORD);
+/// A body without `dynamic` blocks, which are errors.
+fn without_dynamic<'b>(body: &'b Body, found: &mut Diagnostics) -> Cow<'b, Body> {
+    let is_dynamic = |name: &Name| name.text == dynamic::KEYWORD;
+    let blocks = body.blocks.iter().filter(|block| is_dynamic(&block.kind));
     let mut places: Vec<&Span> = blocks.map(|block| &block.header).collect();
     if body.dialect == Dialect::HclJson {
         let names = body.attributes.iter().map(|attribute| &attribute.name);
-        places.extend(names.filter(|name| name.text == dynamic::KEYWORD).map(|name| &name.span));
+        places.extend(names.filter(|name| is_dynamic(name)).map(|name| &name.span));
     }
-    for place in &places {
+    if places.is_empty() {
+        return Cow::Borrowed(body);
+    }
+    for place in places {
         found.push(
             Diagnostic::error("unknown-block", "a data source has no `dynamic` blocks")
                 .at(place, "write the blocks out"),
         );
     }
-    places.is_empty().then_some(())
+    let mut rest = body.clone();
+    rest.blocks.retain(|block| !is_dynamic(&block.kind));
+    rest.attributes.retain(|attribute| !is_dynamic(&attribute.name));
+    Cow::Owned(rest)
 }
 
 /// Remembers the marks of everything that was evaluated, and what those refer to that are hashed as

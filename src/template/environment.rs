@@ -1,8 +1,8 @@
 //! Everything that a template's expressions and texts are evaluated with.
 
 use std::borrow::Cow;
-use std::cell::Cell;
-use std::collections::BTreeMap;
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -127,17 +127,20 @@ impl Environment {
         };
         environment.set_roots(&template.root.display().to_string());
         if template.dialect == Dialect::Legacy {
-            let render =
-                |text: &str, span: &Span, user: AskVariable<'_>| {
-                    environment.render_variable(text, span, &run.environment, user)
-                };
+            let render = |text: &str, span: &Span, user: AskVariable<'_>| {
+                environment.render_variable(text, span, &run.environment, user)
+            };
             environment.user = assign_legacy(template, inputs, &render, &mut found);
             environment.names = Names::of(&template.variables);
             let values = environment
                 .user
                 .iter()
                 .map(|(name, known)| {
-                    (name.clone(), Value::string(&known.text).marked(known.marks))
+                    let value = match known.is_known {
+                        true => Value::string(&known.text),
+                        false => Value::unknown(Type::String),
+                    };
+                    (name.clone(), value.marked(known.marks))
                 })
                 .collect();
             // Expressions that stand for legacy texts are hashed with them.
@@ -233,10 +236,12 @@ impl Environment {
         let entropy = || self.entropy();
         // What the value is made of, besides its own text.
         let (is_known, marks) = (Cell::new(true), Cell::new(Marks::NONE));
+        let origins = RefCell::new(Vec::new());
         let user = |request: &Request<'_>| {
             let used = user(request.key)?;
             is_known.set(is_known.get() && used.is_known);
             marks.set(marks.get() | used.marks);
+            origins.borrow_mut().extend(used.origin);
             Ok(used.text)
         };
         let env =
@@ -245,6 +250,7 @@ impl Environment {
             if request.function != "consul_key" {
                 marks.set(marks.get() | Marks::SENSITIVE);
             }
+            origins.borrow_mut().push(text.to_owned());
             match self.context.lookups.ask(secret_lookup(request, span)?) {
                 Some(Answer::Found { value, .. }) => {
                     Ok(value.as_str().unwrap_or_default().to_owned())
@@ -272,16 +278,19 @@ impl Environment {
             GoTemplate::parse(text).map_err(|error| failed(error.message, error.help))?;
         let rendered = template.render(&Data::Map(BTreeMap::new()), &functions);
         let (is_known, marks) = (is_known.get(), marks.get());
+        let origins = origins.into_inner();
+        let origin = (!origins.is_empty()).then(|| {
+            let identities = self.context.lookups.identities_within(span);
+            let identities = identities.into_iter().map(|one| format!("@{one}"));
+            let lines = std::iter::once(text.to_owned()).chain(origins).chain(identities);
+            lines.collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>().join("\n")
+        });
+        let value = |text| UserVariable { text, marks, is_known, origin };
         match rendered {
             // An empty text may not be what a function takes.
-            Err(_) if !is_known => {
-                Ok(UserVariable { text: String::new(), marks, is_known })
-            }
+            _ if !is_known => Ok(value(String::new())),
             Err(error) => Err(failed(error.message, error.help)),
-            Ok(rendered) => {
-                let text = if is_known { rendered.text } else { String::new() };
-                Ok(UserVariable { text, marks, is_known })
-            }
+            Ok(rendered) => Ok(value(rendered.text)),
         }
     }
 

@@ -65,12 +65,13 @@ impl Waiting {
         };
         let names = std::iter::once(&reference.root).chain(reference.path.iter().take(length));
         let path = names.map(String::as_str).collect::<Vec<_>>().join(".");
-        let whole = reference.path.len() >= length;
-        let is_meant = |title: &&String| {
-            let rest = title.strip_prefix(&path);
-            rest.is_some_and(|rest| rest.is_empty() || (!whole && rest.starts_with('.')))
-        };
-        self.references.keys().filter(is_meant).map(String::as_str).collect()
+        if reference.path.len() >= length {
+            let known = self.references.get_key_value(&path);
+            return known.map(|(title, _)| title.as_str()).into_iter().collect();
+        }
+        let start = format!("{path}.");
+        let all = self.references.keys().filter(|title| title.starts_with(&start));
+        all.map(String::as_str).collect()
     }
 }
 

@@ -128,7 +128,12 @@ fn legacy_value(
     render: RenderVariable<'_>,
     open: &[&str],
 ) -> Result<UserVariable, Diagnostic> {
-    let plain = |text: &str| UserVariable { text: text.to_owned(), marks: Marks::NONE, is_known: true };
+    let plain = |text: &str| UserVariable {
+        text: text.to_owned(),
+        marks: Marks::NONE,
+        is_known: true,
+        origin: None,
+    };
     let Some((text, span)) = texts.get(name) else { return Ok(plain("")) };
     if !text.contains("{{") {
         return Ok(plain(text));

@@ -21,10 +21,24 @@ pub struct Question {
     request: String,
 }
 
+/// The kind of a question that is not to be asked.
+const REFUSED: &str = "refused";
+
 impl Question {
     /// Asks `request` of a data source type or a function.
     pub fn new(kind: impl Into<String>, request: &serde_json::Value) -> Self {
         Self { kind: kind.into(), request: request.to_string() }
+    }
+
+    /// A question whose answer is known to be no.
+    pub(super) fn refused(refusal: &Refusal) -> Self {
+        let request = serde_json::to_value(refusal).unwrap_or_default();
+        Self::new(REFUSED, &request)
+    }
+
+    /// Why nobody needs to be asked.
+    pub fn refusal(&self) -> Option<Refusal> {
+        (self.kind == REFUSED).then(|| self.request().ok())?
     }
 
     /// The data source's type, such as `amazon-ami`, or the function's name.
@@ -82,7 +96,7 @@ impl Answer {
 }
 
 /// Why a look-up failed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refusal {
     /// What happened, in a sentence.
     pub message: String,
@@ -105,8 +119,7 @@ impl Refusal {
 
     /// The error at `span`, which asked by the name of `asked_by`.
     pub(super) fn diagnostic(&self, asked_by: &str, span: &Span) -> Diagnostic {
-        let finding =
-            Diagnostic::error("lookup-failed", format!("`{asked_by}`: {}", self.message));
+        let finding = Diagnostic::error("lookup-failed", format!("`{asked_by}`: {}", self.message));
         self.hints.iter().fold(finding.at(span, ""), |finding, hint| finding.help(hint.clone()))
     }
 }

@@ -22,6 +22,9 @@ pub(super) struct UserVariable {
     pub(super) marks: Marks,
     /// Whether everything in it that is looked up has been.
     pub(super) is_known: bool,
+    /// How it comes about, when something in it is looked up: the text as it is written, with what
+    /// stands for the secrets that were found.
+    pub(super) origin: Option<String>,
 }
 
 /// What texts may refer to.

@@ -10,6 +10,7 @@ mod commands;
 mod components;
 mod identity;
 mod interruption;
+mod lookups;
 mod machine;
 mod machine_readable;
 mod mistakes;

@@ -78,10 +78,33 @@ build {{ sources = ["vm.app"] }}
         )
     };
     let refused = Asking::new(&text("nothing-*")).settled(&resolver).await.expect_err("no image");
-    insta::assert_snapshot!(refused, @"");
+    insta::assert_snapshot!(refused, @r#"
+    error[lookup-failed]: `data.amazon-ami.base`: no image in us-east-1 matches name = nothing-*, owners = 136693071363
+     --> a.pkr.hcl:2:1
+      |
+    2 | data "amazon-ami" "base" {
+      | ^^^^^^^^^^^^^^^^^^^^^^^^
+      |
+      = help: check the name pattern, the owners and the region
+      = help: deprecated images are left out without `include_deprecated = true`
+    "#);
     let refused = Asking::new(&text("debian-12-*")).settled(&resolver).await.expect_err("several");
     assert!(refused.contains("images match: ami-"), "{refused}");
     assert!(refused.contains("`most_recent = true` takes the newest"), "{refused}");
+    let text = text("debian-12-*").replace("  owners", "  mfa_code = \"123456\"\n  owners");
+    let refused = Asking::new(&text).settled(&resolver).await.expect_err("not supported");
+    assert!(
+        refused.contains("`data.amazon-ami.base`: `mfa_code` is not supported yet"),
+        "{refused}"
+    );
+    let call = json!({ "name": "app", "key": null });
+    let question = Question::new("aws_secretsmanager", &call);
+    let Answer::Refused(refusal) = resolver.look_up(&question).await else { panic!("refused") };
+    assert_eq!(
+        refusal.message,
+        "there is no secret `app` in us-east-1: The sandbox keeps no secrets; pass the value in \
+         as a sensitive variable."
+    );
     let missing = json!({ "access": {
         "without_metadata_service": true
     }, "name": "/no/such", "decrypted": false });
@@ -102,25 +125,30 @@ async fn secrets_come_by_key_version_and_stage() {
                 "ARN": arn, "VersionId": "v1",
                 "SecretString": "{\"password\":\"hunter2\",\"port\":5432}",
             }),
-            Some("one") => json!({ "ARN": arn, "VersionId": "v2", "SecretString": "{\"a\":\"only\"}" }),
+            Some("one") => {
+                json!({ "ARN": arn, "VersionId": "v2", "SecretString": "{\"a\":\"only\"}" })
+            }
             Some("binary") => json!({ "ARN": arn, "VersionId": "v3", "SecretBinary": "AAE=" }),
             _ => {
                 let error = json!({
                     "__type": "ResourceNotFoundException",
                     "Message": "Secrets Manager can't find the specified secret.",
                 });
-                return format!("400 Bad Request\nContent-Type: application/x-amz-json-1.1\n\n{error}");
+                return format!(
+                    "400 Bad Request\nContent-Type: application/x-amz-json-1.1\n\n{error}"
+                );
             }
         };
         format!("200 OK\nContent-Type: application/x-amz-json-1.1\n\n{found}")
     })
     .await;
     let resolver = resolver(&server.url);
-    let ask = async |kind: &str, request: serde_json::Value| {
-        match resolver.look_up(&Question::new(kind, &request)).await {
-            Answer::Found { value, .. } => Ok(to_json(&value).expect("known")),
-            Answer::Refused(refusal) => Err(refusal.message),
-        }
+    let ask = async |kind: &str, request: serde_json::Value| match resolver
+        .look_up(&Question::new(kind, &request))
+        .await
+    {
+        Answer::Found { value, .. } => Ok(to_json(&value).expect("known")),
+        Answer::Refused(refusal) => Err(refusal.message),
     };
     let data = |name: &str, key: Option<&str>| {
         let access = json!({ "without_metadata_service": true });

@@ -139,11 +139,10 @@ impl<'a> Asking<'a> {
             ..VariableInputs::default()
         };
         let mut warnings = Diagnostics::new();
-        let environment =
-            match Environment::new(&loaded.template, &inputs, run, &mut warnings) {
-                Ok(environment) => environment,
-                Err(found) => return failed(found),
-            };
+        let environment = match Environment::new(&loaded.template, &inputs, run, &mut warnings) {
+            Ok(environment) => environment,
+            Err(found) => return failed(found),
+        };
         let only: Vec<_> = self.only.iter().map(|one| (*one).to_owned()).collect();
         let selection = Selection::new(&only, &[]).expect("patterns");
         let plans =

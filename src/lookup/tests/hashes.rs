@@ -61,19 +61,44 @@ async fn the_image_hash_covers_what_was_found() {
     assert_ne!(first, found(other_value).await);
     // A secret counts by its version; its value must not be guessed from a hash.
     let other_secret = |kind: &str, request: &serde_json::Value| match kind {
-        "vault" => Answer::Found {
-            value: Value::string("another"),
-            identity: Some("vault#1".to_owned()),
-        },
+        "vault" => {
+            Answer::Found { value: Value::string("another"), identity: Some("vault#1".to_owned()) }
+        }
         _ => echo(kind, request),
     };
     assert_eq!(first, found(other_secret).await);
     let other_version = |kind: &str, request: &serde_json::Value| match kind {
-        "vault" => Answer::Found {
-            value: Value::string("another"),
-            identity: Some("vault#2".to_owned()),
-        },
+        "vault" => {
+            Answer::Found { value: Value::string("another"), identity: Some("vault#2".to_owned()) }
+        }
         _ => echo(kind, request),
     };
     assert_ne!(first, found(other_version).await);
+}
+
+#[tokio::test]
+async fn legacy_variables_count_by_how_they_come_about() {
+    let template = |path: &str| {
+        format!(
+            r#"{{
+  "variables": {{
+    "password": "{{{{ vault `{path}` `password` }}}}",
+    "login": "admin:{{{{ user `password` }}}}"
+  }},
+  "builders": [{{ "type": "vm", "source": "x {{{{ user `login` }}}}" }}]
+}}"#
+        )
+    };
+    let (a, b) = (template("secret/a"), template("secret/b"));
+    let asking = |text| Asking { file: "a.json", ..Asking::new(text) };
+    assert_ne!(recipe(&asking(&a).unsettled()[0]), recipe(&asking(&b).unsettled()[0]));
+    let found = async |answer| {
+        let plans = asking(&a).settled(&Fake::new(answer)).await;
+        image(&plans.unwrap_or_else(|error| panic!("{error}"))[0])
+    };
+    let version = |_: &str, _: &serde_json::Value| Answer::Found {
+        value: Value::string("secret/a/password"),
+        identity: Some("vault#2".to_owned()),
+    };
+    assert_ne!(found(echo).await, found(version).await);
 }

@@ -2,6 +2,7 @@
 
 mod aws;
 mod evaluation;
+#[expect(dead_code, reason = "options that tests declare are hashed, not read")]
 mod harness;
 mod hashes;
 mod server;

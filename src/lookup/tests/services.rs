@@ -23,7 +23,9 @@ async fn ask(
 ) -> Result<serde_json::Value, String> {
     match resolver.look_up(&Question::new(kind, &request)).await {
         Answer::Found { value, .. } => Ok(to_json(&value).expect("known")),
-        Answer::Refused(refusal) => Err([&[refusal.message][..], &refusal.hints].concat().join("\n")),
+        Answer::Refused(refusal) => {
+            Err([&[refusal.message][..], &refusal.hints].concat().join("\n"))
+        }
     }
 }
 
@@ -32,7 +34,7 @@ async fn http_gives_body_and_headers() {
     let server = Server::start(|request| {
         let (line, body) = (request.lines().next().unwrap_or_default(), request.lines().last());
         match line.split(' ').nth(1) {
-            Some("/gone") => "404 Not Found\n\n".to_owned(),
+            Some("/gone?token=hunter2") => "404 Not Found\n\n".to_owned(),
             Some("/moved") => "302 Found\nLocation: /there\n\n".to_owned(),
             _ => format!("200 OK\nX-Two: a\nX-Two: b\n\n{line} {}", body.unwrap_or_default()),
         }
@@ -83,17 +85,25 @@ async fn vault_has_two_versions_of_secrets() {
         ("VAULT_NAMESPACE", "team"),
     ]);
     let vault = |path: &str, key: &str| json!({ "path": path, "key": key });
-    assert_eq!(ask(&resolver, "vault", vault("secret/data/app", "password")).await, Ok(json!("new")));
+    assert_eq!(
+        ask(&resolver, "vault", vault("secret/data/app", "password")).await,
+        Ok(json!("new"))
+    );
     assert_eq!(ask(&resolver, "vault", vault("/secret/data/app", "port")).await, Ok(json!("5432")));
     assert_eq!(ask(&resolver, "vault", vault("kv/app", "password")).await, Ok(json!("old")));
     let request = server.requests().first().cloned().unwrap_or_default().to_lowercase();
-    assert!(request.contains("x-vault-token: t0ken") && request.contains("x-vault-namespace: team"));
+    assert!(
+        request.contains("x-vault-token: t0ken") && request.contains("x-vault-namespace: team")
+    );
     assert_eq!(
         ask(&resolver, "vault", vault("kv/app", "pasword")).await,
         Err("the secret `kv/app` has no key `pasword`\nit has `password`".to_owned())
     );
     let refused = ask(&resolver, "vault", vault("secret/app", "password")).await;
-    assert!(refused.clone().is_err_and(|error| error.contains("`data/` after the mount")), "{refused:?}");
+    assert!(
+        refused.clone().is_err_and(|error| error.contains("`data/` after the mount")),
+        "{refused:?}"
+    );
     let refused = ask(&resolver, "vault", vault("other", "x")).await;
     assert!(refused.clone().is_err_and(|error| error.contains("permission denied")), "{refused:?}");
     let question = Question::new("vault", &vault("secret/data/app", "password"));
@@ -115,8 +125,7 @@ async fn consul_gives_what_is_not_empty() {
     })
     .await;
     let address = server.url.trim_start_matches("http://").to_owned();
-    let resolver =
-        resolver(&[("CONSUL_HTTP_ADDR", &address), ("CONSUL_HTTP_TOKEN", "t0ken")]);
+    let resolver = resolver(&[("CONSUL_HTTP_ADDR", &address), ("CONSUL_HTTP_TOKEN", "t0ken")]);
     let key = |key: &str| json!({ "key": key });
     assert_eq!(ask(&resolver, "consul_key", key("app/region")).await, Ok(json!("eu-west-1")));
     let request = server.requests().first().cloned().unwrap_or_default().to_lowercase();
@@ -130,10 +139,4 @@ async fn consul_gives_what_is_not_empty() {
         let refused = ask(&resolver, "consul_key", key(name)).await.expect_err(name);
         assert!(refused.contains(message), "{refused}");
     }
-}
-
-#[tokio::test]
-async fn hcp_is_known_and_refused() {
-    let refused = ask(&resolver(&[]), "hcp-packer-version", json!({})).await;
-    assert!(refused.is_err_and(|error| error.starts_with("bake does not ask HCP Packer")));
 }

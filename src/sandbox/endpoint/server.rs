@@ -42,6 +42,9 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 const EC2_NAMESPACE: &str = "http://ec2.amazonaws.com/doc/2016-11-15/";
 const STS_NAMESPACE: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
 
+/// What the sandbox says of every secret.
+const NO_SECRETS: &str = "The sandbox keeps no secrets; pass the value in as a sensitive variable.";
+
 type Body = UnsyncBoxBody<Bytes, io::Error>;
 
 /// A running endpoint.
@@ -161,16 +164,21 @@ enum Asked {
     Ec2 { action: String, handler: Option<Handler> },
     Sts { action: String, handler: Option<Handler> },
     Ssm { action: String },
+    Secrets { action: String },
 }
 
 impl Asked {
     fn of(headers: &HeaderMap, params: &Params) -> Result<Self, CloudError> {
         let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok());
         if let Some(target) = target {
-            let action = target.strip_prefix("AmazonSSM.").ok_or_else(|| {
+            let action = |prefix| target.strip_prefix(prefix).map(str::to_owned);
+            if let Some(action) = action("secretsmanager.") {
+                return Ok(Asked::Secrets { action });
+            }
+            let action = action("AmazonSSM.").ok_or_else(|| {
                 CloudError::new("UnknownOperationException", "The sandbox speaks EC2, STS and SSM.")
             })?;
-            return Ok(Asked::Ssm { action: action.to_owned() });
+            return Ok(Asked::Ssm { action });
         }
         let action = params.text("Action").ok_or_else(|| {
             CloudError::new("MissingAction", "The request must contain the parameter Action")
@@ -186,7 +194,10 @@ impl Asked {
 
     fn action(&self) -> &str {
         match self {
-            Asked::Ec2 { action, .. } | Asked::Sts { action, .. } | Asked::Ssm { action } => action,
+            Asked::Ec2 { action, .. }
+            | Asked::Sts { action, .. }
+            | Asked::Ssm { action }
+            | Asked::Secrets { action } => action,
         }
     }
 }
@@ -223,7 +234,7 @@ async fn answer(shared: &Arc<Shared>, request: Request<Incoming>) -> Option<Resp
         Some(error) => match &asked {
             Asked::Ec2 { .. } => ec2_answer(&action, &request_id, Err(error)),
             Asked::Sts { .. } => sts_answer(&action, &request_id, Err(error)),
-            Asked::Ssm { .. } => ssm_answer(&request_id, Err(error)),
+            Asked::Ssm { .. } | Asked::Secrets { .. } => ssm_answer(&request_id, Err(error)),
         },
         None => {
             let shared = shared.clone();
@@ -313,6 +324,11 @@ fn act(
         Asked::Ssm { action } => {
             let answer = scope.and_then(|scope| ssm::act(cloud, &scope.region, action, body));
             ssm_answer(request_id, answer)
+        }
+        // Said in the service's own way, so that a client understands it.
+        Asked::Secrets { .. } => {
+            let none = CloudError::new("ResourceNotFoundException", NO_SECRETS);
+            ssm_answer(request_id, scope.and_then(|_| Err(none)))
         }
     }
 }

@@ -192,3 +192,68 @@ fn imported_key(requests: &[u8]) -> Option<Vec<u8>> {
     let base64 = percent_encoding::percent_decode_str(material).decode_utf8().ok()?;
     base64::engine::general_purpose::STANDARD.decode(base64.as_bytes()).ok()
 }
+
+#[test]
+fn data_sources_are_looked_up_in_moto() {
+    if !all_suites("data sources against moto") {
+        return;
+    }
+    let (moto, workspace) = (Moto::start(), Workspace::new());
+    let put = async {
+        let configuration = aws_sdk_ssm::Config::builder()
+            .behavior_version(aws_sdk_ssm::config::BehaviorVersion::latest())
+            .region(aws_sdk_ssm::config::Region::new("us-east-1"))
+            .endpoint_url(&moto.url)
+            .credentials_provider(Credentials::new("test", "test", None, None, "test"))
+            .build();
+        let parameters = aws_sdk_ssm::Client::from_conf(configuration);
+        let put = parameters.put_parameter().name("/app/version").value("7");
+        put.r#type(aws_sdk_ssm::types::ParameterType::SecureString).send().await.expect("put");
+        let configuration = aws_sdk_secretsmanager::Config::builder()
+            .behavior_version(aws_sdk_secretsmanager::config::BehaviorVersion::latest())
+            .region(aws_sdk_secretsmanager::config::Region::new("us-east-1"))
+            .endpoint_url(&moto.url)
+            .credentials_provider(Credentials::new("test", "test", None, None, "test"))
+            .build();
+        let secrets = aws_sdk_secretsmanager::Client::from_conf(configuration);
+        let create = secrets.create_secret().name("app");
+        create.secret_string("{\"password\":\"hunter2\"}").send().await.expect("create");
+    };
+    moto.runtime.block_on(put);
+    let template = workspace.write(
+        "t.pkr.hcl",
+        r#"
+data "amazon-ami" "base" {
+  filters     = { name = "*" }
+  owners      = ["amazon"]
+  most_recent = true
+}
+data "amazon-parameterstore" "version" {
+  name            = "/app/version"
+  with_decryption = true
+}
+data "amazon-secretsmanager" "app" { name = "app" }
+locals {
+  right = data.amazon-parameterstore.version.value == "7" && data.amazon-secretsmanager.app.value == aws_secretsmanager("app", "password")
+}
+source "amazon-ebs" "t" {
+  instance_type = "t3.micro"
+  ssh_username  = "admin"
+  source_ami    = local.right ? data.amazon-ami.base.id : null
+}
+build { sources = ["source.amazon-ebs.t"] }
+"#,
+    );
+    let mut command = workspace.command(["validate", "-evaluate-datasources"]);
+    command
+        .arg(template)
+        .env("AWS_ENDPOINT_URL", &moto.url)
+        .env("AWS_REGION", "us-east-1")
+        .env("AWS_ACCESS_KEY_ID", "test")
+        .env("AWS_SECRET_ACCESS_KEY", "test");
+    let outcome = Running::start(command).finish().expect(0);
+    assert_eq!(
+        (outcome.stdout.as_str(), outcome.stderr.as_str()),
+        ("The configuration is valid.\n", "")
+    );
+}

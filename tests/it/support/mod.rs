@@ -6,6 +6,7 @@ mod readable;
 mod relay;
 mod running;
 mod template;
+mod web;
 mod workspace;
 
 pub(crate) use endpoint::Endpoint;
@@ -13,6 +14,7 @@ pub(crate) use readable::readable;
 pub(crate) use relay::Relay;
 pub(crate) use running::{Outcome, Running};
 pub(crate) use template::{looking_into, quoted, shell, shell_with, template, template_with};
+pub(crate) use web::Web;
 pub(crate) use workspace::Workspace;
 
 use std::path::PathBuf;

@@ -88,7 +88,8 @@ fn what_is_outside_of_this_machine_is_unknown_while_a_template_is_checked() {
     fs::write(&path, OUTSIDE).expect("write template");
     let template = load(&path).expect("loads").template;
     let root = Path::new("/");
-    super::super::plan(&template, &environment, KINDS, &selection, root, &mut Diagnostics::new()).expect("plans");
+    super::super::plan(&template, &environment, KINDS, &selection, root, &mut Diagnostics::new())
+        .expect("plans");
     // `http` needs an answer for `amazon-ami` before it can be asked.
     let pending = environment.pending();
     let names: Vec<_> = pending.iter().map(|lookup| lookup.asked_by.as_str()).collect();
@@ -156,6 +157,12 @@ data "null" "good" { input = "x" }
       |                   ^^^^^^ not known here
       |
       = help: did you mean `input`?
+
+    error[missing-option]: `input` is required
+     --> a.pkr.hcl:3:1
+      |
+    3 | data "null" "b" { inputs = "x" }
+      | ^^^^^^^^^^^^^^^ `input` is not given
 
     error[missing-option]: `input` is required
      --> a.pkr.hcl:4:1
