@@ -33,6 +33,8 @@ pub(super) enum Command {
     Console(ExploreArguments),
     /// Bring HCL files into canonical layout.
     Fmt(FmtArguments),
+    /// Print a legacy JSON template with what has been renamed or given up put right.
+    Fix(FixArguments),
     /// Write a legacy JSON template in HCL, and prove that its hashes stay the same.
     #[command(visible_alias = "hcl2_upgrade")]
     Upgrade(UpgradeArguments),
@@ -141,6 +143,15 @@ pub(super) struct FmtArguments {
     /// Go into directories in directories, too.
     #[arg(long)]
     pub(super) recursive: bool,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct FixArguments {
+    #[command(flatten)]
+    pub(super) template: TemplateArguments,
+    /// Whether to check the result, too.
+    #[arg(long, value_name = "BOOL", default_value_t = true, num_args = 0..=1, default_missing_value = "true", require_equals = true, action = clap::ArgAction::Set)]
+    pub(super) validate: bool,
 }
 
 #[derive(Args, Debug)]

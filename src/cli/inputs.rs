@@ -8,7 +8,7 @@ use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::plan::{self, Kinds, Plan, Selection};
 use crate::template::schema::Schema;
 use crate::template::upgrade::Role;
-use crate::template::{self, Environment, Run, VariableInputs};
+use crate::template::{self, Environment, Loaded, Run, VariableInputs};
 
 use super::arguments::{TemplateArguments, ValueArguments};
 
@@ -24,10 +24,17 @@ pub(super) struct Prepared {
 
 /// Loads, evaluates and plans.
 pub(super) fn prepare(arguments: &TemplateArguments) -> Result<Prepared, Diagnostics> {
+    prepare_loaded(template::load(&arguments.template)?, arguments)
+}
+
+/// Evaluates and plans.
+pub(super) fn prepare_loaded(
+    loaded: Loaded,
+    arguments: &TemplateArguments,
+) -> Result<Prepared, Diagnostics> {
     let directory = working_directory()?;
     let selection = Selection::new(&arguments.only, &arguments.except)
         .map_err(|message| Diagnostic::error("wrong-pattern", message))?;
-    let loaded = template::load(&arguments.template)?;
     let mut warnings = loaded.warnings;
     let (inputs, run) = process_inputs(&loaded.variable_files, &arguments.values, &directory);
     let environment = Environment::new(&loaded.template, &inputs, run, &mut warnings)?;

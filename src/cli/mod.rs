@@ -5,6 +5,7 @@ mod build;
 mod console;
 mod exit;
 mod explore;
+mod fix;
 mod fmt;
 mod hash;
 mod inputs;
@@ -43,6 +44,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Console(arguments) => console::run(&arguments),
         Command::Fmt(arguments) => fmt::run(&arguments),
+        Command::Fix(arguments) => fix::run(&arguments),
         Command::Upgrade(arguments) => upgrade::run(&arguments),
         Command::Sandbox(arguments) => sandbox::run(&arguments),
     }

@@ -117,9 +117,7 @@ impl Environment {
             let values = environment
                 .user
                 .iter()
-                .map(|(name, known)| {
-                    (name.clone(), Value::string(&known.text).marked(known.marks))
-                })
+                .map(|(name, known)| (name.clone(), Value::string(&known.text).marked(known.marks)))
                 .collect();
             // Expressions that stand for legacy texts are hashed with them.
             environment.roots.extend(environment.names.roots(&values));

@@ -5,7 +5,7 @@
 //! - [`evaluate`] and [`function`]: expressions to values;
 //! - [`schema`]: options of components, declared once, and their decoding;
 //! - [`layout`]: the canonical layout of HCL;
-//! - [`upgrade`]: legacy JSON as HCL;
+//! - [`upgrade`]: legacy JSON as HCL; [`fix`]: old legacy JSON as it is written today;
 //! - [`load`] reads files into a [`Template`], the one typed form of all spellings;
 //! - [`Environment`] gives values to its variables and locals and evaluates its expressions.
 
@@ -17,6 +17,7 @@ mod declaration;
 mod dynamic;
 mod environment;
 pub mod evaluate;
+pub mod fix;
 pub mod function;
 pub mod go_template;
 mod graph;
@@ -38,5 +39,5 @@ pub use build_scope::BuildScope;
 pub use declaration::{Build, Labelled, Local, SourceUse, Step, Template, Validation, Variable};
 pub use environment::{Environment, Run};
 pub(crate) use load::read_source;
-pub use load::{Loaded, load, load_hcl};
+pub use load::{Loaded, load, load_hcl, load_legacy};
 pub use variable::VariableInputs;

@@ -20,7 +20,6 @@ mod packer;
 mod rewrite;
 mod step;
 
-
 mod text;
 mod variable;
 

@@ -2,6 +2,7 @@
 
 use crate::diagnostic::Diagnostic;
 use crate::plan::{Planner, Tree};
+use crate::template::fix::GIVEN_UP;
 
 use super::{AmazonEbsOptions, BlockDeviceOptions, USER_DATA};
 
@@ -79,7 +80,7 @@ pub fn plan(planner: &mut Planner<'_>) {
     }
     let mut check = Check { planner };
     check.unsupported(&options);
-    check.given_up(&options);
+    check.given_up();
     check.access(&options);
     check.source(&options);
     check.instance(&options);
@@ -103,13 +104,15 @@ impl Check<'_, '_> {
     }
 
     /// Options that Packer still takes and does nothing with.
-    fn given_up(&mut self, options: &AmazonEbsOptions) {
-        if options.spot.spot_price_auto_product.is_some() {
-            let finding = Diagnostic::warning(
-                "no-effect",
-                "`spot_price_auto_product` has no effect; Packer has given it up",
-            );
-            self.planner.error("spot_price_auto_product", finding.help("leave it out"));
+    fn given_up(&mut self) {
+        for option in GIVEN_UP {
+            if self.planner.is_given(option) {
+                let finding = Diagnostic::warning(
+                    "no-effect",
+                    format!("`{option}` has no effect; Packer has given it up"),
+                );
+                self.planner.error(option, finding.help("leave it out"));
+            }
         }
     }
 
