@@ -51,7 +51,7 @@ fn written(arguments: &UpgradeArguments) -> Result<(Loaded, Upgraded, Target), D
             "not-legacy",
             format!("`{}` is HCL already", path.display()),
         )
-        .help("`bake upgrade` is for JSON templates of Packer before 1.5, with `builders`")
+        .help("`bake upgrade` is for legacy JSON templates, with `builders`")
         .into());
     }
     let root = json::parse(
