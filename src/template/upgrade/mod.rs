@@ -21,7 +21,6 @@ mod rewrite;
 mod step;
 #[cfg(test)]
 mod tests;
-
 mod text;
 mod variable;
 
