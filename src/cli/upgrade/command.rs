@@ -199,6 +199,8 @@ impl Say<'_> {
                 true
             }
             Proof::Unknown(reasons) => {
+                let reasons: Diagnostics =
+                    reasons.into_iter().filter(|one| one.severity == Severity::Error).collect();
                 let missing: Vec<_> = reasons
                     .iter()
                     .filter(|one| one.code == "missing-variable")
