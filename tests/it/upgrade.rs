@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use insta::assert_snapshot;
 
-use crate::support::{Outcome, Workspace, repository};
+use crate::support::{Outcome, Workspace, repository, root};
 
 /// Reasons for which a template's hashes cannot be compared that are no fault of the upgrade: what
 /// bake does not have yet, and secrets that would have to be looked up.
@@ -361,4 +361,41 @@ fn fix_prints_the_template_as_it_is_written_today() {
      |
      = help: `bake fix` is for JSON templates with `builders`
     ");
+}
+
+/// A secret, what only the build knows, and Go templates that stay, all in hashed options.
+const REUSED: &str = r#"{
+  "variables": { "who": "world", "password": "s3cret!" },
+  "sensitive-variables": ["password"],
+  "builders": [{
+    "type": "amazon-ebs", "name": "reused", "region": "eu-central-1",
+    "instance_type": "t3.micro", "ssh_username": "admin",
+    "source_ami_filter": {
+      "filters": { "name": "debian-12-amd64-*" }, "owners": "136693071363", "most_recent": "true"
+    },
+    "ami_name": "reused-{{uuid}}"
+  }],
+  "provisioners": [{
+    "type": "shell",
+    "environment_vars": "PASSWORD={{user `password`}}",
+    "inline": ["echo {{build `ID`}} {{user `who`}} {{if eq (user `who`) `world`}}yes{{end}}"]
+  }]
+}"#;
+
+#[test]
+fn the_upgraded_template_finds_the_image_of_the_json_one() {
+    if !root("building in the sandbox") {
+        return;
+    }
+    let workspace = Workspace::new();
+    let json = workspace.write("t/reused.json", REUSED);
+    upgrade(&workspace, &workspace.path().join("t"), &["reused.json"]).expect(0);
+    let built = workspace.build(&json).expect(0);
+    assert!(built.stdout.contains("AMIs were created:"), "{}", built.stdout);
+    let hcl = workspace.path().join("t/reused.json.pkr.hcl");
+    let reused = workspace.build(&hcl).expect(0);
+    assert!(reused.stdout.contains("AMIs were reused:"), "{}", reused.stdout);
+    // And what it would build says the same.
+    let again = workspace.build_with(&["--force"], &hcl).expect(0);
+    assert!(again.stdout.contains(" world yes"), "{}", again.stdout);
 }
