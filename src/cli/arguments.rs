@@ -39,6 +39,8 @@ pub(super) enum Command {
     Plugins(PluginsArguments),
     /// Print bake's version, and the version of Packer whose templates it reads.
     Version,
+    /// Print a legacy JSON template with what has been renamed or given up put right.
+    Fix(FixArguments),
     /// Write a legacy JSON template in HCL, and prove that its hashes stay the same.
     #[command(visible_alias = "hcl2_upgrade")]
     Upgrade(UpgradeArguments),
@@ -65,7 +67,7 @@ pub(super) struct TemplateArguments {
 }
 
 /// Flags of Packer that have nothing to act on here: taken, so that scripts work as they are.
-#[derive(Args, Debug)]
+#[derive(Args, Debug, Default)]
 pub(super) struct Elsewhere {
     /// There are no plugins.
     #[arg(long, hide = true)]
@@ -252,6 +254,15 @@ pub(super) struct FmtArguments {
     selected: Selected,
     #[arg(long, hide = true, value_enum, value_name = "TYPE")]
     config_type: Option<ConfigType>,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct FixArguments {
+    #[command(flatten)]
+    pub(super) template: TemplateArguments,
+    /// Whether to check the result, too.
+    #[arg(long, value_name = "BOOL", default_value_t = true, num_args = 0..=1, default_missing_value = "true", require_equals = true, action = clap::ArgAction::Set)]
+    pub(super) validate: bool,
 }
 
 #[derive(Args, Debug)]

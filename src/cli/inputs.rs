@@ -54,8 +54,20 @@ impl Inputs {
         warn_of_undeclared: bool,
         mask: &Mask,
     ) -> Result<Self, Diagnostics> {
+        Self::of(template::load(&arguments.template)?, arguments, warn_of_undeclared, mask)
+    }
+
+    /// The same of a template that is loaded already.
+    ///
+    /// # Errors
+    /// Arguments that do not fit.
+    pub(super) fn of(
+        loaded: Loaded,
+        arguments: &TemplateArguments,
+        warn_of_undeclared: bool,
+        mask: &Mask,
+    ) -> Result<Self, Diagnostics> {
         let directory = working_directory()?;
-        let loaded = template::load(&arguments.template)?;
         let selection =
             Selection::of(loaded.template.dialect, &arguments.only, &arguments.except)
                 .map_err(|message| Diagnostic::error("wrong-pattern", message))?;
@@ -260,8 +272,9 @@ build {
             values: ValueArguments { variables: Vec::new(), variable_files: Vec::new() },
             only: Vec::new(),
             except: Vec::new(),
+            elsewhere: super::super::arguments::Elsewhere::default(),
         };
-        let Ok(inputs) = Inputs::read(&arguments) else { panic!("a good template") };
+        let Ok(inputs) = Inputs::read(&arguments, true, &Mask::default()) else { panic!("a good template") };
         let mask = Mask::default();
         let before = hashes(&inputs.evaluate(&Answers::default(), &mask));
         assert_eq!(before.len(), 1);

@@ -5,6 +5,7 @@ mod build;
 mod console;
 mod exit;
 mod explore;
+mod fix;
 mod fmt;
 mod hash;
 mod inputs;
@@ -53,6 +54,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Init(arguments) => plugins::init(&arguments),
         Command::Plugins(arguments) => plugins::run(&arguments.command),
         Command::Version => version::run(),
+        Command::Fix(arguments) => fix::run(&arguments, &mask),
         Command::Upgrade(arguments) => upgrade::run(&arguments),
         Command::Sandbox(arguments) => sandbox::run(&arguments),
     }

@@ -62,7 +62,7 @@ fn marks_of(name: &str, texts: &BTreeMap<String, (String, Span)>, template: &Tem
     let Ok(parsed) = GoTemplate::parse(text) else { return marks };
     for function in parsed.references().functions {
         match (function.name.as_str(), function.arguments.as_slice()) {
-            ("user", [Some(Data::String(used))]) => marks = marks | marks_of(used, texts, template),
+            ("user", [Some(Data::String(used))]) => marks |= marks_of(used, texts, template),
             ("timestamp" | "isotime" | "strftime" | "uuid", _) => marks.volatile = true,
             _ => {}
         }

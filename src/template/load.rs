@@ -60,8 +60,7 @@ pub fn load(path: &Path) -> Result<Loaded, Diagnostics> {
         }
         (files, path.to_owned())
     } else {
-        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-        (vec![path.to_owned()], parent.unwrap_or(Path::new(".")).to_owned())
+        (vec![path.to_owned()], directory_of(path))
     };
     let mut bodies: Vec<Body> = Vec::new();
     let mut template = None;
@@ -106,6 +105,26 @@ pub fn load(path: &Path) -> Result<Loaded, Diagnostics> {
         }
         _ => Err(found),
     }
+}
+
+/// Reads a legacy template that is at hand already; `path` says where it would stand.
+///
+/// # Errors
+/// As for [`load`].
+pub fn load_legacy(source: &Arc<Source>, path: &Path) -> Result<Loaded, Diagnostics> {
+    let mut found = Diagnostics::new();
+    let options = json::ParseOptions { duplicates: json::Duplicates::Refuse };
+    let template = legacy::read(&json::parse(source, options)?, &directory_of(path), &mut found);
+    if found.has_errors() {
+        return Err(found);
+    }
+    Ok(Loaded { template, variable_files: Vec::new(), warnings: found })
+}
+
+/// The directory of a file as it was typed.
+fn directory_of(path: &Path) -> PathBuf {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    parent.unwrap_or(Path::new(".")).to_owned()
 }
 
 /// Reads a template in HCL that is at hand already; `root` is its `path.root`.

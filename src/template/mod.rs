@@ -5,7 +5,7 @@
 //! - [`evaluate`] and [`function`]: expressions to values;
 //! - [`schema`]: options of components, declared once, and their decoding;
 //! - [`layout`]: the canonical layout of HCL;
-//! - [`upgrade`]: legacy JSON as HCL;
+//! - [`upgrade`]: legacy JSON as HCL; [`fix`]: old legacy JSON as it is written today;
 //! - [`load`] reads files into a [`Template`], the one typed form of all spellings;
 //! - [`Environment`] gives values to its variables and locals and evaluates its expressions;
 //! - [`lookup`]: what evaluation asks of the world outside, and [`data_source`], who asks.
@@ -18,6 +18,7 @@ mod declaration;
 mod dynamic;
 mod environment;
 pub mod evaluate;
+pub mod fix;
 pub mod function;
 mod given_secrets;
 pub mod go_template;
@@ -45,6 +46,6 @@ pub use declaration::{Build, Labelled, Local, SourceUse, Step, Template, Validat
 pub use environment::{Environment, PACKER_VERSION, Run, UNKNOWN_VALUE};
 pub use given_secrets::given_secrets;
 pub(crate) use load::read_source;
-pub use load::{Loaded, load, load_hcl};
+pub use load::{Loaded, load, load_hcl, load_legacy};
 pub use variable::VariableInputs;
 pub use version::{PluginRequirement, plugin_requirements};

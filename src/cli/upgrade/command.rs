@@ -9,8 +9,8 @@ use crate::cli::inputs::{schema, working_directory};
 use crate::cli::outcome::{print, report, warn};
 use crate::diagnostic::{Diagnostic, Diagnostics, Severity, Source};
 use crate::render::Mask;
-use crate::template::syntax::Dialect;
 use crate::template::function::clean_path;
+use crate::template::syntax::Dialect;
 use crate::template::upgrade::{Manner, Upgraded, upgrade};
 use crate::template::{self, Loaded, json, read_source};
 
@@ -51,7 +51,7 @@ fn written(arguments: &UpgradeArguments) -> Result<(Loaded, Upgraded, Target), D
             "not-legacy",
             format!("`{}` is HCL already", path.display()),
         )
-        .help("`bake upgrade` is for JSON templates of Packer before 1.5, with `builders`")
+        .help("`bake upgrade` is for legacy JSON templates, with `builders`")
         .into());
     }
     let root = json::parse(
@@ -67,14 +67,14 @@ fn written(arguments: &UpgradeArguments) -> Result<(Loaded, Upgraded, Target), D
         ),
     };
     let upgraded = upgrade(&legacy.template, &root, &schema, &manner).map_err(|found| {
-            let mut all: Diagnostics = Diagnostic::error(
-                "internal",
-                "what was written is no HCL: this is a fault of bake, please report it",
-            )
-            .into();
-            all.extend(found);
-            all
-        })?;
+        let mut all: Diagnostics = Diagnostic::error(
+            "internal",
+            "what was written is no HCL: this is a fault of bake, please report it",
+        )
+        .into();
+        all.extend(found);
+        all
+    })?;
     target.write(&upgraded.text)?;
     Ok((legacy, upgraded, target))
 }
@@ -199,6 +199,8 @@ impl Say<'_> {
                 true
             }
             Proof::Unknown(reasons) => {
+                let reasons: Diagnostics =
+                    reasons.into_iter().filter(|one| one.severity == Severity::Error).collect();
                 let missing: Vec<_> = reasons
                     .iter()
                     .filter(|one| one.code == "missing-variable")
@@ -213,10 +215,9 @@ impl Say<'_> {
                 if !missing.is_empty() {
                     warning = warning.help(format!("give {} to compare them", missing.join(" ")));
                 }
-                let warnings = reasons.into_iter().map(|one| Diagnostic {
-                    severity: Severity::Warning,
-                    ..one
-                });
+                let warnings = reasons
+                    .into_iter()
+                    .map(|one| Diagnostic { severity: Severity::Warning, ..one });
                 report(&warnings.chain([warning]).collect(), self.mask);
                 false
             }

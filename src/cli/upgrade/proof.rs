@@ -49,8 +49,8 @@ pub(super) fn prove(
     let directory = working_directory()?;
     let selection = Selection::new(&arguments.only, &arguments.except)
         .map_err(|message| Diagnostic::error("wrong-pattern", message))?;
-    let every = Selection::new(&[], &[])
-        .map_err(|message| Diagnostic::error("wrong-pattern", message))?;
+    let every =
+        Selection::new(&[], &[]).map_err(|message| Diagnostic::error("wrong-pattern", message))?;
     let now = jiff::Timestamp::now();
     let planned = |loaded: &Loaded, selection: &Selection, renamed: &[(String, String)]| {
         let (mut inputs, run) =

@@ -35,13 +35,6 @@ impl Evaluator<'_> {
             return Err(unknown_function(name).into());
         };
         match function.body {
-            Body::Missing(why) => Err(Diagnostic::error(
-                "unsupported-function",
-                format!("`{}` is not supported yet", name.text),
-            )
-            .at(&name.span, "not supported")
-            .note(why)
-            .into()),
             Body::Lazy => self.lazy_call(function, arguments, expand, whole),
             Body::Plain(body) => {
                 if function.name == "env" && !self.scope.allows_env() {

@@ -79,8 +79,6 @@ pub(crate) enum Body {
     Plain(fn(&Call<'_>) -> Result<Value, Failure>),
     /// Gets expressions: the evaluator knows it.
     Lazy,
-    /// Known, but not there yet; why.
-    Missing(&'static str),
 }
 
 impl fmt::Debug for Body {
@@ -88,7 +86,6 @@ impl fmt::Debug for Body {
         f.write_str(match self {
             Body::Plain(_) => "Plain",
             Body::Lazy => "Lazy",
-            Body::Missing(_) => "Missing",
         })
     }
 }
@@ -113,12 +110,6 @@ impl Function {
     ) -> Self {
         let (returns, travel, body) = (Of::Any, Travel::Own, Body::Lazy);
         Self { name, parameters, variadic: None, returns, doc, travel, body }
-    }
-
-    /// A function that is known but not there yet.
-    pub(crate) const fn missing(name: &'static str, doc: &'static str, why: &'static str) -> Self {
-        let (returns, travel, body) = (Of::Any, Travel::All, Body::Missing(why));
-        Self { name, parameters: &[], variadic: Some(any("argument")), returns, doc, travel, body }
     }
 
     pub(crate) const fn variadic(mut self, parameter: Parameter) -> Self {

@@ -247,9 +247,10 @@ mod tests {
                 Some(r#"printf(String("%s"), pwd())"#.into()),
             ]
         );
-        assert_eq!(values("{{.Path}}{{user .X}}{{$x := user `a`}}{{if pwd}}y{{end}}"), [const {
-            None
-        }; 4]);
+        assert_eq!(
+            values("{{.Path}}{{user .X}}{{$x := user `a`}}{{if pwd}}y{{end}}"),
+            [const { None }; 4]
+        );
     }
 
     #[test]

@@ -7,6 +7,7 @@ use super::decode::Decoder;
 use super::{OptionSpec, Schema, Shape};
 use crate::diagnostic::{Diagnostic, Span, did_you_mean};
 use crate::template::dynamic;
+use crate::template::fix::RENAMED;
 use crate::template::reader::blocks_of;
 use crate::template::syntax::{Attribute, Block, Body, Dialect, Expression, ExpressionKind};
 
@@ -64,7 +65,7 @@ impl Decoder<'_> {
         raw: &mut RawOptions<'b>,
     ) {
         let Some(spec) = spec_of(schema, &block.kind.text) else {
-            self.unknown(schema, "block", &block.kind.text, &block.kind.span);
+            self.unknown(schema, "block", &block.kind.text, &block.kind.span, raw.dialect);
             return;
         };
         if matches!(spec.shape, Shape::Attribute(_)) {
@@ -138,7 +139,7 @@ impl Decoder<'_> {
                 }
                 return;
             }
-            self.unknown(schema, "option", name, &attribute.name.span);
+            self.unknown(schema, "option", name, &attribute.name.span, raw.dialect);
             return;
         };
         if let Shape::Block { .. } = spec.shape {
@@ -181,14 +182,26 @@ impl Decoder<'_> {
         raw.given.insert(spec.name, Given::Attribute(attribute));
     }
 
-    fn unknown(&mut self, schema: &Schema, what: &str, name: &str, span: &Span) {
+    fn unknown(&mut self, schema: &Schema, what: &str, name: &str, span: &Span, dialect: Dialect) {
         let names = schema.options.iter().map(|spec| spec.name);
         self.diagnostics.push(
             Diagnostic::error("unknown-option", format!("unknown {what} `{name}`"))
                 .at(span, "not known here")
-                .maybe_help(did_you_mean(name, names)),
+                .maybe_help(old_name(schema, name, dialect).or_else(|| did_you_mean(name, names))),
         );
     }
+}
+
+/// What has become of an option that had this name once.
+fn old_name(schema: &Schema, name: &str, dialect: Dialect) -> Option<String> {
+    let renamed = RENAMED
+        .iter()
+        .find(|one| one.old.eq_ignore_ascii_case(name) && spec_of(schema, one.new).is_some())?;
+    let now = format!("it is `{}` now", renamed.new);
+    Some(match dialect {
+        Dialect::Legacy => format!("{now}; `bake fix` prints the template as it is written today"),
+        Dialect::Hcl | Dialect::HclJson => now,
+    })
 }
 
 fn spec_of<'s>(schema: &'s Schema, name: &str) -> Option<&'s OptionSpec> {

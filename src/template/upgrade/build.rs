@@ -1,6 +1,5 @@
 //! The whole template.
 
-
 use crate::diagnostic::{Diagnostic, Diagnostics, Source, Span};
 use crate::value::quote;
 
@@ -198,8 +197,7 @@ impl Writer<'_> {
         let source = self.template.sources.get(at)?;
         let name = self.sources.get(at)?;
         let schema = (self.schemas)(Role::Builder, &source.kind.text);
-        let mut block =
-            Block::new(format!("source {} {}", quote(&name.kind), quote(&name.label)));
+        let mut block = Block::new(format!("source {} {}", quote(&name.kind), quote(&name.label)));
         block.contents = self.rewrite.options(&source.body, schema, Place::Builder);
         if schema.is_none() {
             self.rewrite.unknown(&source.kind.text);

@@ -113,7 +113,8 @@ impl Rewrite<'_> {
             Some(Argument::Literal(value)) => Some(value),
             _ => None,
         };
-        let is_text = |at: usize| matches!(literal(at), Some(Data::String(text)) if !text.is_empty());
+        let is_text =
+            |at: usize| matches!(literal(at), Some(Data::String(text)) if !text.is_empty());
         match (call.name.as_str(), call.arguments.len()) {
             (name @ ("upper" | "lower"), 1) => Some(format!("{name}({})", argument(0)?)),
             ("replace_all", 3) if is_text(0) => {

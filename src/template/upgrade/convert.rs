@@ -59,7 +59,10 @@ impl Rewrite<'_> {
         let element = match of {
             Some(Type::List(_) | Type::Set(_)) => element(of),
             Some(_) => {
-                self.problem(format!("`{}` is a list", super::text::shorten(expression.span.text())));
+                self.problem(format!(
+                    "`{}` is a list",
+                    super::text::shorten(expression.span.text())
+                ));
                 None
             }
             None => None,

@@ -19,8 +19,8 @@ mod name;
 mod packer;
 mod rewrite;
 mod step;
-
-
+#[cfg(test)]
+mod tests;
 mod text;
 mod variable;
 

@@ -116,11 +116,8 @@ impl SourceName {
 /// so it is in HCL: `{{build_name}}`, `override` and `PACKER_BUILD_NAME` keep what they mean.
 pub(super) fn sources(template: &Template) -> Vec<SourceName> {
     let mut taken = BTreeSet::new();
-    let labels: Vec<_> = template
-        .sources
-        .iter()
-        .map(|source| (&source.kind.text, &source.name.text))
-        .collect();
+    let labels: Vec<_> =
+        template.sources.iter().map(|source| (&source.kind.text, &source.name.text)).collect();
     let mut names = vec![None; labels.len()];
     // Names that can stay as they are come first.
     for fits in [true, false] {

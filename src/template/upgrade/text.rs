@@ -181,9 +181,7 @@ impl Text {
                 if at > 0 {
                     all.push(Self::default());
                 }
-                all.last_mut()
-                    .into_iter()
-                    .for_each(|last| last.push(Part::Text(piece.to_owned())));
+                all.last_mut().into_iter().for_each(|last| last.push(Part::Text(piece.to_owned())));
             }
         }
         all

@@ -22,10 +22,7 @@ impl Rewrite<'_> {
         let Some(declared) = self.names.get(&variable.name.text) else { return };
         let mut block = text_variable(&declared.name);
         if declared.name != variable.name.text {
-            self.note(format!(
-                "was called `{}`, which is no name in HCL",
-                variable.name.text
-            ));
+            self.note(format!("was called `{}`, which is no name in HCL", variable.name.text));
         }
         match &declared.default {
             None => {}

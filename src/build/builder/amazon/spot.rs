@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::image::KeyValue;
 use crate::plan::Planner;
+use crate::template::fix::GIVEN_UP;
 use crate::template::schema::Deferred;
 
 crate::options! {
@@ -91,7 +92,7 @@ impl SpotOptions {
             let text = "`block_duration_minutes` must be a multiple of 60";
             planner.wrong("block_duration_minutes", text, "");
         }
-        for option in ["spot_price_auto_product", "block_duration_minutes"] {
+        for option in GIVEN_UP {
             if planner.asks_for(option) {
                 let text = format!("`{option}` has no effect; Packer has given it up");
                 planner.warn("no-effect", option, text, "leave it out");
