@@ -1,6 +1,6 @@
 //! Findings about a text, collected and then shown together.
 
-use super::Span;
+use super::{Source, Span};
 
 /// How bad a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -152,7 +152,7 @@ impl Diagnostics {
     /// when several builds have come upon it. Those without a place stay in front of what follows.
     #[must_use]
     pub fn in_file_order(&self) -> Self {
-        let mut files = Vec::new();
+        let mut files: Vec<Option<*const Source>> = Vec::new();
         let mut found: Vec<((usize, usize), &Diagnostic)> = Vec::new();
         for one in &self.found {
             let place = one.primary.as_ref().map(|label| &label.span);
@@ -161,12 +161,20 @@ impl Diagnostics {
                 files.push(file);
                 files.len() - 1
             });
-            if found.iter().all(|(_, known)| *known != one) {
-                found.push(((number, place.map_or(0, |span| span.range().start)), one));
-            }
+            found.push(((number, place.map_or(0, |span| span.range().start)), one));
         }
         found.sort_by_key(|(place, _)| *place);
-        found.into_iter().map(|(_, one)| one.clone()).collect()
+        let mut told: Vec<Diagnostic> = Vec::new();
+        // The same ones have the same place.
+        for same in found.chunk_by(|(one, _), (other, _)| one == other) {
+            let start = told.len();
+            for (_, one) in same {
+                if told.iter().skip(start).all(|known| known != *one) {
+                    told.push((*one).clone());
+                }
+            }
+        }
+        told.into_iter().collect()
     }
 
     /// The findings in order.
