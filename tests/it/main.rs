@@ -12,3 +12,4 @@ mod interruption;
 mod machine;
 mod mistakes;
 mod peers;
+mod properties;
