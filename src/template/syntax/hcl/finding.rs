@@ -4,24 +4,19 @@ use std::ops::Range;
 
 use crate::diagnostic::{Diagnostic, Diagnostics};
 
-/// As many errors of one text are told in full.
-pub(super) const MOST: usize = 100;
+/// As many errors are kept, of which the first in the text are told: a bound on memory.
+const KEPT: usize = 10_000;
 
 /// Errors with the offsets they are about.
 #[derive(Default)]
 pub(super) struct Findings {
     found: Vec<(usize, Diagnostic)>,
-    /// Errors that are only counted.
-    more: usize,
 }
 
 impl Findings {
     pub(super) fn push(&mut self, at: usize, report: Diagnostic) {
-        // More are kept than are told, since they do not come in the order of the text.
-        if self.found.len() < 10 * MOST {
+        if self.found.len() < KEPT {
             self.found.push((at, report));
-        } else {
-            self.more += 1;
         }
     }
 
@@ -42,21 +37,12 @@ impl Findings {
     /// Those of both.
     pub(super) fn and(mut self, other: Findings) -> Self {
         self.found.extend(other.found);
-        self.more += other.more;
         self
     }
 
     /// In the order of the text, and not more of them than anybody reads.
     pub(super) fn into_diagnostics(mut self) -> Diagnostics {
         self.sort();
-        let more = self.more + self.found.len().saturating_sub(MOST);
-        let told = self.found.into_iter().take(MOST).map(|(_, report)| report);
-        let mut diagnostics: Diagnostics = told.collect();
-        if more > 0 {
-            let errors = if more == 1 { "error" } else { "errors" };
-            diagnostics
-                .push(Diagnostic::error("too-many-errors", format!("and {more} more {errors}")));
-        }
-        diagnostics
+        self.found.into_iter().map(|(_, report)| report).collect::<Diagnostics>().limited()
     }
 }

@@ -13,6 +13,8 @@ mod bracket;
 mod collection;
 mod expression;
 mod finding;
+#[cfg(test)]
+mod language;
 mod lexer;
 #[cfg(test)]
 mod limits;
