@@ -145,7 +145,7 @@ impl Recipe {
         }
         for (number, term) in self.locals.iter().enumerate() {
             let term = term.hcl();
-            blocks.push(if (number + turn) % 2 == 0 {
+            blocks.push(if (number + turn).is_multiple_of(2) {
                 format!("local \"l{number}\" {{\n  expression = {term}\n}}\n")
             } else {
                 format!("locals {{\n  l{number} = {term}\n}}\n")

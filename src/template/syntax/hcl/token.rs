@@ -4,7 +4,7 @@ use std::ops::Range;
 
 /// What a token is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::template) enum Kind {
+pub(super) enum Kind {
     /// A line end.
     Newline,
     Name,
@@ -41,7 +41,7 @@ pub(in crate::template) enum Kind {
 
 /// What opens and closes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::template) enum Bracket {
+pub(super) enum Bracket {
     Brace,
     Square,
     Round,
@@ -55,9 +55,9 @@ pub(in crate::template) enum Bracket {
 
 /// A piece of the text.
 #[derive(Clone, Debug)]
-pub(in crate::template) struct Token {
-    pub(in crate::template) kind: Kind,
-    pub(in crate::template) range: Range<usize>,
+pub(super) struct Token {
+    pub(super) kind: Kind,
+    pub(super) range: Range<usize>,
     /// How many brackets are open around it; an opening and its closing are on the same level.
-    pub(in crate::template) level: usize,
+    pub(super) level: usize,
 }
