@@ -185,19 +185,48 @@ fn collections_and_for() {
 
 #[test]
 fn bodies_of_every_form() {
-    insta::assert_snapshot!(outline("\u{feff}a=1\n\n# c\n// d\n/* e\nf = 2 */ g = 3 /* h */\ni {}\nj { k = 1 }\nl \"m\" n \"o\\\"p\" {\n  q = [\n    1, # one\n    2\n  ] // end\n  r \"s\" { # t\n  }\n}\nü-1_a = \"x\"\nif = 1\nfor = 2\ntrue = 3\nu = <<E\n }\nE\nv = 4"), @"");
-    insta::assert_snapshot!(outline("a {\r\n  b = 1\r\n}\r\n\r\nc = [\r\n  1,\r\n]\r\n"), @"");
+    insta::assert_snapshot!(outline("\u{feff}a=1\n\n# c\n// d\n/* e\nf = 2 */ g = 3 /* h */\ni {}\nj { k = 1 }\nl \"m\" n \"o\\\"p\" {\n  q = [\n    1, # one\n    2\n  ] // end\n  r \"s\" { # t\n  }\n}\nü-1_a = \"x\"\nif = 1\nfor = 2\ntrue = 3\nu = <<E\n }\nE\nv = 4"), @r#"
+    a = 1
+    g = 3
+    ü-1_a = "x"
+    if = 1
+    for = 2
+    true = 3
+    u = " }\n"
+    v = 4
+    i []
+    j []
+      k = 1
+    l ["m", "n", "o\"p"]
+      q = [1, 2]
+      r ["s"]
+    "#);
+    insta::assert_snapshot!(outline("a {\r\n  b = 1\r\n}\r\n\r\nc = [\r\n  1,\r\n]\r\n"), @"
+    c = [1]
+    a []
+      b = 1
+    ");
     assert_eq!(outline(""), "");
     assert_eq!(outline("\n \n\t\n# only\n/* comments */\n"), "");
 }
 
 #[test]
 fn labels_are_names_or_plain_strings() {
-    insta::assert_snapshot!(outline("a b c {}\na \"b c\" \"\" \"d$${e}\" {}\na \"\\u00e9\" é {}\n"), @"");
+    insta::assert_snapshot!(outline("a b c {}\na \"b c\" \"\" \"d$${e}\" {}\na \"\\u00e9\" é {}\n"), @r#"
+    a ["b", "c"]
+    a ["b c", "", "d${e}"]
+    a ["é", "é"]
+    "#);
 }
 
 /// A name with a mark that combines with the letter before it is one name.
 #[test]
 fn names_are_those_of_unicode() {
-    insta::assert_snapshot!(outline("日本 = 1\ne\u{301} = 2\n_x = 3\nx\u{b7}y = 4\nⅣ = 5\n"), @"");
+    insta::assert_snapshot!(outline("日本 = 1\ne\u{301} = 2\n_x = 3\nx\u{b7}y = 4\nⅣ = 5\n"), @"
+    日本 = 1
+    é = 2
+    _x = 3
+    x·y = 4
+    Ⅳ = 5
+    ");
 }
