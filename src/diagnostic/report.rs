@@ -1,6 +1,9 @@
 //! Findings about a text, collected and then shown together.
 
-use super::Span;
+use super::{Source, Span};
+
+/// As many errors, and as many warnings, are told at a time.
+const MOST: usize = 100;
 
 /// How bad a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -156,10 +159,10 @@ impl Diagnostics {
     }
 
     /// The findings as people read them: those of a file from its top to its end, each once, even
-    /// when several builds have come upon it. Those without a place stay in front of what follows.
+    /// when several builds have come upon it, and [as many as anybody reads](Self::limited). Those without a place stay in front of what follows.
     #[must_use]
     pub fn in_file_order(&self) -> Self {
-        let mut files = Vec::new();
+        let mut files: Vec<Option<*const Source>> = Vec::new();
         let mut found: Vec<((usize, usize), &Diagnostic)> = Vec::new();
         for one in &self.found {
             let place = one.primary.as_ref().map(|label| &label.span);
@@ -168,12 +171,50 @@ impl Diagnostics {
                 files.push(file);
                 files.len() - 1
             });
-            if found.iter().all(|(_, known)| *known != one) {
-                found.push(((number, place.map_or(0, |span| span.range().start)), one));
-            }
+            found.push(((number, place.map_or(0, |span| span.range().start)), one));
         }
         found.sort_by_key(|(place, _)| *place);
-        found.into_iter().map(|(_, one)| one.clone()).collect()
+        let mut told: Vec<Diagnostic> = Vec::new();
+        // The same ones have the same place.
+        for same in found.chunk_by(|(one, _), (other, _)| one == other) {
+            let start = told.len();
+            for (_, one) in same {
+                if told.iter().skip(start).all(|known| known != *one) {
+                    told.push((*one).clone());
+                }
+            }
+        }
+        told.into_iter().collect::<Self>().limited()
+    }
+
+    /// As many as anybody reads: the first hundred errors and the first hundred warnings. What is
+    /// left out is counted.
+    #[must_use]
+    pub fn limited(self) -> Self {
+        if self.found.len() <= MOST {
+            return self;
+        }
+        let (mut errors, mut warnings) = (0, 0);
+        let mut kept: Vec<_> = self
+            .found
+            .into_iter()
+            .filter(|one| {
+                let count =
+                    if one.severity == Severity::Error { &mut errors } else { &mut warnings };
+                *count += 1;
+                *count <= MOST
+            })
+            .collect();
+        let more = |count: usize, one: &str| match count.saturating_sub(MOST) {
+            0 => None,
+            1 => Some(format!("and 1 more {one}")),
+            count => Some(format!("and {count} more {one}s")),
+        };
+        kept.extend(
+            more(warnings, "warning").map(|text| Diagnostic::warning("too-many-warnings", text)),
+        );
+        kept.extend(more(errors, "error").map(|text| Diagnostic::error("too-many-errors", text)));
+        Self { found: kept }
     }
 
     /// The findings in order.
@@ -212,6 +253,21 @@ impl IntoIterator for Diagnostics {
 mod tests {
     use super::super::Source;
     use super::*;
+
+    #[test]
+    fn no_more_findings_are_told_than_anybody_reads() {
+        let many = |make: fn(&'static str, String) -> Diagnostic, count: usize| {
+            (0..count).map(move |n| make("x", n.to_string()))
+        };
+        let warnings = many(Diagnostic::warning, 250);
+        let all: Diagnostics = warnings.chain(many(Diagnostic::error, 101)).collect();
+        let told = all.in_file_order();
+        let last: Vec<_> = told.iter().skip(200).map(|one| one.summary.as_str()).collect();
+        assert_eq!(last, ["and 150 more warnings", "and 1 more error"]);
+        assert_eq!(told.iter().filter(|one| one.severity == Severity::Error).count(), 101);
+        let few: Diagnostics = many(Diagnostic::error, 100).collect();
+        assert_eq!(few.clone().limited(), few);
+    }
 
     #[test]
     fn findings_are_told_once_and_from_the_top_of_each_file() {

@@ -2,18 +2,20 @@
 
 use std::fmt;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// A text that bake read: a template file, a variable file, a command-line value.
 pub struct Source {
     name: String,
     text: String,
+    /// Where each line begins; made when it is first asked for.
+    lines: OnceLock<Vec<usize>>,
 }
 
 impl Source {
     /// Keeps `text` under the `name` that diagnostics show: the path as the user typed it.
     pub fn new(name: impl Into<String>, text: impl Into<String>) -> Arc<Self> {
-        Arc::new(Self { name: name.into(), text: text.into() })
+        Arc::new(Self { name: name.into(), text: text.into(), lines: OnceLock::new() })
     }
 
     /// The name that diagnostics show.
@@ -24,6 +26,27 @@ impl Source {
     /// The whole text.
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    fn line_starts(&self) -> &[usize] {
+        self.lines.get_or_init(|| {
+            let ends = self.text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
+            std::iter::once(0).chain(ends.map(|(at, _)| at + 1)).collect()
+        })
+    }
+
+    /// The line that `offset` lies on, from zero.
+    pub(super) fn line_of(&self, offset: usize) -> usize {
+        self.line_starts().partition_point(|start| *start <= offset).saturating_sub(1)
+    }
+
+    /// The lines that `range` lies on, without the last line end.
+    pub(super) fn lines_around(&self, range: Range<usize>) -> Range<usize> {
+        let starts = self.line_starts();
+        let start = starts.get(self.line_of(range.start)).copied().unwrap_or(0);
+        let next = starts.get(self.line_of(range.end) + 1).copied();
+        let end = next.map_or(self.text.len(), |next| next - 1);
+        start..end.max(start)
     }
 }
 
@@ -99,12 +122,10 @@ impl Span {
 
     /// Where the span begins.
     pub fn position(&self) -> Position {
-        let before = &self.source.text()[..self.start];
-        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-        Position {
-            line: before.matches('\n').count() + 1,
-            column: before[line_start..].chars().count() + 1,
-        }
+        let line = self.source.line_of(self.start);
+        let line_start = self.source.line_starts().get(line).copied().unwrap_or(0);
+        let before = self.source.text().get(line_start..self.start).unwrap_or_default();
+        Position { line: line + 1, column: before.chars().count() + 1 }
     }
 }
 

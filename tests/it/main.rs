@@ -15,5 +15,6 @@ mod machine;
 mod machine_readable;
 mod mistakes;
 mod peers;
+mod properties;
 mod secrets;
 mod upgrade;

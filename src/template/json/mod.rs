@@ -3,6 +3,8 @@
 //! [`parse`] reads RFC 8259 to the letter, but for a byte order mark in front, and stops at the
 //! first fault, which it explains. It knows nothing of templates: what keys mean is for others.
 
+#[cfg(test)]
+mod limits;
 mod node;
 mod parse;
 mod string;

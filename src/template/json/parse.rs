@@ -10,6 +10,9 @@ use crate::diagnostic::{Diagnostic, Diagnostics, Source, Span};
 /// How deep arrays and objects may nest.
 pub const MAX_DEPTH: usize = 128;
 
+/// As many repeated keys are kept, of which the first are told: a bound on memory.
+const KEPT: usize = 10_000;
+
 /// What is accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ParseOptions {
@@ -41,7 +44,7 @@ pub fn parse(source: &Arc<Source>, options: ParseOptions) -> Result<Node, Diagno
         found: Diagnostics::new(),
     };
     let node = parser.document().map_err(|fault| Diagnostics::from(*fault))?;
-    parser.found.into_result(node)
+    parser.found.limited().into_result(node)
 }
 
 type Parsed<T> = Result<T, Box<Diagnostic>>;
@@ -260,7 +263,7 @@ impl<'s> Parser<'s> {
         }
         loop {
             let member = self.member(open)?;
-            if self.options.duplicates == Duplicates::Refuse {
+            if self.options.duplicates == Duplicates::Refuse && self.found.len() < KEPT {
                 match known.get(&member.key) {
                     Some(first) => self.found.push(
                         Diagnostic::error(

@@ -5,6 +5,8 @@
 
 use std::ops::Range;
 
+use unicode_ident::{is_xid_continue, is_xid_start};
+
 /// What a token is, as far as layout cares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -81,10 +83,7 @@ pub(super) fn tokens(text: &str) -> Vec<Token> {
     while lexer.at < text.len() {
         match lexer.within.last() {
             Some(Within::Quote) => lexer.string(),
-            Some(Within::Heredoc(marker)) => {
-                let marker = marker.clone();
-                lexer.heredoc(&marker);
-            }
+            Some(Within::Heredoc(_)) => lexer.heredoc(),
             _ => lexer.code(),
         }
     }
@@ -133,7 +132,7 @@ impl<'a> Lexer<'a> {
                 let length = self.number();
                 self.push(Kind::Number, length);
             }
-            _ if first.is_alphanumeric() || first == '_' => {
+            _ if first == '_' || is_xid_start(first) => {
                 let length = rest.find(|c| !is_name(c)).unwrap_or(rest.len());
                 self.push(Kind::Name, length);
             }
@@ -226,38 +225,56 @@ impl<'a> Lexer<'a> {
         ends
     }
 
-    fn heredoc(&mut self, marker: &Range<usize>) {
-        let rest = self.rest();
-        let marker = self.text.get(marker.clone()).unwrap_or_default();
+    /// Text up to a sequence or the end of the line, which may be the last one.
+    fn heredoc(&mut self) {
+        let bytes = self.rest().as_bytes();
         let mut length = 0;
-        for line in rest.split_inclusive('\n') {
-            if length > 0 && line.trim() == marker {
-                break;
-            }
-            if let Some(at) = sequence(line) {
-                length += at;
-                break;
-            }
-            length += line.len();
+        while let Some(byte) = bytes.get(length) {
+            let next = bytes.get(length + 1);
+            length += match byte {
+                b'\n' => {
+                    self.text_of(length + 1);
+                    self.end_heredoc();
+                    return;
+                }
+                b'$' | b'%' if next == Some(&b'{') => break,
+                b'$' | b'%' if next == Some(byte) && bytes.get(length + 2) == Some(&b'{') => 3,
+                _ => 1,
+            };
         }
-        if length > 0 {
-            let whole_lines = rest.get(..length).is_some_and(|text| text.ends_with('\n'));
-            self.push(Kind::Text, length);
-            if whole_lines && self.end_heredoc() {
-                return;
-            }
-        }
+        self.text_of(length);
         self.open_sequence();
     }
 
-    fn string(&mut self) {
-        let rest = self.rest();
-        // A quote inside of a sequence comes after the beginning of that.
-        let end = closing_quote(rest).unwrap_or(rest.len());
-        let length = rest.get(..end).and_then(sequence).unwrap_or(end);
-        if length > 0 {
-            self.push(Kind::Text, length);
+    /// Text of a template; the lines of a heredoc are one token.
+    fn text_of(&mut self, length: usize) {
+        if length == 0 {
+            return;
         }
+        let end = self.at + length;
+        match self.tokens.last_mut() {
+            Some(Token { kind: Kind::Text, range }) if range.end == self.at => {
+                range.end = end;
+                self.at = end;
+            }
+            _ => self.push(Kind::Text, length),
+        }
+    }
+
+    fn string(&mut self) {
+        let bytes = self.rest().as_bytes();
+        let mut length = 0;
+        while let Some(byte) = bytes.get(length) {
+            let next = bytes.get(length + 1);
+            length += match byte {
+                b'"' => break,
+                b'\\' => 2,
+                b'$' | b'%' if next == Some(&b'{') => break,
+                b'$' | b'%' if next == Some(byte) && bytes.get(length + 2) == Some(&b'{') => 3,
+                _ => 1,
+            };
+        }
+        self.text_of(length.min(bytes.len()));
         if self.rest().starts_with('"') {
             self.within.pop();
             self.push(Kind::CloseQuote, 1);
@@ -277,34 +294,5 @@ impl<'a> Lexer<'a> {
 }
 
 fn is_name(c: char) -> bool {
-    c.is_alphanumeric() || c == '_' || c == '-' || unicode_normalization::char::is_combining_mark(c)
-}
-
-/// Where the first template sequence of `text` begins: `$${` and `%%{` are none.
-fn sequence(text: &str) -> Option<usize> {
-    let bytes = text.as_bytes();
-    let mut at = 0;
-    while let Some(byte) = bytes.get(at) {
-        if matches!(byte, b'$' | b'%') {
-            let next = bytes.get(at + 1);
-            if next == Some(&b'{') {
-                return Some(at);
-            }
-            if next == Some(byte) && bytes.get(at + 2) == Some(&b'{') {
-                at += 2;
-            }
-        }
-        at += 1;
-    }
-    None
-}
-
-/// Where the quote is that ends a string whose text begins here.
-fn closing_quote(text: &str) -> Option<usize> {
-    let mut escaped = false;
-    text.bytes().position(|byte| {
-        let ends = byte == b'"' && !escaped;
-        escaped = byte == b'\\' && !escaped;
-        ends
-    })
+    c == '-' || is_xid_continue(c)
 }

@@ -37,7 +37,7 @@ pub fn body_from_json(node: &Node, dialect: Dialect) -> (Body, Diagnostics) {
     let mut body =
         Body { attributes: Vec::new(), blocks: Vec::new(), dialect, span: node.span.clone() };
     reader.body(node, &mut body);
-    (body, reader.found)
+    (body, reader.found.limited())
 }
 
 struct Reader {

@@ -54,10 +54,10 @@ fn a_missing_equals_sign() {
 fn a_missing_value() {
     insta::assert_snapshot!(refused(&with_options("  ami_name =")), @"
     error[syntax]: a value is missing after `=`
-     --> web.pkr.hcl:5:13
+     --> web.pkr.hcl:5:12
       |
     5 |   ami_name =
-      |             ^ not expected here
+      |            ^ not followed by a value
       |
       = help: put the value on the same line as the `=`
     ");

@@ -157,10 +157,10 @@ fn an_undeclared_variable_on_the_command_line() {
 fn a_variable_file_with_mistakes() {
     insta::assert_snapshot!(with_size(&["-var-file", "a.pkrvars.hcl"]).file("a.pkrvars.hcl", "size =\n").refused(), @"
     error[syntax]: a value is missing after `=`
-     --> a.pkrvars.hcl:1:7
+     --> a.pkrvars.hcl:1:6
       |
     1 | size =
-      |       ^ not expected here
+      |      ^ not followed by a value
       |
       = help: put the value on the same line as the `=`
     ");

@@ -49,7 +49,7 @@ fn null_is_a_value() {
 fn values_of_a_wrong_type_are_said_with_the_form() {
     let list = "variable \"x\" { type = list(string) }";
     insta::assert_snapshot!(value(list, Some("a,b")).expect_err("an error"), @r#"
-    error[syntax]: did not expect `,` here
+    error[syntax]: expected the end of the expression, found `,`
      --> <-var x>:1:2
       |
     1 | a,b

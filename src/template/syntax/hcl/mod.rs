@@ -1,15 +1,33 @@
-//! HCL native syntax: hcl-edit's parser, with what it leaves to us.
+//! HCL native syntax.
 //!
-//! [`scan`] goes over the characters first and finds what is never closed; hcl-edit parses what
-//! the scan left of the text; [`tree`] makes our tree, reading names, numbers and texts from the
-//! original; [`text`] does templates and heredocs the way HCL does.
+//! [`lexer`] cuts a text into tokens and pairs its brackets: what is never closed is told, and
+//! closed where it most likely ends, so that the parser only ever sees balanced text. [`parser`]
+//! goes over the tokens; an error in an argument, an element or a template sequence ends that one
+//! only, so that all errors are found in one go. [`text`] does templates and heredocs.
+//!
+//! Both are linear in the length of the text. Nesting is limited, so that no text can exhaust the
+//! stack.
 
+mod body;
+mod bracket;
+mod collection;
+mod expression;
+mod finding;
+#[cfg(test)]
+mod language;
+mod lexer;
+#[cfg(test)]
+mod limits;
+#[cfg(test)]
+mod mistakes;
 mod parse;
+mod parser;
 mod place;
-mod scan;
+mod quote;
+mod template;
 #[cfg(test)]
 mod tests;
 mod text;
-mod tree;
+mod token;
 
 pub use parse::{parse_decoded_template, parse_expression, parse_hcl, parse_template};

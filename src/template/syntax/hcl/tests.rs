@@ -101,11 +101,11 @@ fn strings_that_do_not_end() {
       = help: close it with `*/`
 
     ---- a = "x
-    error[unterminated-string]: this string is never closed
+    error[unterminated-string]: this string is not closed on its line
      --> web.pkr.hcl:1:5
       |
     1 | a = "x
-      |     ^ begins here
+      |     ^^ no closing `"`
       |
       = help: close it with `"`
 
@@ -156,17 +156,9 @@ fn spellings_of_strings() {
      --> web.pkr.hcl:1:5
       |
     1 | a = “x”
-      |     ^ typographic quotation mark
+      |     ^^^ typographic quotation mark
       |
-      = help: write a plain `"`
-
-    error[invalid-character]: `”` is not a quotation mark of HCL
-     --> web.pkr.hcl:1:7
-      |
-    1 | a = “x”
-      |       ^ typographic quotation mark
-      |
-      = help: write a plain `"`
+      = help: write `"x"`
 
     ---- a = %{ if x }
     error[syntax]: expected an expression, found `%`
@@ -250,13 +242,13 @@ fn brackets() {
     ---- source "x" "y" {
       a = [1, 2
     }
-    error[mismatched-bracket]: expected `]`, found `}`
-     --> web.pkr.hcl:3:1
+    error[unclosed-bracket]: `[` is never closed
+     --> web.pkr.hcl:2:7
       |
     2 |   a = [1, 2
-      |       - opened here
-    3 | }
-      | ^ expected `]`
+      |       ^ opened here
+      |
+      = help: close it with `]`
 
     ---- a = upper("x"
     b = 2
@@ -288,10 +280,10 @@ fn brackets() {
 
     ---- a = ((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((1))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))
     error[too-deep]: this is nested too deeply
-     --> web.pkr.hcl:1:70
+     --> web.pkr.hcl:1:69
       |
     1 | a = ((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((1))))))))))))))))))))...
-      |                                                                      ^ here
+      |                                                                     ^ here
       |
       = note: expressions, templates and blocks nest at most 64 levels, and operators at most 128
       = help: move a part into a `local`
@@ -337,11 +329,13 @@ fn brackets() {
         Name = "x"
       }}
     build {}
-    error[syntax]: expected an argument or a block, found `}`
+    error[syntax]: expected the end of the line, found `}`
      --> web.pkr.hcl:5:4
       |
     5 |   }}
       |    ^ not expected here
+      |
+      = help: put the `}` on a line of its own
     "#);
 }
 
@@ -396,10 +390,10 @@ fn bodies() {
     ---- a =
     b = 1
     error[syntax]: a value is missing after `=`
-     --> web.pkr.hcl:1:4
+     --> web.pkr.hcl:1:3
       |
     1 | a =
-      |    ^ not expected here
+      |   ^ not followed by a value
       |
       = help: put the value on the same line as the `=`
 
@@ -419,7 +413,7 @@ fn bodies() {
     1 | b { a = 1; }
       |          ^ not expected here
       |
-      = help: put each argument of a block on a line of its own
+      = help: arguments end with their line: remove the `;`
 
     ---- a = 1
     a = 2
@@ -454,13 +448,13 @@ fn bodies() {
       = help: a name is followed by `= value`, or by the `{` of a block on the same line
 
     ---- "quoted" = 1
-    error[syntax]: expected the name of an argument or a block, found `"`
+    error[syntax]: expected the name of an argument or a block, found `"quoted"`
      --> web.pkr.hcl:1:1
       |
     1 | "quoted" = 1
-      | ^ not expected here
+      | ^^^^^^^^ in quotes
       |
-      = help: names of arguments are written without quotes
+      = help: names of arguments are written without quotes: `quoted`
 
     ---- variable "x" { type = string default = "a" }
     error[syntax]: expected the end of the line, found `default`
@@ -469,7 +463,7 @@ fn bodies() {
     1 | variable "x" { type = string default = "a" }
       |                              ^^^^^^^ not expected here
       |
-      = help: put each argument of a block on a line of its own
+      = help: put each argument on a line of its own
 
     ---- variable x y 1 {
     }
@@ -478,13 +472,17 @@ fn bodies() {
       |
     1 | variable x y 1 {
       |              ^ not expected here
+      |
+      = help: a label that begins with a digit stands in quotes
 
     ---- a => 1
-    error[syntax]: expected an expression, found `>`
-     --> web.pkr.hcl:1:4
+    error[syntax]: expected `=` or a block, found `=>`
+     --> web.pkr.hcl:1:3
       |
     1 | a => 1
-      |    ^ not expected here
+      |   ^^ not expected here
+      |
+      = help: set a value with `=`
 
     ---- a = b = 1
     error[syntax]: expected the end of the line, found `=`
@@ -496,11 +494,13 @@ fn bodies() {
       = help: a name holds letters, digits, `_` and `-`
 
     ---- 1a = 1
-    error[syntax]: expected the name of an argument or a block, found `1a`
+    error[syntax]: expected the name of an argument or a block, found `1`
      --> web.pkr.hcl:1:1
       |
     1 | 1a = 1
-      | ^^ not expected here
+      | ^ not expected here
+      |
+      = help: a name begins with a letter or `_`
     "#);
 }
 
@@ -530,18 +530,20 @@ fn several_at_once() {
       = help: close it with `"`; for text of several lines use `\n` or a heredoc `<<EOT`
 
     error[syntax]: a value is missing after `=`
-     --> web.pkr.hcl:8:13
+     --> web.pkr.hcl:8:11
       |
     8 |   default = 
-      |             ^ not expected here
+      |           ^ not followed by a value
       |
       = help: put the value on the same line as the `=`
 
-    error[syntax]: expected an expression, found `=`
-      --> web.pkr.hcl:11:6
+    error[syntax]: expected `=` or a block, found `==`
+      --> web.pkr.hcl:11:5
        |
     11 |   x == 1
-       |      ^ not expected here
+       |     ^^ not expected here
+       |
+       = help: set a value with one `=`
     "#);
 }
 
@@ -587,11 +589,13 @@ fn expressions() {
       = help: items of an object are separated by commas or line ends
 
     ---- a = { b 1 }
-    error[syntax]: expected `=` or `:` after the key, found `}`
-     --> web.pkr.hcl:1:11
+    error[syntax]: expected `=` or `:` after the key, found `1`
+     --> web.pkr.hcl:1:9
       |
     1 | a = { b 1 }
-      |           ^ not expected here
+      |         ^ not expected here
+      |
+      = help: a key of an object is followed by `=` or `:`
 
     ---- a = ${var.x}
     error[syntax]: expected an expression, found `$`
@@ -603,11 +607,11 @@ fn expressions() {
       = help: `${ … }` belongs inside a string; write the expression by itself
 
     ---- a = true ? 1
-    error[syntax]: expected `:`, found `1`
-     --> web.pkr.hcl:1:12
+    error[syntax]: expected `:`, found the end of the text
+     --> web.pkr.hcl:1:13
       |
     1 | a = true ? 1
-      |            ^ not expected here
+      |             ^ not expected here
       |
       = help: a conditional is written `condition ? value : other`
 
@@ -633,6 +637,8 @@ fn expressions() {
       |
     1 | a = [for x y: z]
       |            ^ not expected here
+      |
+      = help: elements are named by `for x in list` or `for k, v in map`
 
     ---- a = 1 & 2
     error[syntax]: there is no operator `&`
@@ -648,14 +654,16 @@ fn expressions() {
      --> web.pkr.hcl:1:8
       |
     1 | a = foo.
-      |        ^ not expected here
+      |        ^ not followed by a name
 
     ---- a = f(1,,2)
-    error[syntax]: expected `,` or `)`, found `,`
+    error[syntax]: expected an expression, found `,`
      --> web.pkr.hcl:1:9
       |
     1 | a = f(1,,2)
       |         ^ not expected here
+      |
+      = help: remove the comma, or put a value in front of it
 
     ---- a = 1e99999999999
     error[number-range]: this number is out of range
@@ -682,7 +690,7 @@ fn expressions() {
     1 | a = if x
       |        ^ not expected here
       |
-      = help: put each argument on a line of its own
+      = help: text stands in double quotes, and each argument on a line of its own
 
     ---- inline = [
       "a"
@@ -700,11 +708,13 @@ fn expressions() {
       "b": 1,
       "c"
     }
-    error[syntax]: expected `=` or `:` after the key, found `}`
-     --> web.pkr.hcl:4:1
+    error[syntax]: expected `=` or `:` after the key, found the end of the line
+     --> web.pkr.hcl:3:6
       |
-    4 | }
-      | ^ not expected here
+    3 |   "c"
+      |      ^ not expected here
+      |
+      = help: an item is written `key = value`
 
     ---- a = not x
     error[syntax]: expected the end of the line, found `x`
@@ -713,7 +723,7 @@ fn expressions() {
     1 | a = not x
       |         ^ not expected here
       |
-      = help: put each argument on a line of its own
+      = help: the operator is `!`
 
     ---- a = x == y ? : 1
     error[syntax]: expected an expression, found `:`
@@ -776,7 +786,7 @@ fn what_is_right_is_there_in_spite_of_errors() {
     assert_eq!(found.len(), 2);
     let names: Vec<&str> = body.attributes.iter().map(|one| one.name.text.as_str()).collect();
     assert_eq!(names, ["a", "c"]);
-    assert_eq!(body.blocks.len(), 1);
+    assert_eq!(body.blocks.len(), 2);
 }
 
 #[test]
