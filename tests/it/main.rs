@@ -7,6 +7,7 @@ mod support;
 
 mod building;
 mod commands;
+mod corpus;
 mod identity;
 mod interruption;
 mod machine;

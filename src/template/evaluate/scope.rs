@@ -9,8 +9,8 @@ use jiff::Timestamp;
 
 use crate::value::Value;
 
-type Random = Box<dyn FnMut() -> [u8; 16] + Send>;
-type Environment = Box<dyn Fn(&str) -> Option<String> + Send + Sync>;
+type Random = Mutex<dyn FnMut() -> [u8; 16] + Send>;
+type Environment = dyn Fn(&str) -> Option<String> + Send + Sync;
 
 /// All that functions may see of the machine and the moment.
 pub struct FunctionContext {
@@ -20,8 +20,8 @@ pub struct FunctionContext {
     pub cwd: PathBuf,
     /// The moment of the run: what `timestamp` gives, however often it is called.
     pub now: Timestamp,
-    random: Mutex<Random>,
-    environment: Environment,
+    random: Arc<Random>,
+    environment: Arc<Environment>,
 }
 
 impl FunctionContext {
@@ -38,8 +38,19 @@ impl FunctionContext {
             root_dir: root_dir.into(),
             cwd: cwd.into(),
             now,
-            random: Mutex::new(Box::new(random)),
-            environment: Box::new(environment),
+            random: Arc::new(Mutex::new(random)),
+            environment: Arc::new(environment),
+        }
+    }
+
+    /// The same for expressions whose files all start from the working directory.
+    fn from_working_directory(&self) -> Self {
+        Self {
+            root_dir: self.cwd.clone(),
+            cwd: self.cwd.clone(),
+            now: self.now,
+            random: Arc::clone(&self.random),
+            environment: Arc::clone(&self.environment),
         }
     }
 
@@ -121,6 +132,14 @@ impl<'a> Scope<'a> {
     #[must_use]
     pub fn allow_env(mut self) -> Self {
         self.env = true;
+        self
+    }
+
+    /// The same, but paths given to functions start from the working directory, as in the
+    /// conditions of variables (`packer-core.md` section 3.1).
+    #[must_use]
+    pub(crate) fn with_files_of_working_directory(mut self) -> Self {
+        self.context = Arc::new(self.context.from_working_directory());
         self
     }
 
