@@ -19,7 +19,8 @@ mod teardown;
 pub mod builder;
 
 /// The builders that templates may use.
-pub const BUILDERS: &[crate::plan::ComponentKind] = &[builder::amazon_ebs::KIND];
+pub const BUILDERS: &[crate::plan::ComponentKind] =
+    &[builder::amazon_ebs::KIND, builder::file::KIND, builder::null::KIND];
 
 pub use cancel::{Cancel, Signal, Urgency};
 pub use clock::Clock;

@@ -6,6 +6,7 @@
 mod contract;
 mod error;
 mod none;
+pub mod options;
 mod quote;
 
 pub mod ssh;
@@ -13,4 +14,5 @@ pub mod ssh;
 pub use contract::{Chunk, Command, Communicator, Exit, Stdin, Upload, UploadReport};
 pub use error::{CommunicatorError, ConnectError, ConnectStage};
 pub use none::None;
+pub use options::CommunicatorOptions;
 pub use quote::quote;

@@ -112,6 +112,21 @@ impl<'a> Planner<'a> {
         self.facts.spans.contains_key(option)
     }
 
+    /// Whether an option is given with a value that asks for something: neither its default nor
+    /// empty, as legacy templates write what they leave out. Not for options in blocks.
+    pub fn asks_for(&self, option: &str) -> bool {
+        use serde_json::Value as Json;
+        self.facts.evaluated.get(option).is_some_and(|form| match form {
+            Json::Null => false,
+            Json::Bool(value) => *value,
+            Json::Number(value) => value.as_i64() != Some(0),
+            Json::String(value) => !value.is_empty(),
+            Json::Array(all) => !all.is_empty(),
+            // An empty map is a default; an empty block is still one that is given.
+            Json::Object(_) => true,
+        })
+    }
+
     /// Whether an option's value is only known while the build runs.
     pub fn is_late(&self, option: &str) -> bool {
         self.facts.late.contains(option)

@@ -5,6 +5,7 @@
 //! options, and the files it uses as [`Tree`]s. [`identity`] turns that into hashes.
 
 mod canonical;
+mod check;
 mod component;
 pub mod identity;
 pub mod input;
@@ -15,6 +16,7 @@ mod selection;
 
 pub use crate::template::schema::BuildData;
 pub use canonical::canonical_json;
+pub use check::UNKNOWN_TEXT;
 pub use component::{Component, ComponentKind, Planner};
 pub use input::{Content, Digest, Entry, Tree};
 pub use planned::{Plan, Planned, PostProcessorPlan, StepMeta, StepPlan};

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use russh::keys::ssh_key::LineEnding;
-use russh::keys::{Algorithm, EcdsaCurve, PrivateKey};
+use russh::keys::ssh_key::certificate::CertType;
+use russh::keys::{Algorithm, Certificate, EcdsaCurve, PrivateKey};
 
 use crate::communicator::CommunicatorError;
 use crate::template::schema::Secret;
@@ -77,6 +78,32 @@ pub(super) fn read(text: &Secret) -> Result<Arc<PrivateKey>, CommunicatorError> 
         error => unusable(error),
     })?;
     Ok(Arc::new(key))
+}
+
+/// Whether the text of a private key file can be logged in with.
+///
+/// # Errors
+/// [`CommunicatorError::Key`] says why not.
+pub fn check_private_key(text: &Secret) -> Result<(), CommunicatorError> {
+    read(text).map(drop)
+}
+
+/// Whether the text of a certificate file can be logged in with, by the holder of `key`. Whether it
+/// is valid at this time is for the log-in to find out.
+///
+/// # Errors
+/// Why not.
+pub fn check_certificate(text: &str, key: Option<&Secret>) -> Result<(), String> {
+    let certificate = Certificate::from_openssh(text.trim())
+        .map_err(|_| "it is not in OpenSSH's format".to_owned())?;
+    if certificate.cert_type() != CertType::User {
+        return Err("it is for hosts, not for users".to_owned());
+    }
+    let key = key.and_then(|key| read(key).ok());
+    if key.is_some_and(|key| key.public_key().key_data() != certificate.public_key()) {
+        return Err("it is for another key".to_owned());
+    }
+    Ok(())
 }
 
 fn unusable(reason: impl ToString) -> CommunicatorError {

@@ -31,7 +31,7 @@ use self::connection::{Connection, OpenSession};
 use super::{Chunk, Command, Communicator, CommunicatorError, Exit, Upload, UploadReport};
 use crate::event::Emitter;
 
-pub use key::{KeyPair, KeyType};
+pub use key::{KeyPair, KeyType, check_certificate, check_private_key};
 pub use options::{Address, Authentication, FileTransfer, SshOptions};
 
 /// A way to an instance over SSH.

@@ -47,6 +47,6 @@ impl OptionType for Secret {
 
     /// Only that there is one: a plain digest of a weak secret could be guessed.
     fn canonical(&self) -> Json {
-        json!({ "secret": true })
+        if self.0.is_empty() { json!("") } else { json!({ "secret": true }) }
     }
 }

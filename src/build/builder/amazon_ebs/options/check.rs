@@ -7,8 +7,6 @@ use super::{AmazonEbsOptions, BlockDeviceOptions, USER_DATA};
 
 /// Options that are refused when they are given, with what to do instead where there is something.
 const UNSUPPORTED: &[(&str, &str)] = &[
-    ("vault_aws_engine", "export the credentials into the environment"),
-    ("mfa_code", "use a profile with `mfa_serial` and `aws sts get-session-token`"),
     ("snapshot_copy_duration_minutes", ""),
     ("kms_key_id", ""),
     ("region_kms_key_ids", ""),
@@ -24,27 +22,6 @@ const UNSUPPORTED: &[(&str, &str)] = &[
     ("spot_tag", ""),
     ("fleet_tags", ""),
     ("fleet_tag", ""),
-    ("ssh_certificate_file", ""),
-    ("ssh_ciphers", ""),
-    ("ssh_key_exchange_algorithms", ""),
-    ("ssh_read_write_timeout", ""),
-    ("ssh_bastion_host", ""),
-    ("ssh_bastion_port", ""),
-    ("ssh_bastion_username", ""),
-    ("ssh_bastion_password", ""),
-    ("ssh_bastion_private_key_file", ""),
-    ("ssh_bastion_certificate_file", ""),
-    ("ssh_proxy_host", ""),
-    ("ssh_proxy_port", ""),
-    ("ssh_proxy_username", ""),
-    ("ssh_proxy_password", ""),
-    ("ssh_local_tunnels", ""),
-    ("ssh_remote_tunnels", ""),
-    ("winrm_username", ""),
-    ("winrm_password", ""),
-    ("winrm_host", ""),
-    ("winrm_port", ""),
-    ("winrm_timeout", ""),
 ];
 
 /// Options whose values are needed before the source image is known, or that are not about the
@@ -143,11 +120,9 @@ impl Check<'_, '_> {
                 self.refused(option, help);
             }
         }
-        let AmazonEbsOptions { access, image, instance, communicator, .. } = options;
+        let AmazonEbsOptions { access, image, instance, .. } = options;
         // A default that is written out asks for nothing.
         let flags = [
-            ("insecure_skip_tls_verify", access.insecure_skip_tls_verify),
-            ("decode_authorization_messages", access.decode_authorization_messages),
             ("skip_save_build_region", image.skip_save_build_region),
             ("encrypt_boot", image.encrypt_boot == Some(true)),
             (
@@ -155,21 +130,10 @@ impl Check<'_, '_> {
                 instance.temporary_security_group_source_public_ip
                     && instance.temporary_security_group_source_cidrs.is_empty(),
             ),
-            ("ssh_agent_auth", communicator.ssh_agent_auth),
-            ("ssh_clear_authorized_keys", communicator.ssh_clear_authorized_keys),
-            ("ssh_bastion_interactive", communicator.ssh_bastion_interactive),
-            ("ssh_bastion_agent_auth", communicator.ssh_bastion_agent_auth),
-            ("winrm_use_ssl", communicator.winrm_use_ssl),
-            ("winrm_insecure", communicator.winrm_insecure),
-            ("winrm_use_ntlm", communicator.winrm_use_ntlm),
-            ("winrm_no_proxy", communicator.winrm_no_proxy),
         ];
         for (option, is_set) in flags {
             if is_set {
                 let help = match option {
-                    "insecure_skip_tls_verify" => {
-                        "put the endpoint's certificate into a bundle and set AWS_CA_BUNDLE"
-                    }
                     "temporary_security_group_source_public_ip" => {
                         "set `temporary_security_group_source_cidrs`"
                     }
@@ -189,30 +153,11 @@ impl Check<'_, '_> {
     }
 
     fn access(&mut self, options: &AmazonEbsOptions) {
-        let access = &options.access;
-        if access.access_key.is_some() != access.secret_key.is_some() {
-            let given = if access.access_key.is_some() { "access_key" } else { "secret_key" };
-            self.wrong(given, "`access_key` and `secret_key` belong together", "");
+        for (option, finding) in options.access.problems() {
+            self.planner.error(option, finding);
         }
-        if access.token.is_some() && access.access_key.is_none() {
-            self.wrong("token", "`token` needs `access_key` and `secret_key`", "");
-        }
-        if let Some(region) = &access.region {
-            let looks_right = region.split('-').count() >= 3
-                && region.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
-                && region.ends_with(|c: char| c.is_ascii_digit());
-            if !looks_right && region != "<unknown>" {
-                let help = "regions look like `eu-west-1`; zones have a letter at their end";
-                self.wrong("region", format!("`{region}` is no region"), help);
-            }
-        }
-        if let Some(role) = &access.assume_role {
-            if !role.role_arn.starts_with("arn:") {
-                self.wrong("assume_role.0.role_arn", "an ARN is expected", "");
-            }
-            if !role.transitive_tag_keys.is_empty() {
-                self.refused("assume_role.0.transitive_tag_keys", "");
-            }
+        for (option, finding) in options.access.unsupported() {
+            self.planner.unsupported(option, finding);
         }
     }
 
@@ -372,69 +317,22 @@ impl Check<'_, '_> {
 
     fn communicator(&mut self, options: &AmazonEbsOptions) {
         let communicator = &options.communicator;
-        match communicator.communicator.as_str() {
-            "ssh" | "<unknown>" => {}
-            "none" => return,
-            "winrm" => {
-                let finding = Diagnostic::error(
-                    "unsupported-option",
-                    "the communicator `winrm` is not supported yet",
-                );
-                self.planner.unsupported("communicator", finding);
-                return;
-            }
-            other => {
-                let other = Some(other);
-                self.one_of("communicator", other, &["ssh", "winrm", "none"]);
-                return;
-            }
+        communicator.check(self.planner);
+        if communicator.kind() != "ssh" {
+            return;
         }
-        if communicator.ssh_username.as_ref().is_none_or(String::is_empty) {
-            let help = "images have their own: ec2-user, ubuntu, admin, rocky, fedora, …";
-            self.wrong("ssh_username", "`ssh_username` is needed", help);
-        }
-        self.one_of(
-            "temporary_key_pair_type",
-            Some(&communicator.temporary_key_pair_type),
-            &["ed25519", "rsa"],
-        );
-        if let Some(bits) = communicator.temporary_key_pair_bits
-            && !matches!(bits, 2048 | 3072 | 4096)
-            && communicator.temporary_key_pair_type == "rsa"
-        {
-            self.wrong(
-                "temporary_key_pair_bits",
-                format!("no RSA key of {bits} bits"),
-                "2048, 3072 or 4096",
-            );
+        if communicator.temporary_key_pair_type == "ecdsa" {
+            let text = "EC2 takes no ECDSA keys";
+            self.planner.wrong("temporary_key_pair_type", text, "`ed25519` or `rsa`");
         }
         if communicator.ssh_keypair_name.is_some() && communicator.ssh_private_key_file.is_none() {
             let text = "`ssh_keypair_name` needs `ssh_private_key_file`";
             self.wrong("ssh_keypair_name", text, "leave both out to use a temporary key pair");
         }
-        if let Some(file) = &communicator.ssh_private_key_file {
-            let path = super::resolve::user_path(self.planner.directory(), file);
-            if file != "<unknown>" && !path.is_file() {
-                let help = self.planner.path_help();
-                self.wrong("ssh_private_key_file", format!("there is no file `{file}`"), &help);
-            }
-        }
-        self.one_of(
-            "ssh_file_transfer_method",
-            Some(&communicator.ssh_file_transfer_method),
-            &["scp", "sftp"],
-        );
-        if super::resolve::keep_alive(&communicator.ssh_keep_alive_interval).is_err() {
-            let text = format!("`{}` is no duration", communicator.ssh_keep_alive_interval);
-            self.wrong("ssh_keep_alive_interval", text, "such as `5s`");
-        }
         match options.instance.ssh_interface.as_deref() {
             Some("session_manager") => {
-                let finding = Diagnostic::error(
-                    "unsupported-option",
-                    "`ssh_interface = \"session_manager\"` is not supported yet",
-                );
-                self.planner.unsupported("ssh_interface", finding);
+                let text = "`ssh_interface = \"session_manager\"` is not supported yet";
+                self.planner.not_yet_because("ssh_interface", text, "");
             }
             other => self.one_of(
                 "ssh_interface",
@@ -464,7 +362,7 @@ impl Check<'_, '_> {
         if let Some(file) = &instance.user_data_file
             && file != "<unknown>"
         {
-            let path = super::resolve::user_path(self.planner.directory(), file);
+            let path = crate::communicator::options::user_path(self.planner.directory(), file);
             match std::fs::read(&path) {
                 Ok(bytes) if bytes.len() > USER_DATA_LIMIT => self.too_long(USER_DATA, bytes.len()),
                 Ok(bytes) => self.planner.add_tree(USER_DATA, Tree::of_bytes(bytes, 0o644)),

@@ -3,10 +3,8 @@
 //! Names, defaults and meanings are Packer's. What bake does not do yet is declared too, so that
 //! it is refused with a place rather than taken for a typo; `UNSUPPORTED` lists it.
 
-mod access;
 mod block_device;
 mod check;
-mod communicator;
 mod filter;
 mod image;
 mod instance;
@@ -16,10 +14,10 @@ mod spot;
 #[cfg(test)]
 mod tests;
 
-pub use access::{AccessOptions, AssumeRoleOptions, PollingOptions, VaultOptions};
+use crate::aws::AccessOptions;
+use crate::communicator::CommunicatorOptions;
 pub use block_device::BlockDeviceOptions;
 pub use check::plan;
-pub use communicator::CommunicatorOptions;
 pub use filter::{NameValue, SourceFilterOptions, SubnetFilterOptions, VpcFilterOptions};
 pub use image::{FastLaunchOptions, FastLaunchTemplate, ImageOptions, KeyValue, ProtectionOptions};
 pub use instance::{

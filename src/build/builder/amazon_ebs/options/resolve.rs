@@ -1,26 +1,25 @@
 //! From checked options to what the build does.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::filter::filters;
-use super::{AmazonEbsOptions, CommunicatorOptions, InstanceOptions, KeyValue, USER_DATA};
+use super::{AmazonEbsOptions, InstanceOptions, KeyValue, USER_DATA};
 use crate::aws::wait::Polling;
-use crate::aws::{
-    Access, AssumeRole, BlockDevice, Credits, ImagePermission, MetadataOptions, Placement,
-    StaticCredentials, Tags,
-};
+use crate::aws::{BlockDevice, Credits, ImagePermission, MetadataOptions, Placement, Tags};
 use crate::build::builder::amazon_ebs::settings::{
     AddressKind, AmazonEbs, Communication, ImageSettings, InstanceSettings, KeySettings, Late,
     LateTexts, NetworkSettings, SecuritySettings, SourceFilter, SourceSettings, WaitSettings,
 };
 use crate::build::{BuildError, Places, SshLogin};
+use crate::communicator::CommunicatorOptions;
+use crate::communicator::options::user_path;
 use crate::communicator::ssh::KeyType;
 use crate::diagnostic::Diagnostics;
 use crate::plan::{Content, Entry, Planned};
-use crate::template::schema::{BuildData, Deferred, Evaluate, UnknownField, parse_go_duration};
+use crate::template::schema::{BuildData, Deferred, Evaluate, UnknownField};
 
 /// A planned use of the builder, ready to run.
 #[derive(Clone)]
@@ -90,7 +89,7 @@ fn settings(options: &AmazonEbsOptions, user_data: Option<Vec<u8>>, directory: &
         image_devices.extend(ephemeral_devices());
     }
     AmazonEbs {
-        access: access_of(options),
+        access: access.access(),
         skip_credential_validation: access.skip_credential_validation,
         source: SourceSettings { id: text(&instance.source_ami), filter },
         network: NetworkSettings {
@@ -142,34 +141,6 @@ fn settings(options: &AmazonEbsOptions, user_data: Option<Vec<u8>>, directory: &
         },
         waits: waits(options),
         places: Places::default(),
-    }
-}
-
-fn access_of(options: &AmazonEbsOptions) -> Access {
-    let access = &options.access;
-    let credentials = access.access_key.as_ref().zip(access.secret_key.as_ref());
-    Access {
-        region: text(&access.region),
-        profile: text(&access.profile),
-        shared_credentials_file: text(&access.shared_credentials_file),
-        credentials: credentials.map(|(access_key, secret_key)| StaticCredentials {
-            access_key: access_key.clone(),
-            secret_key: secret_key.reveal().to_owned(),
-            token: access.token.as_ref().map(|token| token.reveal().to_owned()),
-        }),
-        assume_role: access.assume_role.as_ref().map(|role| AssumeRole {
-            role_arn: role.role_arn.clone(),
-            duration: role.duration_seconds.map(|count| Duration::from_secs(u64::from(count))),
-            external_id: text(&role.external_id),
-            policy: text(&role.policy),
-            policy_arns: role.policy_arns.clone(),
-            session_name: text(&role.session_name),
-            tags: role.tags.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
-        }),
-        max_retries: Some(access.max_retries),
-        ec2_endpoint: text(&access.custom_endpoint_ec2),
-        without_metadata_service: access.skip_metadata_api_check,
-        ..Access::default()
     }
 }
 
@@ -226,7 +197,7 @@ fn communication(
     instance: &InstanceOptions,
     directory: &Path,
 ) -> Communication {
-    if options.communicator == "none" {
+    if options.kind() == "none" {
         return Communication::Nothing;
     }
     let has_login = options.ssh_password.is_some() || options.ssh_private_key_file.is_some();
@@ -241,17 +212,10 @@ fn communication(
             name: text(&options.temporary_key_pair_name),
         },
     };
-    let timeout = options.ssh_timeout.or(options.ssh_wait_timeout);
-    // Packer's defaults hold only when neither is set: alone, a time limit means as many attempts
-    // as fit in.
-    let attempts = match (timeout, options.ssh_handshake_attempts) {
-        (None, None) => 10,
-        (_, Some(attempts)) => attempts,
-        (Some(_), None) => 0,
-    };
+    let (timeout, attempts) = options.patience();
     Communication::Ssh {
         key,
-        port: options.ssh_port,
+        port: options.port(),
         host: text(&options.ssh_host),
         address: match instance.ssh_interface.as_deref() {
             Some("public_ip") => AddressKind::PublicIp,
@@ -269,11 +233,11 @@ fn communication(
                 .ssh_private_key_file
                 .as_ref()
                 .map(|file| user_path(directory, file)),
-            timeout: timeout.unwrap_or(Duration::from_secs(300)),
+            timeout,
             handshake_attempts: attempts,
             pty: options.ssh_pty,
             sftp: options.ssh_file_transfer_method == "sftp",
-            keep_alive_interval: keep_alive(&options.ssh_keep_alive_interval).unwrap_or_default(),
+            keep_alive_interval: options.keep_alive().unwrap_or_default(),
         },
     }
 }
@@ -281,24 +245,6 @@ fn communication(
 /// Bits of an RSA key; 3072 when the template does not say.
 fn rsa_bits(options: &CommunicatorOptions) -> u16 {
     options.temporary_key_pair_bits.and_then(|bits| bits.try_into().ok()).unwrap_or(3072)
-}
-
-/// The interval of keep-alives; `None` for a negative one, which turns them off.
-pub(super) fn keep_alive(text: &str) -> Result<Option<Duration>, String> {
-    match text.strip_prefix('-') {
-        Some(text) => parse_go_duration(text).map(|_| None),
-        None => parse_go_duration(text).map(|one| Some(one).filter(|one| !one.is_zero())),
-    }
-}
-
-/// A path as users write it: `~` is the home directory, relative ones start at `directory`.
-pub(super) fn user_path(directory: &Path, path: &str) -> PathBuf {
-    if let Some(rest) = path.strip_prefix("~/")
-        && let Some(home) = std::env::home_dir()
-    {
-        return home.join(rest);
-    }
-    directory.join(path)
 }
 
 /// What is wrong with an image's name.

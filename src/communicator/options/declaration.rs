@@ -1,17 +1,18 @@
-//! How to reach the instance.
+//! The options.
 
 use std::time::Duration;
 
+use super::KeyBytes;
 use crate::template::schema::Secret;
 
 crate::options! {
-    /// How to reach the instance.
+    /// How to reach the machine.
     pub struct CommunicatorOptions {
         /// `ssh`, `winrm` or `none`.
         unhashed communicator: String = "ssh".to_owned(),
         /// How long to wait before connecting.
         unhashed pause_before_connecting: Duration = Duration::ZERO,
-        /// Host to connect to instead of the instance's address.
+        /// Host to connect to instead of the machine's address.
         unhashed ssh_host: Option<String>,
         /// TCP port.
         unhashed ssh_port: u16 = 22,
@@ -29,9 +30,9 @@ crate::options! {
         unhashed ssh_agent_auth: bool = false,
         /// Name of the temporary key pair.
         unhashed temporary_key_pair_name: Option<String>,
-        /// `ed25519` or `rsa`.
+        /// `ed25519`, `rsa` or `ecdsa`, as far as the builder's cloud takes them.
         unhashed temporary_key_pair_type: String = "ed25519".to_owned(),
-        /// Size of an RSA key.
+        /// Size of an RSA or ECDSA key.
         unhashed temporary_key_pair_bits: Option<u32>,
         /// Removes the temporary key from the image.
         hashed ssh_clear_authorized_keys: bool = false,
@@ -83,6 +84,10 @@ crate::options! {
         unhashed ssh_local_tunnels: Vec<String>,
         /// Remote tunnels.
         unhashed ssh_remote_tunnels: Vec<String>,
+        /// Set by Packer itself: the public key as bytes.
+        unhashed ssh_public_key: KeyBytes = KeyBytes::default(),
+        /// Set by Packer itself: the private key as bytes.
+        unhashed ssh_private_key: KeyBytes = KeyBytes::default(),
         /// User for WinRM.
         unhashed winrm_username: Option<String>,
         /// Password for WinRM.
