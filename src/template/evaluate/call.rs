@@ -16,6 +16,13 @@ struct Argument<'a> {
     expression: &'a Expression,
 }
 
+/// Arguments of a call.
+enum Spread<'a> {
+    Known(Vec<Argument<'a>>),
+    /// How many there are is not known yet; the marks of those that are there.
+    Unknown(Marks),
+}
+
 impl Evaluator<'_> {
     pub(super) fn call(
         &self,
@@ -46,16 +53,21 @@ impl Evaluator<'_> {
                     .help("declare a variable with `default = env(\"NAME\")` and use it here")
                     .into());
                 }
-                if function.name == "templatefile" && !self.scope.allows_templatefile() {
+                if matches!(function.name, "templatefile" | "templatestring")
+                    && !self.scope.allows_templatefile()
+                {
                     return Err(Diagnostic::error(
                         "templatefile-not-allowed",
-                        "a template file cannot call `templatefile`",
+                        format!("a template file cannot call `{}`", function.name),
                     )
                     .at(&name.span, "not allowed here")
                     .into());
                 }
-                let Some(arguments) = self.arguments(arguments, expand)? else {
-                    return Ok(Value::unknown(function.returns.to_type()));
+                let arguments = match self.arguments(arguments, expand)? {
+                    Spread::Known(arguments) => arguments,
+                    Spread::Unknown(marks) => {
+                        return Ok(Value::unknown(function.returns.to_type()).marked(marks));
+                    }
                 };
                 self.check_count(function, arguments.len(), name, whole)?;
                 self.plain_call(function, body, arguments, whole)
@@ -63,12 +75,12 @@ impl Evaluator<'_> {
         }
     }
 
-    /// The arguments; `None` when the one that is spread is not known yet.
+    /// The arguments, in which a last one with `...` is spread.
     fn arguments<'e>(
         &self,
         expressions: &'e [Expression],
         expand: bool,
-    ) -> Result<Option<Vec<Argument<'e>>>, Diagnostics> {
+    ) -> Result<Spread<'e>, Diagnostics> {
         let mut found = Diagnostics::new();
         let mut arguments: Vec<Argument<'e>> = expressions
             .iter()
@@ -81,9 +93,9 @@ impl Evaluator<'_> {
             return Err(found);
         }
         if !expand {
-            return Ok(Some(arguments));
+            return Ok(Spread::Known(arguments));
         }
-        let Some(last) = arguments.pop() else { return Ok(Some(arguments)) };
+        let Some(last) = arguments.pop() else { return Ok(Spread::Known(arguments)) };
         let marks = last.value.marks;
         match last.value.kind {
             Kind::List(_, all) | Kind::Set(_, all) | Kind::Tuple(all) => {
@@ -92,9 +104,12 @@ impl Evaluator<'_> {
                     value: value.marked(marks),
                     expression: last.expression,
                 }));
-                Ok(Some(arguments))
+                Ok(Spread::Known(arguments))
             }
-            Kind::Unknown(Type::Any | Type::List(_) | Type::Set(_) | Type::Tuple(_)) => Ok(None),
+            Kind::Unknown(Type::Any | Type::List(_) | Type::Set(_) | Type::Tuple(_)) => {
+                let others = arguments.iter().map(|argument| argument.value.all_marks());
+                Ok(Spread::Unknown(others.fold(marks, |all, one| all | one)))
+            }
             kind => {
                 let what = Value::new(kind).type_of().a_noun();
                 let report = Diagnostic::error(
@@ -321,8 +336,8 @@ fn unknown_function(name: &Name) -> Diagnostic {
     let names = function::all().map(|function| function.name);
     let report = Diagnostic::error("unknown-function", format!("unknown function `{}`", name.text))
         .at(&name.span, "not a function");
-    match (name.text.as_str(), did_you_mean(&name.text, names)) {
-        ("plantimestamp", _) => report.help("`timestamp()` is the moment of the run here"),
-        (_, help) => report.maybe_help(help),
+    match function::instead_of(&name.text) {
+        Some(instead) => report.help(instead),
+        None => report.maybe_help(did_you_mean(&name.text, names)),
     }
 }

@@ -1,13 +1,13 @@
 //! Functions on paths and files.
 //!
-//! Relative paths start from the directory of the template. Packer's `filebase64` alone starts
-//! from the working directory; here it looks there too when the template's directory has no such
-//! file.
+//! Relative paths start from the directory of the template, and `~` is the home directory.
+//! `filebase64` alone, as in Packer, starts from the working directory and knows no `~`.
 
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -54,10 +54,9 @@ pub(super) const FUNCTIONS: &[Function] = &[
         text(call, 0).map(Value::string)
     }),
     Function::new("filebase64", &[string("path")], Of::String, "a file in base64", |call| {
-        let from_root = resolved(call, 0)?;
-        let from_cwd = call.context().cwd.join(call.text(0));
-        let path = if !from_root.exists() && from_cwd.exists() { from_cwd } else { from_root };
-        Ok(Value::string(STANDARD.encode(read_path(call, 0, &path)?)))
+        let path = call.context().cwd.join(call.text(0));
+        let bytes = read_path(call, 0, &path, FROM_CWD)?;
+        Ok(Value::string(STANDARD.encode(bytes)))
     }),
     Function::new(
         "fileexists",
@@ -87,6 +86,13 @@ pub(super) const FUNCTIONS: &[Function] = &[
         "the text of a file, evaluated as a template with these variables",
         templatefile,
     ),
+    Function::new(
+        "templatestring",
+        &[string("template"), any("variables")],
+        Of::Any,
+        "a text, evaluated as a template with these variables",
+        templatestring,
+    ),
 ];
 
 fn shown(path: &Path) -> String {
@@ -113,10 +119,14 @@ fn resolved(call: &Call<'_>, at: usize) -> Result<PathBuf, Failure> {
 
 /// The bytes of the file that argument `at` names.
 pub(super) fn read(call: &Call<'_>, at: usize) -> Result<Vec<u8>, Failure> {
-    read_path(call, at, &resolved(call, at)?)
+    read_path(call, at, &resolved(call, at)?, "paths start from the directory of the template")
 }
 
-fn read_path(call: &Call<'_>, at: usize, path: &Path) -> Result<Vec<u8>, Failure> {
+/// What to say when `filebase64` finds no file.
+const FROM_CWD: &str = "paths of `filebase64` start from the working directory; for a file beside \
+    the template write `filebase64(\"${path.root}/…\")`";
+
+fn read_path(call: &Call<'_>, at: usize, path: &Path, base: &str) -> Result<Vec<u8>, Failure> {
     let name = || {
         if call.is_sensitive(at) {
             "(sensitive path)".into()
@@ -126,7 +136,7 @@ fn read_path(call: &Call<'_>, at: usize, path: &Path) -> Result<Vec<u8>, Failure
     };
     let failed = |error: std::io::Error| match error.kind() {
         ErrorKind::NotFound => Failure::of(at, format!("no such file: {}", name()))
-            .help("paths start from the directory of the template"),
+            .help(base),
         ErrorKind::PermissionDenied => Failure::of(at, format!("may not read {}", name())),
         _ => Failure::of(at, format!("cannot read {}: {error}", name())),
     };
@@ -177,65 +187,104 @@ fn fileset(call: &Call<'_>) -> Outcome {
         })?
         .compile_matcher();
     let mut found = BTreeSet::new();
-    let mut seen = 0;
-    walk(&root, &mut PathBuf::new(), 0, &mut seen, &mut |path| {
+    let mut walk = Walk { root: &root, inside: PathBuf::new(), above: Vec::new(), seen: 0 };
+    walk.directory(&mut |path| {
         if pattern.is_match(path) {
             found.insert(shown(path).replace('\\', "/"));
         }
     })
-    .map_err(|message| Failure::of(0, message))?;
+    .map_err(|(path, what)| {
+        let path = if call.is_sensitive(0) {
+            "a directory in it".into()
+        } else {
+            format!("`{}`", path.display())
+        };
+        Failure::of(0, format!("{path} {what}"))
+    })?;
     let found = found.into_iter().map(Value::string).collect();
     Ok(Value::new(Kind::Set(Type::String, found)))
 }
 
-/// All regular files under `root`, as paths relative to it.
-fn walk(
-    root: &Path,
-    inside: &mut PathBuf,
-    depth: usize,
-    seen: &mut usize,
-    visit: &mut impl FnMut(&Path),
-) -> Result<(), String> {
-    let directory = root.join(&inside);
-    let entries = match std::fs::read_dir(&directory) {
-        Ok(entries) => entries,
-        // A directory that is not there has no files.
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+/// A walk over the regular files under a directory, through symbolic links too.
+struct Walk<'a> {
+    root: &'a Path,
+    /// Where it is, from the root.
+    inside: PathBuf,
+    /// The real paths of the directories it is in.
+    above: Vec<PathBuf>,
+    seen: usize,
+}
+
+impl Walk<'_> {
+    /// Visits the files of the directory it is in; an error names a path and says what is wrong
+    /// with it.
+    fn directory(&mut self, visit: &mut impl FnMut(&Path)) -> Result<(), (PathBuf, String)> {
+        let directory = self.root.join(&self.inside);
+        let failed = |error: std::io::Error| (directory.clone(), format!("cannot be read: {error}"));
+        let entries = match std::fs::read_dir(&directory) {
+            Ok(entries) => entries,
+            // A directory that is not there has no files.
+            Err(error)
+                if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
+            {
+                return Ok(());
+            }
+            Err(error) => return Err(failed(error)),
+        };
+        // A link that leads back into a directory above would never end.
+        let real = directory.canonicalize().map_err(failed)?;
+        if self.above.contains(&real) {
             return Ok(());
         }
-        Err(error) => return Err(format!("cannot read `{}`: {error}", directory.display())),
-    };
-    if depth > DEPTH {
-        return Err(format!("`{}` lies more than {DEPTH} directories deep", directory.display()));
-    }
-    for entry in entries {
-        let entry =
-            entry.map_err(|error| format!("cannot read `{}`: {error}", directory.display()))?;
-        *seen += 1;
-        if *seen > FILES {
-            return Err(format!("there are more than {FILES} files"));
+        if self.above.len() > DEPTH {
+            return Err((directory, format!("lies more than {DEPTH} directories deep")));
         }
-        inside.push(entry.file_name());
-        // Symbolic links to files count as files; those to directories are not followed, because
-        // they may lead in a circle.
-        let is_link = entry.file_type().is_ok_and(|kind| kind.is_symlink());
-        match root.join(&inside).metadata() {
-            Ok(metadata) if metadata.is_file() => visit(inside),
-            Ok(metadata) if metadata.is_dir() && !is_link => {
-                walk(root, inside, depth + 1, seen, visit)?;
+        self.above.push(real);
+        for entry in entries {
+            let entry = entry.map_err(failed)?;
+            self.seen += 1;
+            if self.seen > FILES {
+                return Err((
+                    self.root.to_owned(),
+                    format!("has more than {FILES} files, those behind links counted each time"),
+                ));
             }
-            _ => {}
+            self.inside.push(entry.file_name());
+            // Links that lead nowhere, sockets and the like are no files.
+            match self.root.join(&self.inside).metadata() {
+                Ok(metadata) if metadata.is_file() => visit(&self.inside),
+                Ok(metadata) if metadata.is_dir() => self.directory(visit)?,
+                _ => {}
+            }
+            self.inside.pop();
         }
-        inside.pop();
+        self.above.pop();
+        Ok(())
     }
-    Ok(())
 }
 
 fn templatefile(call: &Call<'_>) -> Outcome {
-    let text = text(call, 0)?;
+    let source = Source::new(call.text(0), text(call, 0)?);
+    rendered(call, &source, format!("the template {} has errors", call.shown(0)))
+}
+
+fn templatestring(call: &Call<'_>) -> Outcome {
+    let source = Source::new("templatestring", call.text(0));
+    rendered(call, &source, "the template has errors".into())
+}
+
+/// A template, evaluated with the variables that the second argument holds.
+fn rendered(call: &Call<'_>, source: &Arc<Source>, errors: String) -> Outcome {
     let variables = match call.get(1).map(|value| &value.kind) {
         Some(Kind::Map(_, all) | Kind::Object(all)) => all,
-        _ => return Err(Failure::of(1, "a map or an object of variables is required")),
+        other => {
+            let what =
+                other.map_or_else(String::new, |kind| Value::new(kind.clone()).type_of().a_noun());
+            return Err(Failure::of(
+                1,
+                format!("a map or an object of variables is required, but this is {what}"),
+            ));
+        }
     };
     let mut scope = call.scope.for_template_file();
     for (name, value) in variables {
@@ -250,11 +299,14 @@ fn templatefile(call: &Call<'_>) -> Outcome {
         }
         scope.set(name, value.clone());
     }
-    let source = Source::new(call.text(0), text);
-    parse_template(&source).and_then(|template| evaluate(&template, &scope)).map_err(|inner| {
-        let mut failure = Failure::of(0, format!("the template {} has errors", call.shown(0)));
-        // The file's own text may be shown, but not the values that were marked for the call.
+    parse_template(source).and_then(|template| evaluate(&template, &scope)).map_err(|inner| {
+        let mut failure = Failure::of(0, errors);
+        // A snippet would show the template, or the path it comes from.
+        if call.is_sensitive(0) {
+            return failure;
+        }
         failure.inner = inner;
+        // The text of a file may be shown, but not the values that were marked for the call.
         if call.is_sensitive(1) {
             failure.inner = failure
                 .inner

@@ -1,9 +1,12 @@
 //! `format` and `formatlist`, with the verbs of HCL's own implementation.
 
+use std::cmp::Ordering;
+
+use bigdecimal::num_bigint::BigInt;
 use bigdecimal::{BigDecimal, RoundingMode, Signed, Zero};
 
 use super::declaration::{Call, Failure, Function, Of, Outcome, any, string};
-use super::string::TEXT_LIMIT;
+use super::string::{TEXT_LIMIT, check_writable, too_long};
 use crate::value::{Kind, Number, Type, Value, convert, json_text, to_radix};
 
 pub(super) const FUNCTIONS: &[Function] = &[
@@ -77,7 +80,7 @@ fn text(call: &Call<'_>, format: &str, values: &[Value]) -> Result<String, Failu
         let piece = formatted(call, &verb, letter, spec, value)?;
         text.push_str(&piece);
         if text.len() > TEXT_LIMIT {
-            return Err(Failure::new("the result is too long"));
+            return Err(too_long());
         }
         rest = after;
     }
@@ -173,10 +176,12 @@ fn formatted(
         'v' => match &value.kind {
             Kind::String(text) if !verb.sharp => Ok(padded(verb, text)),
             Kind::Number(number) if !verb.sharp => {
-                Ok(signed(verb, &general(verb, number, 'e'), number))
+                // `%v` takes no precision.
+                Ok(signed(verb, &general(None, number, 'e'), number))
             }
             Kind::Bool(value) if !verb.sharp => Ok(padded(verb, &value.to_string())),
             _ => {
+                check_writable(value)?;
                 let json =
                     json_text(value).ok_or_else(|| Failure::of(at, "this is not known yet"))?;
                 Ok(padded(verb, &json))
@@ -188,6 +193,7 @@ fn formatted(
         },
         's' | 'q' => match to(&Type::String)? {
             Kind::String(text) if letter == 'q' => {
+                check_writable(value)?;
                 let quoted = json_text(&Value::string(text)).unwrap_or_default();
                 Ok(padded(verb, &quoted))
             }
@@ -221,8 +227,8 @@ fn numeric(
     let digits = match letter {
         'f' => fixed(&magnitude, verb.precision.unwrap_or(6)),
         'e' | 'E' => scientific(&magnitude, verb.precision.unwrap_or(6), letter),
-        'g' => general(verb, &magnitude, 'e'),
-        'G' => general(verb, &magnitude, 'E'),
+        'g' => general(verb.precision, &magnitude, 'e'),
+        'G' => general(verb.precision, &magnitude, 'E'),
         _ => {
             let (base, prefix) = match letter {
                 'b' => (2, "0b"),
@@ -270,9 +276,56 @@ fn padded(verb: &Verb, text: &str) -> String {
     }
 }
 
+/// Bits of the binary numbers that Packer computes with.
+const BITS: u64 = 512;
+
+/// A number of at least zero with so many decimals, rounded as Packer does it.
+///
+/// Where a decimal number lies halfway, Packer's does not: it has the nearest binary number
+/// instead, which lies above (0.05) or below (0.35).
+fn round(magnitude: &Number, scale: i64) -> Number {
+    let down = magnitude.with_scale_round(scale, RoundingMode::HalfDown);
+    let up = magnitude.with_scale_round(scale, RoundingMode::HalfUp);
+    if down == up {
+        return down;
+    }
+    match nearest_binary(magnitude) {
+        Ordering::Less => down,
+        Ordering::Greater => up,
+        Ordering::Equal => magnitude.with_scale_round(scale, RoundingMode::HalfEven),
+    }
+}
+
+/// Where the nearest binary number of [`BITS`] bits lies, seen from a number of at least zero.
+fn nearest_binary(magnitude: &Number) -> Ordering {
+    let (digits, scale) = magnitude.normalized().into_bigint_and_exponent();
+    let Some(power) = u32::try_from(scale).ok().filter(|scale| *scale <= 20_000) else {
+        // A whole number; only those beyond 512 bits are not exact, and none lies halfway.
+        return Ordering::Equal;
+    };
+    // digits / 10^power = quotient / 2^shift, with as many bits in the quotient as are kept.
+    let divisor = BigInt::from(10).pow(power);
+    let shift = (BITS + divisor.bits()).saturating_sub(digits.bits());
+    let mut dividend = digits << shift;
+    let mut divisor = divisor;
+    if (&dividend / &divisor).bits() > BITS {
+        divisor <<= 1;
+    }
+    let quotient = &dividend / &divisor;
+    dividend -= &quotient * &divisor;
+    if dividend.is_zero() {
+        return Ordering::Equal;
+    }
+    match (dividend << 1u32).cmp(&divisor) {
+        Ordering::Equal if quotient.bit(0) => Ordering::Greater,
+        Ordering::Greater => Ordering::Greater,
+        _ => Ordering::Less,
+    }
+}
+
 fn fixed(magnitude: &Number, precision: usize) -> String {
     let scale = i64::try_from(precision).unwrap_or(0);
-    magnitude.with_scale_round(scale, RoundingMode::HalfEven).to_plain_string()
+    round(magnitude, scale).to_plain_string()
 }
 
 /// Digits without leading zeros, and the power of ten of the first one.
@@ -289,7 +342,7 @@ fn decimal(magnitude: &Number) -> (String, i64) {
 fn scientific(magnitude: &Number, precision: usize, letter: char) -> String {
     let (_, exponent) = decimal(magnitude);
     let places = i64::try_from(precision).unwrap_or(0);
-    let rounded = magnitude.with_scale_round(places - exponent, RoundingMode::HalfEven);
+    let rounded = round(magnitude, places - exponent);
     // Rounding may have carried into one digit more.
     let (digits, exponent) = decimal(&rounded);
     let mut digits = digits;
@@ -308,15 +361,15 @@ fn mantissa(digits: &str, exponent: i64, letter: char) -> String {
 }
 
 /// `%g`: plain for middling numbers, scientific for others, no trailing zeros.
-fn general(verb: &Verb, number: &Number, letter: char) -> String {
+fn general(precision: Option<usize>, number: &Number, letter: char) -> String {
     let mut magnitude: BigDecimal = number.abs();
-    if let Some(precision) = verb.precision {
+    if let Some(precision) = precision {
         let (_, exponent) = decimal(&magnitude);
         let places = i64::try_from(precision.max(1)).unwrap_or(1) - 1;
-        magnitude = magnitude.with_scale_round(places - exponent, RoundingMode::HalfEven);
+        magnitude = round(&magnitude, places - exponent);
     }
     let (digits, exponent) = decimal(&magnitude);
-    let limit = match verb.precision {
+    let limit = match precision {
         Some(precision) => {
             let precision = i64::try_from(precision.max(1)).unwrap_or(1);
             let length = i64::try_from(digits.len()).unwrap_or(0);
@@ -365,7 +418,7 @@ fn formatlist(call: &Call<'_>) -> Outcome {
         let text = text(call, call.text(0), &row)?;
         size += text.len();
         if size > TEXT_LIMIT {
-            return Err(Failure::new("the result is too long"));
+            return Err(too_long());
         }
         texts.push(Value::string(text));
     }

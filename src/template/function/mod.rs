@@ -7,6 +7,7 @@
 mod collection;
 mod crypto;
 mod declaration;
+mod elsewhere;
 mod encoding;
 mod filesystem;
 mod format;
@@ -23,10 +24,14 @@ use std::sync::LazyLock;
 
 pub(crate) use declaration::{Body, Call, Failure, Known, Travel};
 pub use declaration::{Function, Of, Parameter};
+pub(crate) use elsewhere::instead_of;
 
 static TABLE: LazyLock<BTreeMap<&'static str, &'static Function>> = LazyLock::new(|| {
     [
-        collection::FUNCTIONS,
+        collection::FIND,
+        collection::LIST,
+        collection::MAP,
+        collection::SET,
         crypto::FUNCTIONS,
         encoding::FUNCTIONS,
         filesystem::FUNCTIONS,

@@ -107,10 +107,13 @@ fn parseint(call: &Call<'_>) -> Outcome {
     number.map(Value::number).ok_or_else(wrong)
 }
 
+/// The most digits of a number in a base above 36; far beyond what numbers hold.
+const LONGEST: usize = 5000;
+
 /// Above base 36 lower case letters come before upper case ones, which then are other digits.
 fn from_large_base(text: &str, base: u32) -> Option<Number> {
     let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
-    if digits.is_empty() {
+    if digits.is_empty() || digits.len() > LONGEST {
         return None;
     }
     let mut number = Number::from(0);

@@ -192,6 +192,33 @@ fn too_many_parts() -> Failure {
 /// The longest text that one call makes.
 pub(super) const TEXT_LIMIT: usize = 64 << 20;
 
+/// The text would be longer than [`TEXT_LIMIT`].
+pub(super) fn too_long() -> Failure {
+    Failure::new("the result is too long: more than 64 MiB")
+}
+
+/// Fails when a value written as JSON or YAML would be longer than [`TEXT_LIMIT`]: texts in it may
+/// be one and the same, so that the value itself is small.
+pub(super) fn check_writable(value: &Value) -> Result<(), Failure> {
+    left_after(value, TEXT_LIMIT).map(|_| ()).ok_or_else(too_long)
+}
+
+/// What is left of `limit` bytes once a value is written.
+fn left_after(value: &Value, limit: usize) -> Option<usize> {
+    // A byte becomes at most six.
+    let text = |text: &str, limit: usize| limit.checked_sub(text.len().saturating_mul(6));
+    match &value.kind {
+        Kind::String(string) => text(string, limit),
+        Kind::List(_, all) | Kind::Set(_, all) | Kind::Tuple(all) => {
+            all.iter().try_fold(limit, |rest, one| left_after(one, rest))
+        }
+        Kind::Map(_, all) | Kind::Object(all) => {
+            all.iter().try_fold(limit, |rest, (key, one)| left_after(one, text(key, rest)?))
+        }
+        _ => Some(limit),
+    }
+}
+
 fn join(call: &Call<'_>) -> Outcome {
     let separator = call.text(0);
     if call.arguments.len() < 2 {
@@ -208,7 +235,7 @@ fn join(call: &Call<'_>) -> Outcome {
     }
     let length = parts.iter().map(|part| part.len() + separator.len()).sum::<usize>();
     if length > TEXT_LIMIT {
-        return Err(Failure::new("the result is too long"));
+        return Err(too_long());
     }
     Ok(Value::string(parts.join(separator)))
 }
@@ -217,7 +244,7 @@ fn replace(call: &Call<'_>) -> Outcome {
     let (text, part, with) = (call.text(0), call.text(1), call.text(2));
     let found = text.matches(part).count();
     if found.saturating_mul(with.len()).saturating_add(text.len()) > TEXT_LIMIT {
-        return Err(Failure::new("the result is too long"));
+        return Err(too_long());
     }
     Ok(Value::string(text.replace(part, with)))
 }
@@ -236,19 +263,17 @@ fn split(call: &Call<'_>) -> Outcome {
 }
 
 fn substr(call: &Call<'_>) -> Outcome {
-    let graphemes: Vec<&str> = call.text(0).graphemes(true).collect();
+    let graphemes = || call.text(0).graphemes(true);
     let (offset, length) = (call.integer(1)?, call.integer(2)?);
-    let total = i64::try_from(graphemes.len()).unwrap_or(i64::MAX);
-    let offset = if offset < 0 { offset.saturating_add(total) } else { offset };
-    let offset = offset.max(0);
-    let end = if length < 0 { total } else { offset.saturating_add(length) };
-    let part: String = graphemes
-        .iter()
-        .enumerate()
-        .filter(|(at, _)| i64::try_from(*at).is_ok_and(|at| (offset..end).contains(&at)))
-        .map(|(_, grapheme)| *grapheme)
-        .collect();
-    Ok(Value::string(part))
+    let offset = match usize::try_from(offset) {
+        Ok(offset) => offset,
+        Err(_) => {
+            let back = usize::try_from(offset.unsigned_abs()).unwrap_or(usize::MAX);
+            graphemes().count().saturating_sub(back)
+        }
+    };
+    let length = usize::try_from(length).unwrap_or(usize::MAX);
+    Ok(Value::string(graphemes().skip(offset).take(length).collect::<String>()))
 }
 
 fn compiled(call: &Call<'_>, at: usize) -> Result<regex::Regex, Failure> {
@@ -289,7 +314,10 @@ fn captured(pattern: &regex::Regex, captures: &regex::Captures<'_>) -> Result<Va
 fn regex_first(call: &Call<'_>) -> Outcome {
     let pattern = compiled(call, 0)?;
     match pattern.captures(call.text(1)) {
-        Some(captures) => captured(&pattern, &captures),
+        Some(captures) => {
+            let size: usize = captures.iter().flatten().map(|group| group.len()).sum();
+            if size > TEXT_LIMIT { Err(too_long()) } else { captured(&pattern, &captures) }
+        }
         None => Err(Failure::of(1, format!("{} does not match the pattern", call.shown(1)))
             .help("use `regexall`, or `try(regex(…), null)`, when it need not match")),
     }
@@ -298,9 +326,15 @@ fn regex_first(call: &Call<'_>) -> Outcome {
 fn regex_all(call: &Call<'_>) -> Outcome {
     let pattern = compiled(call, 0)?;
     let mut matches = Vec::new();
+    let mut size = 0;
     for captures in pattern.captures_iter(call.text(1)) {
         if matches.len() == PARTS {
             return Err(too_many_parts());
+        }
+        // Groups within groups take the same text again.
+        size += captures.iter().flatten().map(|group| group.len()).sum::<usize>();
+        if size > TEXT_LIMIT {
+            return Err(too_long());
         }
         matches.push(captured(&pattern, &captures)?);
     }
@@ -310,9 +344,22 @@ fn regex_all(call: &Call<'_>) -> Outcome {
 
 fn regex_replace(call: &Call<'_>) -> Outcome {
     let pattern = compiled(call, 1)?;
-    let replaced = pattern.replace_all(call.text(0), call.text(2));
-    if replaced.len() > TEXT_LIMIT {
-        return Err(Failure::new("the result is too long"));
+    let (text, replacement) = (call.text(0), call.text(2));
+    let mut replaced = String::new();
+    let mut from = 0;
+    for captures in pattern.captures_iter(text) {
+        let Some(all) = captures.get(0) else { continue };
+        replaced.push_str(text.get(from..all.start()).unwrap_or_default());
+        // What a replacement says may be put in as often as it has a `$`.
+        let groups = replacement.matches('$').count();
+        let longest = captures.iter().flatten().map(|group| group.len()).max().unwrap_or(0);
+        let most = groups.saturating_mul(longest).saturating_add(replacement.len());
+        if replaced.len().saturating_add(most) > TEXT_LIMIT {
+            return Err(too_long());
+        }
+        captures.expand(replacement, &mut replaced);
+        from = all.end();
     }
+    replaced.push_str(text.get(from..).unwrap_or_default());
     Ok(Value::string(replaced))
 }

@@ -90,9 +90,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
             }))
         },
     ),
-    Function::new("timestamp", &[], Of::String, "the moment of the run in UTC", |call| {
-        Ok(Value::string(rfc3339(call.context().now, Offset::UTC)).marked(Marks::VOLATILE))
-    }),
+    Function::new("plantimestamp", &[], Of::String, "another name of `timestamp`", timestamp),
+    Function::new("timestamp", &[], Of::String, "the moment of the run in UTC", timestamp),
     Function::new(
         "unix_timestamp_parse",
         &[number("seconds")],
@@ -108,9 +107,17 @@ pub(super) const FUNCTIONS: &[Function] = &[
     ),
 ];
 
+fn timestamp(call: &Call<'_>) -> Outcome {
+    Ok(Value::string(rfc3339(call.context().now, Offset::UTC)).marked(Marks::VOLATILE))
+}
+
 /// To the second, as Go's RFC 3339 layout prints it.
 fn rfc3339(moment: Timestamp, offset: Offset) -> String {
-    let time = offset.to_datetime(moment);
+    rfc3339_text(offset.to_datetime(moment), offset)
+}
+
+/// The same for a time and the offset it stands at.
+pub(super) fn rfc3339_text(time: DateTime, offset: Offset) -> String {
     format!("{}{}", time.strftime("%Y-%m-%dT%H:%M:%S"), zone(offset, true))
 }
 

@@ -12,6 +12,14 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function::lazy("convert", &[any("value"), any("type")], "converts a value to a type"),
     Function::lazy("try", &[any("expressions")], "the first of its arguments that has no error"),
     Function::new(
+        "issensitive",
+        &[any("value").nullable().unknown()],
+        Of::Bool,
+        "whether a value is sensitive as a whole",
+        |call| Ok(Value::bool(call.get(0).is_some_and(|value| value.marks.sensitive))),
+    )
+    .own_marks(),
+    Function::new(
         "nonsensitive",
         &[any("value").nullable().unknown()],
         Of::Any,

@@ -16,7 +16,7 @@ fn unknown_names() {
         r#"vra.region"#,
         r#"foo"#,
         r#"uppr("a")"#,
-        r#"plantimestamp()"#,
+        r#"isotime()"#,
         r#"var.tags.Nam"#,
         r#"var.tags["Nane"]"#,
         r#"var.disks[0].nmae"#,
@@ -76,14 +76,14 @@ fn unknown_names() {
       |
       = help: did you mean `upper`?
 
-    ---- plantimestamp()
-    error[unknown-function]: unknown function `plantimestamp`
+    ---- isotime()
+    error[unknown-function]: unknown function `isotime`
      --> test.hcl:1:1
       |
-    1 | plantimestamp()
-      | ^^^^^^^^^^^^^ not a function
+    1 | isotime()
+      | ^^^^^^^ not a function
       |
-      = help: `timestamp()` is the moment of the run here
+      = help: write `legacy_isotime(layout)`, or `formatdate(format, timestamp())`
 
     ---- var.tags.Nam
     error[unknown-attribute]: `var.tags` has no key `Nam`
