@@ -135,8 +135,7 @@ fn read_path(call: &Call<'_>, at: usize, path: &Path, base: &str) -> Result<Vec<
         }
     };
     let failed = |error: std::io::Error| match error.kind() {
-        ErrorKind::NotFound => Failure::of(at, format!("no such file: {}", name()))
-            .help(base),
+        ErrorKind::NotFound => Failure::of(at, format!("no such file: {}", name())).help(base),
         ErrorKind::PermissionDenied => Failure::of(at, format!("may not read {}", name())),
         _ => Failure::of(at, format!("cannot read {}: {error}", name())),
     };
@@ -220,7 +219,8 @@ impl Walk<'_> {
     /// with it.
     fn directory(&mut self, visit: &mut impl FnMut(&Path)) -> Result<(), (PathBuf, String)> {
         let directory = self.root.join(&self.inside);
-        let failed = |error: std::io::Error| (directory.clone(), format!("cannot be read: {error}"));
+        let failed =
+            |error: std::io::Error| (directory.clone(), format!("cannot be read: {error}"));
         let entries = match std::fs::read_dir(&directory) {
             Ok(entries) => entries,
             // A directory that is not there has no files.

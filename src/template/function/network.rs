@@ -24,12 +24,9 @@ pub(super) const FUNCTIONS: &[Function] = &[
         "cidrnetmask",
         &[string("prefix")],
         Of::String,
-        "the netmask of an IPv4 prefix",
+        "the netmask of a prefix",
         |call| {
             let prefix = Prefix::parse(call, 0)?;
-            if !prefix.four {
-                return Err(Failure::of(0, "an IPv6 prefix has no netmask"));
-            }
             let mask = Prefix { bits: prefix.mask(), ..prefix };
             Ok(Value::string(mask.address().to_string()))
         },

@@ -287,7 +287,17 @@ fn compiled(call: &Call<'_>, at: usize) -> Result<regex::Regex, Failure> {
 }
 
 /// A match: its text when there are no groups, an object of named groups, or a list of groups.
-fn captured(pattern: &regex::Regex, captures: &regex::Captures<'_>) -> Result<Value, Failure> {
+/// `size` is how much text matches took so far.
+fn captured(
+    pattern: &regex::Regex,
+    captures: &regex::Captures<'_>,
+    size: &mut usize,
+) -> Result<Value, Failure> {
+    // Groups within groups take the same text again.
+    *size += captures.iter().flatten().map(|group| group.len()).sum::<usize>();
+    if *size > TEXT_LIMIT {
+        return Err(too_long());
+    }
     let text = |group: Option<regex::Match<'_>>| match group {
         Some(group) => Value::string(group.as_str()),
         None => Value::new(Kind::Null(Type::String)),
@@ -314,10 +324,7 @@ fn captured(pattern: &regex::Regex, captures: &regex::Captures<'_>) -> Result<Va
 fn regex_first(call: &Call<'_>) -> Outcome {
     let pattern = compiled(call, 0)?;
     match pattern.captures(call.text(1)) {
-        Some(captures) => {
-            let size: usize = captures.iter().flatten().map(|group| group.len()).sum();
-            if size > TEXT_LIMIT { Err(too_long()) } else { captured(&pattern, &captures) }
-        }
+        Some(captures) => captured(&pattern, &captures, &mut 0),
         None => Err(Failure::of(1, format!("{} does not match the pattern", call.shown(1)))
             .help("use `regexall`, or `try(regex(…), null)`, when it need not match")),
     }
@@ -331,12 +338,7 @@ fn regex_all(call: &Call<'_>) -> Outcome {
         if matches.len() == PARTS {
             return Err(too_many_parts());
         }
-        // Groups within groups take the same text again.
-        size += captures.iter().flatten().map(|group| group.len()).sum::<usize>();
-        if size > TEXT_LIMIT {
-            return Err(too_long());
-        }
-        matches.push(captured(&pattern, &captures)?);
+        matches.push(captured(&pattern, &captures, &mut size)?);
     }
     let of = matches.first().map_or(Type::String, Value::type_of);
     Ok(Value::new(Kind::List(of, matches)))

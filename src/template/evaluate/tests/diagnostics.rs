@@ -391,7 +391,7 @@ fn calls() {
         r#"upper(var.size...)"#,
         r#"parseint(var.region, 10)"#,
         r#"file("missing.txt")"#,
-        r#"yamldecode("a: 1")"#,
+        r#"yamldecode("a: [1")"#,
         r#"regex("(", var.region)"#,
         r#"try(var.nothing, 1 / 0)"#,
         r#"can()"#,
@@ -461,14 +461,12 @@ fn calls() {
       |
       = help: paths start from the directory of the template
 
-    ---- yamldecode("a: 1")
-    error[unsupported-function]: `yamldecode` is not supported yet
-     --> test.hcl:1:1
+    ---- yamldecode("a: [1")
+    error[function-failed]: `yamldecode`: this YAML cannot be decoded: while parsing a flow sequence, expected ',' or ']' at line 2, column 1
+     --> test.hcl:1:12
       |
-    1 | yamldecode("a: 1")
-      | ^^^^^^^^^^ not supported
-      |
-      = note: write the value as JSON for `jsondecode`
+    1 | yamldecode("a: [1")
+      |            ^^^^^^^
 
     ---- regex("(", var.region)
     error[function-failed]: `regex`: invalid regular expression: unclosed group

@@ -2,9 +2,14 @@
 
 use std::cmp::Ordering;
 
-use super::super::declaration::{Call, Failure, Function, Of, Outcome, any, bools, list, number, strings};
+use super::super::declaration::{
+    Call, Failure, Function, Of, Outcome, any, bools, list, number, strings,
+};
 use super::{LIMIT, like, too_many};
-use crate::value::{Kind, Marks, Number, Type, Value, bounded, convert, count, divide, floor, order, to_integer, unify};
+use crate::value::{
+    Kind, Marks, Number, Type, Value, bounded, convert, count, divide, floor, order, to_integer,
+    unify,
+};
 
 pub(in super::super) const FUNCTIONS: &[Function] = &[
     Function::new("alltrue", &[bools("list")], Of::Bool, "whether all elements are true", |call| {
@@ -179,7 +184,9 @@ fn range(call: &Call<'_>) -> Outcome {
         return Err(Failure::of(2, "the step leads away from the limit"));
     }
     let steps = divide(&(&limit - &start), &step).ok_or_else(too_many)?;
-    if to_integer(&floor(&steps)).is_none_or(|steps| usize::try_from(steps).is_ok_and(|steps| steps > LIMIT)) {
+    if to_integer(&floor(&steps))
+        .is_none_or(|steps| usize::try_from(steps).is_ok_and(|steps| steps > LIMIT))
+    {
         return Err(too_many());
     }
     let mut numbers = Vec::new();

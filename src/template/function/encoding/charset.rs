@@ -11,7 +11,10 @@ use encoding_rs::Encoding;
 pub(super) enum Charset {
     Utf8,
     /// Units of 2 or 4 bytes.
-    Wide { bytes: usize, order: Order },
+    Wide {
+        bytes: usize,
+        order: Order,
+    },
     Ascii,
     /// ISO-8859-1.
     Latin1,
@@ -110,9 +113,9 @@ impl Charset {
             Charset::Ascii => single(|c| u8::try_from(c).ok().filter(u8::is_ascii)),
             Charset::Latin1 => single(|c| u8::try_from(c).ok()),
             Charset::Latin5 => single(|c| {
-                (0..=0xff).find(|byte| u32::from(c) > 0x7f && latin5(*byte) == c).or_else(|| {
-                    u8::try_from(c).ok().filter(u8::is_ascii)
-                })
+                (0..=0xff)
+                    .find(|byte| u32::from(c) > 0x7f && latin5(*byte) == c)
+                    .or_else(|| u8::try_from(c).ok().filter(u8::is_ascii))
             }),
             Charset::Thai => single(|c| {
                 let byte = match c {

@@ -4,6 +4,7 @@ mod charset;
 mod csv;
 mod yaml_decode;
 mod yaml_encode;
+mod yaml_scalar;
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -218,17 +219,17 @@ fn textencodebase64(call: &Call<'_>) -> Outcome {
 
 fn textdecodebase64(call: &Call<'_>) -> Outcome {
     let bytes = decoded(call)?;
-    charset(call)?.decode(bytes).map(Value::string).ok_or_else(|| {
-        Failure::of(0, format!("what is encoded is not text in {}", call.shown(1)))
-    })
+    charset(call)?
+        .decode(bytes)
+        .map(Value::string)
+        .ok_or_else(|| Failure::of(0, format!("what is encoded is not text in {}", call.shown(1))))
 }
 
 fn csvdecode(call: &Call<'_>) -> Outcome {
     let wrong = |line: usize, message: &str| {
         Failure::of(0, format!("this is not CSV with a header: {message} at line {line}"))
     };
-    let rows =
-        csv::rows(long(call)?, VALUES).map_err(|error| wrong(error.line, error.message))?;
+    let rows = csv::rows(long(call)?, VALUES).map_err(|error| wrong(error.line, error.message))?;
     let mut rows = rows.into_iter();
     let Some((line, header)) = rows.next() else {
         return Err(Failure::of(0, "the line with the names of the columns is missing"));

@@ -177,7 +177,7 @@ sort(["b", "B", "a10", "a2"])  => ["B", "a10", "a2", "b"]
 sort("a")  => error: `list` of `sort` does not fit: a list of string is required, but this is a string
 transpose({})  => {}
 transpose({ a = [null] })  => error: `transpose`: an element of a list is null
-transpose({ a = 1 })  => error: `transpose`: ["a"]: a list of string is required, but this is a number
+transpose({ a = 1 })  => error: `transpose`: .a: a list of string is required, but this is a number
 values(tomap({ b = "x", a = "y" }))  => ["y", "x"]
 values([])  => error: `values`: a map is required, but this is a tuple
 zipmap([], [])  => {}

@@ -100,8 +100,7 @@ fn as_documented() {
 fn gzip_headers_say_nothing_of_the_moment_and_the_system() {
     use base64::Engine;
     let packed = printed("base64gzip(\"hi\")");
-    let packed = base64::engine::general_purpose::STANDARD
-        .decode(packed.trim_matches('"'))
-        .expect("base64");
+    let packed =
+        base64::engine::general_purpose::STANDARD.decode(packed.trim_matches('"')).expect("base64");
     assert_eq!(packed.get(..10), Some(&[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255][..]));
 }

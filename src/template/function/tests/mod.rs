@@ -79,4 +79,3 @@ fn signatures_name_parameters_and_types() {
     assert_eq!(signature("substr"), "substr(text: string, offset: number, length: number)");
     assert_eq!(signature("join"), "join(separator: string, lists: list(string)...)");
 }
-

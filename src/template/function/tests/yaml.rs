@@ -94,10 +94,7 @@ yamldecode(".inf")  => error: `yamldecode`: this YAML cannot be decoded: there i
 fn long_lines_are_broken_as_packer_does() {
     let (a, b, c) = ("a".repeat(27), "b".repeat(41), "c".repeat(37));
     for (value, expected) in [
-        (
-            format!("{{ a = \"{a} {b} {c} ddd\" }}"),
-            format!("\"a\": \"{a} {b} {c}\n  ddd\"\n"),
-        ),
+        (format!("{{ a = \"{a} {b} {c} ddd\" }}"), format!("\"a\": \"{a} {b} {c}\n  ddd\"\n")),
         // A blank at the beginning of a line has to be told from its indentation.
         (format!("\"{a} {b} {c}  ddd dd\""), format!("\"{a} {b} {c}\n  \\ ddd dd\"\n")),
         // Keys of up to 128 bytes stay on their line, longer ones stand after a question mark.
@@ -123,13 +120,20 @@ fn documents_are_bounded() {
         (nested, "values lie more than 128 deep in one another"),
         // An alias may bring more depth than it seems to have.
         (
-            format!("[&a {}{}, {}*a{}]", "[".repeat(99), "]".repeat(99), "[".repeat(99), "]".repeat(99)),
+            format!(
+                "[&a {}{}, {}*a{}]",
+                "[".repeat(99),
+                "]".repeat(99),
+                "[".repeat(99),
+                "]".repeat(99)
+            ),
             "values lie more than 128 deep in one another",
         ),
     ] {
         let found = printed(&format!("yamldecode(\"{text}\")"));
         assert!(found.contains(expected), "{found}");
     }
-    let long = printed("yamldecode(replace(format(\"%010000d\", 0), \"0\", format(\"%01000d\", 0)))");
+    let long =
+        printed("yamldecode(replace(format(\"%010000d\", 0), \"0\", format(\"%01000d\", 0)))");
     assert_eq!(long, "error: `yamldecode`: the text is longer than 8 MiB");
 }
