@@ -36,11 +36,9 @@ pub(super) fn of(case: &Case) -> Outcome {
             accepted: true,
             secrets: prepared.environment.secrets().into_iter().filter(|s| s.len() > 2).collect(),
         },
-        Err(found) => Outcome {
-            text: without_place(&rendered(&found)),
-            accepted: false,
-            secrets: Vec::new(),
-        },
+        Err(found) => {
+            Outcome { text: without_place(&rendered(&found)), accepted: false, secrets: Vec::new() }
+        }
     }
 }
 

@@ -67,7 +67,8 @@ impl Programs {
         let Output { status, stdout, stderr } = child.wait_with_output().expect("wait");
         let text = String::from_utf8_lossy(&stdout).trim_end_matches('\n').to_owned();
         let all = format!("{text}\n{}", String::from_utf8_lossy(&stderr));
-        let succeeded = status.success();
+        // The legacy console of 1.6.6 ends well whatever it says.
+        let succeeded = status.success() && !text.contains(": Interpolation error");
         Said { succeeded, text: if succeeded { text } else { String::new() }, all }
     }
 }
