@@ -402,7 +402,7 @@ dynamic "source" {
     7 |   dynamic {
       |   ^^^^^^^ has 0
       |
-      = help: write `dynamic "NAME" {`
+      = help: write `dynamic "TYPE" {`
 
     error[unknown-block]: unknown block `provisoner`
      --> a.pkr.hcl:3:12

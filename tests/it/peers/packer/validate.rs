@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use crate::support::{all_suites, repository};
 
-use super::differences::assert_known;
+use super::differences::{assert_known, known};
 use super::program::{Programs, argument, for_each};
 
 /// Templates below `accepted` and `refused`, by their names from there.
@@ -36,10 +36,11 @@ fn the_same_templates_are_accepted() {
         let arguments = ["validate", argument(path)];
         (programs.bake(&arguments, ""), programs.packer(&arguments, ""))
     });
+    let listed = known("template");
     let mut differences = BTreeMap::new();
     let mut unexpected = Vec::new();
     for ((name, _), (bake, packer)) in templates.iter().zip(outcomes) {
-        if bake.succeeded != name.starts_with("accepted") {
+        if bake.succeeded != name.starts_with("accepted") && !listed.contains_key(name) {
             unexpected.push(format!("{name}:\n{}", bake.all));
         }
         if bake.succeeded != packer.succeeded {
