@@ -1,7 +1,7 @@
 //! Evaluates the components of one build: the environment with `source` and `build`.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::diagnostic::{Diagnostics, Span};
 use crate::value::{Kind, Marks, Type, Value, json_text};
@@ -23,12 +23,14 @@ struct SourceNames {
 pub struct BuildScope {
     environment: Arc<Environment>,
     source: Option<Arc<SourceNames>>,
+    /// The names that count before the build runs: made once, as every option is evaluated in it.
+    planning: Arc<OnceLock<Scope<'static>>>,
 }
 
 impl BuildScope {
     /// Outside of any build.
     pub(super) fn plain(environment: Arc<Environment>) -> Self {
-        Self { environment, source: None }
+        Self { environment, source: None, planning: Arc::default() }
     }
 
     /// Within a build of a source.
@@ -38,7 +40,7 @@ impl BuildScope {
             source: source.to_owned(),
             build: build.to_owned(),
         };
-        Self { environment, source: Some(Arc::new(source)) }
+        Self { environment, source: Some(Arc::new(source)), planning: Arc::default() }
     }
 }
 
@@ -84,7 +86,15 @@ struct Resolver<'a> {
 }
 
 impl Resolver<'_> {
-    fn scope(&self) -> Scope<'static> {
+    /// Does something with the names that count now.
+    fn with_scope<T>(&self, use_scope: impl FnOnce(&Scope<'static>) -> T) -> T {
+        match self.data {
+            None => use_scope(self.scope.planning.get_or_init(|| self.make_scope())),
+            Some(_) => use_scope(&self.make_scope()),
+        }
+    }
+
+    fn make_scope(&self) -> Scope<'static> {
         let mut scope = self.scope.environment.scope();
         let Some(names) = &self.scope.source else { return scope };
         let text = |text: &str| Value::string(text);
@@ -154,7 +164,7 @@ const BUILD_KEYS: &[&str] = &[
 
 impl Resolve for Resolver<'_> {
     fn evaluate(&self, expression: &Expression) -> Result<Value, Diagnostics> {
-        evaluate(expression, &self.scope())
+        self.with_scope(|scope| evaluate(expression, scope))
     }
 
     fn render(

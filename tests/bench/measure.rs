@@ -5,6 +5,9 @@ use std::fs;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+/// What takes longer is run only once for each figure.
+const SLOW: Duration = Duration::from_secs(10);
+
 /// What running a program costs.
 pub(crate) struct Figures {
     pub(crate) median: Duration,
@@ -20,8 +23,10 @@ pub(crate) fn measure(runs: usize, command: impl Fn() -> Command) -> Figures {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         command
     };
+    let started = Instant::now();
     let succeeded = quiet().status().expect("start").success();
-    let mut times: Vec<_> = (0..runs)
+    let is_slow = started.elapsed() > SLOW;
+    let mut times: Vec<_> = (0..if is_slow { 1 } else { runs })
         .map(|_| {
             let mut command = quiet();
             let started = Instant::now();
@@ -30,8 +35,9 @@ pub(crate) fn measure(runs: usize, command: impl Fn() -> Command) -> Figures {
         })
         .collect();
     times.sort_unstable();
-    let peak = (0..3).map(|_| peak(quiet())).max().unwrap_or_default();
-    Figures { median: times[runs / 2], peak, succeeded }
+    let repeats = if is_slow { 1 } else { 3 };
+    let peak = (0..repeats).map(|_| peak(quiet())).max().unwrap_or_default();
+    Figures { median: times[times.len() / 2], peak, succeeded }
 }
 
 /// The largest resident size that was seen, of the process and all below it.

@@ -44,7 +44,7 @@ impl FunctionContext {
     }
 
     /// The same for expressions whose files all start from the working directory.
-    fn from_working_directory(&self) -> Self {
+    fn at_working_directory(&self) -> Self {
         Self {
             root_dir: self.cwd.clone(),
             cwd: self.cwd.clone(),
@@ -139,7 +139,7 @@ impl<'a> Scope<'a> {
     /// conditions of variables (`packer-core.md` section 3.1).
     #[must_use]
     pub(crate) fn with_files_of_working_directory(mut self) -> Self {
-        self.context = Arc::new(self.context.from_working_directory());
+        self.context = Arc::new(self.context.at_working_directory());
         self
     }
 
