@@ -43,10 +43,24 @@ pub(super) fn assign_legacy(
                     .any(|variable| variable.name.text == *name && variable.sensitive);
                 values.insert(name.clone(), UserVariable { text, sensitive });
             }
+            // Each variable of a cycle comes upon it.
+            Err(finding) if is_told(name, &finding, found) => {}
             Err(finding) => found.push(finding),
         }
     }
     values
+}
+
+/// What is said of variables that need each other.
+const CYCLE: &str = "variables use each other: ";
+
+/// Whether a cycle that `name` is part of has been told.
+fn is_told(name: &str, finding: &Diagnostic, found: &Diagnostics) -> bool {
+    finding.summary.starts_with(CYCLE)
+        && found.iter().any(|one| {
+            let cycle = one.summary.strip_prefix(CYCLE);
+            cycle.is_some_and(|cycle| cycle.split(" → ").any(|member| member == name))
+        })
 }
 
 /// The texts that were given, with their places: defaults, then files, then the command line.
@@ -113,7 +127,7 @@ fn legacy_value(
     }
     let user = |used: &str| {
         if open.contains(&used) {
-            return Err(format!("variables use each other: {} → {used}", open.join(" → ")));
+            return Err(format!("{CYCLE}{} → {used}", open.join(" → ")));
         }
         if !texts.contains_key(used) {
             let hint = did_you_mean(used, texts.keys().map(String::as_str));
