@@ -9,7 +9,7 @@ use std::thread;
 use crate::support::Workspace;
 
 /// Packer with bounds on its time and memory, as it is a program that we do not know.
-const BOUNDED: &str = "ulimit -v 8000000; exec timeout 30 packer \"$@\"";
+const BOUNDED: &str = "ulimit -v 4000000; exec timeout 30 packer \"$@\"";
 
 /// How a program ended.
 #[derive(Debug, PartialEq, Eq)]
