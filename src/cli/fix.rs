@@ -56,11 +56,7 @@ fn fixed(arguments: &FixArguments) -> Result<String, Diagnostics> {
 }
 
 /// Warnings about what was printed.
-fn valid(
-    arguments: &FixArguments,
-    text: String,
-    mask: &Mask,
-) -> Result<Diagnostics, Diagnostics> {
+fn valid(arguments: &FixArguments, text: String, mask: &Mask) -> Result<Diagnostics, Diagnostics> {
     let path = &arguments.template.template;
     let source: Arc<Source> = Source::new(format!("{} (fixed)", path.display()), text);
     let loaded = template::load_legacy(&source, path)?;

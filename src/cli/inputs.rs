@@ -68,9 +68,8 @@ impl Inputs {
         mask: &Mask,
     ) -> Result<Self, Diagnostics> {
         let directory = working_directory()?;
-        let selection =
-            Selection::of(loaded.template.dialect, &arguments.only, &arguments.except)
-                .map_err(|message| Diagnostic::error("wrong-pattern", message))?;
+        let selection = Selection::of(loaded.template.dialect, &arguments.only, &arguments.except)
+            .map_err(|message| Diagnostic::error("wrong-pattern", message))?;
         let (mut variables, run) =
             process_inputs(&loaded.variable_files, &arguments.values, &directory);
         variables.warn_of_undeclared = warn_of_undeclared;
@@ -274,7 +273,9 @@ build {
             except: Vec::new(),
             elsewhere: super::super::arguments::Elsewhere::default(),
         };
-        let Ok(inputs) = Inputs::read(&arguments, true, &Mask::default()) else { panic!("a good template") };
+        let Ok(inputs) = Inputs::read(&arguments, true, &Mask::default()) else {
+            panic!("a good template")
+        };
         let mask = Mask::default();
         let before = hashes(&inputs.evaluate(&Answers::default(), &mask));
         assert_eq!(before.len(), 1);

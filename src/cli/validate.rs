@@ -5,8 +5,8 @@ use std::path::Path;
 use crate::diagnostic::Diagnostics;
 use crate::lookup::Round;
 use crate::render::Mask;
-use crate::template::{self, UNKNOWN_VALUE};
 use crate::template::lookup::Answers;
+use crate::template::{self, UNKNOWN_VALUE};
 
 use super::arguments::ValidateArguments;
 use super::inputs::{Inputs, Prepared, not_looked_up};

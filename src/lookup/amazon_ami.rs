@@ -50,7 +50,7 @@ pub(super) struct Request {
 }
 
 fn read(reader: &mut DataReader<'_>) -> Option<Reading> {
-    let options = reader.decode(&AmazonAmiOptions::schema(), AmazonAmiOptions::decode_options)?;
+    let options = reader.decode(AmazonAmiOptions::schema(), AmazonAmiOptions::decode_options)?;
     let search = options.search;
     if search.owners.is_empty() {
         let finding = Diagnostic::error("missing-option", "`owners` is required")

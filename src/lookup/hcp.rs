@@ -37,7 +37,7 @@ pub(super) const VERSION: DataSourceKind = kind(
         Output::text("channel_id"),
     ],
     |reader| {
-        reader.decode(&VersionOptions::schema(), VersionOptions::decode_options)?;
+        reader.decode(VersionOptions::schema(), VersionOptions::decode_options)?;
         nobody(reader)
     },
 );
@@ -58,7 +58,7 @@ pub(super) const ARTIFACT: DataSourceKind = kind(
         Output::texts("labels"),
     ],
     |reader| {
-        reader.decode(&ArtifactOptions::schema(), ArtifactOptions::decode_options)?;
+        reader.decode(ArtifactOptions::schema(), ArtifactOptions::decode_options)?;
         nobody(reader)
     },
 );
@@ -79,7 +79,7 @@ pub(super) const IMAGE: DataSourceKind = kind(
         Output::texts("labels"),
     ],
     |reader| {
-        reader.decode(&ImageOptions::schema(), ImageOptions::decode_options)?;
+        reader.decode(ImageOptions::schema(), ImageOptions::decode_options)?;
         nobody(reader)
     },
 );
@@ -99,7 +99,7 @@ pub(super) const ITERATION: DataSourceKind = kind(
         Output::text("channel_id"),
     ],
     |reader| {
-        reader.decode(&IterationOptions::schema(), IterationOptions::decode_options)?;
+        reader.decode(IterationOptions::schema(), IterationOptions::decode_options)?;
         nobody(reader)
     },
 );

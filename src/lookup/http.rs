@@ -49,7 +49,7 @@ pub(super) struct Request {
 }
 
 fn read(reader: &mut DataReader<'_>) -> Option<Reading> {
-    let options = reader.decode(&HttpOptions::schema(), HttpOptions::decode_options)?;
+    let options = reader.decode(HttpOptions::schema(), HttpOptions::decode_options)?;
     let wrong =
         |summary: String, help: String| Diagnostic::error("wrong-value", summary).help(help);
     let method = options.method.to_ascii_uppercase();

@@ -11,7 +11,7 @@ pub(super) const KIND: DataSourceKind = DataSourceKind {
     outputs: &[Output::text("output")],
     sensitive: false,
     read: |reader| {
-        let options = reader.decode(&NullOptions::schema(), NullOptions::decode_options)?;
+        let options = reader.decode(NullOptions::schema(), NullOptions::decode_options)?;
         let output = ("output".to_owned(), Value::string(options.input));
         Some(Reading::Known(BTreeMap::from([output])))
     },

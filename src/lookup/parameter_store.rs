@@ -41,7 +41,7 @@ pub(super) struct Request {
 
 fn read(reader: &mut DataReader<'_>) -> Option<Reading> {
     let options =
-        reader.decode(&ParameterStoreOptions::schema(), ParameterStoreOptions::decode_options)?;
+        reader.decode(ParameterStoreOptions::schema(), ParameterStoreOptions::decode_options)?;
     let request = Request {
         access: access(&options.access, reader),
         name: options.name,

@@ -64,7 +64,7 @@ pub(super) struct Call {
 
 fn read(reader: &mut DataReader<'_>) -> Option<Reading> {
     let options =
-        reader.decode(&SecretsManagerOptions::schema(), SecretsManagerOptions::decode_options)?;
+        reader.decode(SecretsManagerOptions::schema(), SecretsManagerOptions::decode_options)?;
     let some = |text: Option<String>| text.filter(|text| !text.is_empty());
     let version_id = some(options.version_id);
     // AWS takes both only where they mean the same version.

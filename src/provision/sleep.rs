@@ -25,7 +25,7 @@ pub(super) const PROVISIONER: Provisioner = Provisioner {
 };
 
 fn plan(planner: &mut Planner<'_>) {
-    if let Some(options) = planner.decode(&SleepOptions::schema(), SleepOptions::decode_options) {
+    if let Some(options) = planner.decode(SleepOptions::schema(), SleepOptions::decode_options) {
         planner.set_title(format!("Sleeping for {}", format_go_duration(options.duration)));
     }
 }
@@ -35,7 +35,7 @@ fn run<'a>(step: &'a StepRun<'a>) -> BoxFuture<'a, Result<(), ProvisionError>> {
         let decoded = step
             .planned
             .component
-            .decode(Some(step.context.data), &SleepOptions::schema(), SleepOptions::decode_options)
+            .decode(Some(step.context.data), SleepOptions::schema(), SleepOptions::decode_options)
             .map_err(ProvisionError::Options)?;
         pause(decoded.options.duration, step.context.cancel).await
     }

@@ -35,7 +35,7 @@ const BUILDERS: &[ComponentKind] = &[ComponentKind {
     name: "vm",
     schema: VmOptions::schema,
     plan: |planner: &mut Planner<'_>| {
-        let options = planner.decode(&VmOptions::schema(), VmOptions::decode_options);
+        let options = planner.decode(VmOptions::schema(), VmOptions::decode_options);
         assert!(options.is_some_and(|options| options.note.is_none()));
     },
 }];

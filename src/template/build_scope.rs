@@ -1,7 +1,7 @@
 //! Evaluates the components of one build: the environment with `source` and `build`.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::diagnostic::{Diagnostic, Diagnostics, Source, Span};
 use crate::value::{Marks, Type, Value};
@@ -25,12 +25,14 @@ struct SourceNames {
 pub struct BuildScope {
     environment: Arc<Environment>,
     source: Option<Arc<SourceNames>>,
+    /// The names that count before the build runs: made once, as every option is evaluated in it.
+    planning: Arc<OnceLock<Scope<'static>>>,
 }
 
 impl BuildScope {
     /// Outside of any build.
     pub(super) fn plain(environment: Arc<Environment>) -> Self {
-        Self { environment, source: None }
+        Self { environment, source: None, planning: Arc::default() }
     }
 
     /// Within a build of a source.
@@ -40,7 +42,7 @@ impl BuildScope {
             source: source.to_owned(),
             build: build.to_owned(),
         };
-        Self { environment, source: Some(Arc::new(source)) }
+        Self { environment, source: Some(Arc::new(source)), planning: Arc::default() }
     }
 }
 
@@ -90,7 +92,15 @@ struct Resolver<'a> {
 }
 
 impl Resolver<'_> {
-    fn scope(&self) -> Scope<'static> {
+    /// Does something with the names that count now.
+    fn with_scope<T>(&self, use_scope: impl FnOnce(&Scope<'static>) -> T) -> T {
+        match self.data {
+            None => use_scope(self.scope.planning.get_or_init(|| self.make_scope())),
+            Some(_) => use_scope(&self.make_scope()),
+        }
+    }
+
+    fn make_scope(&self) -> Scope<'static> {
         let mut scope = self.scope.environment.scope();
         if self.data.is_some() {
             scope = scope.without_lookups();
@@ -156,11 +166,11 @@ const BUILD_KEYS: &[&str] = &[
 impl Resolve for Resolver<'_> {
     fn evaluate(&self, expression: &Expression) -> Result<Value, Diagnostics> {
         self.scope.environment.uses(expression);
-        evaluate(expression, &self.scope())
+        self.with_scope(|scope| evaluate(expression, scope))
     }
 
     fn with_values(&self, diagnostic: Diagnostic, expression: &Expression) -> Diagnostic {
-        with_values(diagnostic, &[expression], &self.scope())
+        self.with_scope(|scope| with_values(diagnostic, &[expression], scope))
     }
 
     fn render(

@@ -23,6 +23,9 @@ const TOP: &[Allowed] = &[
     ("hcp_packer_registry", 0),
 ];
 
+/// What belongs to HCP Packer, which bake does without.
+const REGISTRY: &str = "hcp_packer_registry";
+
 /// Arguments of every provisioner (`packer-core.md` section 2.5).
 const STEP_META: &[&str] = &[
     "name",
@@ -61,6 +64,18 @@ pub(super) fn collect(
         for block in Content::of(body, Some(&[]), TOP, diagnostics).blocks {
             top_block(&mut template, block, diagnostics);
         }
+    }
+    let registries = bodies.iter().flat_map(|body| &body.blocks);
+    let mut registries = registries.filter(|block| block.kind.text == REGISTRY);
+    if let (Some(first), Some(second)) = (registries.next(), registries.next()) {
+        diagnostics.push(
+            Diagnostic::error(
+                "duplicate-block",
+                format!("a template has at most one `{REGISTRY}`"),
+            )
+            .at(&second.header, "again here")
+            .also(&first.header, "first here"),
+        );
     }
     no_duplicates("variable", template.variables.iter().map(|v| (&v.name, None)), diagnostics);
     no_duplicates("local", template.locals.iter().map(|l| (&l.name, None)), diagnostics);
@@ -107,7 +122,13 @@ fn top_block(template: &mut Template, block: Block, diagnostics: &mut Diagnostic
             }
         }
         "source" => template.sources.extend(labelled(block)),
-        "data" => template.data.extend(labelled(block)),
+        "data" => {
+            let data = labelled(block);
+            template.data.extend(data.filter(|data| {
+                let kind = identifier(&data.kind, "type of data source", diagnostics);
+                kind.is_some() & identifier(&data.name, "data source", diagnostics).is_some()
+            }));
+        }
         "build" => template.builds.push(build(&Arc::new(block), None, diagnostics)),
         "communicator" => diagnostics.push(
             Diagnostic::warning("ignored-block", "`communicator` blocks have no effect")
@@ -314,8 +335,10 @@ fn no_duplicates<'a>(
         std::collections::BTreeMap::new();
     for (name, kind) in names {
         if let Some(first) = seen.insert((kind, &name.text), name) {
+            let title =
+                kind.map_or_else(|| name.text.clone(), |kind| format!("{kind}.{}", name.text));
             diagnostics.push(
-                Diagnostic::error("duplicate", format!("{what} `{}` is declared twice", name.text))
+                Diagnostic::error("duplicate", format!("{what} `{title}` is declared twice"))
                     .at(&name.span, "again here")
                     .also(&first.span, "first here"),
             );

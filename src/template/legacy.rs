@@ -56,7 +56,14 @@ pub(super) fn read(root: &Node, directory: &Path, diagnostics: &mut Diagnostics)
         return template;
     };
     for member in members {
-        if !TOP.contains(&member.key.as_str()) && !member.key.starts_with('_') {
+        if member.key.starts_with('_') {
+            if text_of(&member.value).is_none() {
+                diagnostics.push(
+                    Diagnostic::error("wrong-type", format!("`{}` must be a string", member.key))
+                        .at(&member.value.span, "a comment is a text"),
+                );
+            }
+        } else if !TOP.contains(&member.key.as_str()) {
             diagnostics.push(
                 Diagnostic::error("unknown-key", format!("unknown root key `{}`", member.key))
                     .at(&member.key_span, "not known here")
@@ -69,13 +76,17 @@ pub(super) fn read(root: &Node, directory: &Path, diagnostics: &mut Diagnostics)
         members.iter().map(|member| (member.key.as_str(), member)).collect();
 
     if let Some(member) = named.get("min_packer_version") {
-        template.required_versions.push(Expression {
-            kind: ExpressionKind::Literal(Value::string(format!(
-                ">= {}",
-                text_of(&member.value).unwrap_or_default()
-            ))),
-            span: member.value.span.clone(),
-        });
+        match text_of(&member.value).filter(|text| super::version::is_version(text)) {
+            Some(text) => template.required_versions.push(Expression {
+                kind: ExpressionKind::Literal(Value::string(format!(">= {text}"))),
+                span: member.value.span.clone(),
+            }),
+            None => diagnostics.push(
+                Diagnostic::error("wrong-version", "`min_packer_version` is not a version")
+                    .at(&member.value.span, "")
+                    .help("write a version such as `\"1.7.0\"`"),
+            ),
+        }
     }
     if let Some(member) = named.get("variables") {
         template.variables = variables(&member.value, diagnostics);
@@ -95,6 +106,12 @@ pub(super) fn read(root: &Node, directory: &Path, diagnostics: &mut Diagnostics)
         header: root.span.slice(0..1),
     };
     match named.get("builders") {
+        Some(Member { value: Node { kind: Kind::Array(none), span }, .. }) if none.is_empty() => {
+            diagnostics.push(
+                Diagnostic::error("missing-builders", "`builders` is empty")
+                    .at(span, "at least one builder is required"),
+            );
+        }
         Some(member) => builders(&member.value, &mut template, &mut build, diagnostics),
         // A misspelt `builders` has been told already.
         None if diagnostics.has_errors() => {}
@@ -265,10 +282,11 @@ fn typed(node: &Node, what: &str, diagnostics: &mut Diagnostics) -> Option<(Name
         _ => None,
     });
     let Some(kind) = kind else {
-        diagnostics.push(
-            Diagnostic::error("missing-type", format!("{what} needs a `type`"))
-                .at(&node.span.slice(0..1), "`type` is not given"),
-        );
+        let finding = Diagnostic::error("missing-type", format!("{what} needs a `type`"));
+        diagnostics.push(match meta.attributes.first() {
+            Some(attribute) => finding.at(&attribute.expression.span, "a string is expected"),
+            None => finding.at(&node.span.slice(0..1), "`type` is not given"),
+        });
         return None;
     };
     let header = kind.span.clone();
@@ -283,7 +301,16 @@ fn step(node: &Node, what: &str, meta: &[&str], diagnostics: &mut Diagnostics) -
 
 fn post_processor(node: &Node, diagnostics: &mut Diagnostics) -> Option<Step> {
     let Some(kind) = text_of(node) else {
-        return step(node, "a post-processor", POST_PROCESSOR_META, diagnostics);
+        if matches!(node.kind, Kind::Array(_)) {
+            diagnostics.push(
+                Diagnostic::error("wrong-type", "a chain of post-processors holds no other chain")
+                    .at(&node.span, "a name or an object is expected"),
+            );
+            return None;
+        }
+        let step = step(node, "a post-processor", POST_PROCESSOR_META, diagnostics)?;
+        keeps(&step, diagnostics);
+        return Some(step);
     };
     let empty = || Body {
         attributes: Vec::new(),
@@ -297,6 +324,25 @@ fn post_processor(node: &Node, diagnostics: &mut Diagnostics) -> Option<Step> {
         body: empty(),
         header: node.span.clone(),
     })
+}
+
+/// `keep_input_artifact` is the one option that must be a JSON boolean (`packer-core.md` section
+/// 3.3).
+fn keeps(step: &Step, diagnostics: &mut Diagnostics) {
+    let attributes = step.meta.attributes.iter();
+    for keep in attributes.filter(|attribute| attribute.name.text == "keep_input_artifact") {
+        let expression = &keep.expression;
+        let is_bool = matches!(
+            &expression.kind,
+            ExpressionKind::Literal(Value { kind: ValueKind::Bool(_) | ValueKind::Null(_), .. })
+        );
+        if !is_bool {
+            diagnostics.push(
+                Diagnostic::error("wrong-type", "`keep_input_artifact` must be `true` or `false`")
+                    .at(&expression.span, "a boolean without quotes is expected"),
+            );
+        }
+    }
 }
 
 /// JSON as an expression. Text stays as it is: legacy strings are Go templates, which are rendered

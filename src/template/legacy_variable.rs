@@ -45,6 +45,8 @@ pub(super) fn assign_legacy(
                 value.marks = value.marks | marks_of(name, &texts, template);
                 values.insert(name.clone(), value);
             }
+            // Each variable of a cycle comes upon it.
+            Err(finding) if is_told(name, &finding, found) => {}
             Err(finding) => found.push(finding),
         }
     }
@@ -68,6 +70,18 @@ fn marks_of(name: &str, texts: &BTreeMap<String, (String, Span)>, template: &Tem
         }
     }
     marks
+}
+
+/// What is said of variables that need each other.
+const CYCLE: &str = "variables use each other: ";
+
+/// Whether a cycle that `name` is part of has been told.
+fn is_told(name: &str, finding: &Diagnostic, found: &Diagnostics) -> bool {
+    finding.summary.starts_with(CYCLE)
+        && found.iter().any(|one| {
+            let cycle = one.summary.strip_prefix(CYCLE);
+            cycle.is_some_and(|cycle| cycle.split(" → ").any(|member| member == name))
+        })
 }
 
 /// The texts that were given, with their places: defaults, then files, then the command line.
@@ -140,7 +154,7 @@ fn legacy_value(
     }
     let user = |used: &str| {
         if open.contains(&used) {
-            return Err(format!("variables use each other: {} → {used}", open.join(" → ")));
+            return Err(format!("{CYCLE}{} → {used}", open.join(" → ")));
         }
         if !texts.contains_key(used) {
             let hint = did_you_mean(used, texts.keys().map(String::as_str));

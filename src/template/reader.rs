@@ -149,17 +149,25 @@ fn labels_fit(block: &Block, labels: usize, diagnostics: &mut Diagnostics) -> bo
         1 => "one label".to_owned(),
         many => format!("{many} labels"),
     };
-    let example = match (kind.as_str(), labels) {
-        ("source" | "data", 2) => format!("write `{kind} \"TYPE\" \"NAME\" {{`"),
-        (_, 0) => format!("write `{kind} {{`"),
-        _ => format!("write `{kind} \"NAME\" {{`"),
-    };
+    let example = format!("write `{}`", opening(kind, labels));
     diagnostics.push(
         Diagnostic::error("wrong-labels", format!("a `{kind}` block has {wanted}"))
             .at(&block.header, format!("has {}", block.labels.len()))
             .help(example),
     );
     false
+}
+
+/// How a block begins.
+fn opening(kind: &str, labels: usize) -> String {
+    let labels = match (kind, labels) {
+        ("source", 1) => " \"TYPE.NAME\"",
+        ("variable" | "local", 1) => " \"NAME\"",
+        (_, 0) => "",
+        (_, 1) => " \"TYPE\"",
+        _ => " \"TYPE\" \"NAME\"",
+    };
+    format!("{kind}{labels} {{")
 }
 
 fn unknown(
@@ -169,15 +177,32 @@ fn unknown(
     blocks: &[Allowed],
     diagnostics: &mut Diagnostics,
 ) {
-    let known =
-        attributes.unwrap_or_default().iter().copied().chain(blocks.iter().map(|(kind, _)| *kind));
+    let attributes = attributes.unwrap_or_default();
+    let known = attributes.iter().copied().chain(blocks.iter().map(|(kind, _)| *kind));
+    // The right name in the wrong form is no misspelling of itself.
+    let block = blocks.iter().find(|(kind, _)| *kind == name.text && what != "block");
+    let help = match block {
+        Some((kind, labels)) => {
+            let plural = format!("{kind}s");
+            let or = if attributes.contains(&plural.as_str()) {
+                format!(", or did you mean `{plural}`?")
+            } else {
+                String::new()
+            };
+            Some(format!("`{kind}` is a block: write `{}`{or}", opening(kind, *labels)))
+        }
+        None if what == "block" && attributes.contains(&name.text.as_str()) => {
+            Some(format!("`{0}` is an argument: write `{0} = …`", name.text))
+        }
+        None => did_you_mean(&name.text, known),
+    };
     diagnostics.push(
         Diagnostic::error(
             if what == "block" { "unknown-block" } else { "unknown-argument" },
             format!("unknown {what} `{}`", name.text),
         )
         .at(&name.span, "not known here")
-        .maybe_help(did_you_mean(&name.text, known)),
+        .maybe_help(help),
     );
 }
 

@@ -67,7 +67,7 @@ pub(super) fn apply(
     let name = &variable.name.text;
     for validation in &variable.validations {
         let own = BTreeMap::from([(name.clone(), value.clone())]);
-        let scope = scope.child().with("var", Value::object(own));
+        let scope = scope.child().with("var", Value::object(own)).with_files_of_working_directory();
         let span = &validation.condition.span;
         let Some(outcome) = found.take(evaluate(&validation.condition, &scope)) else { continue };
         let wrong = |summary: String, label: &str| {

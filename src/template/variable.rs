@@ -217,7 +217,9 @@ fn value_of(
             return default;
         }
         Some(Given::Expression(expression)) => {
-            constant(&expression, "a value in a variable file cannot refer to anything", found)?;
+            let help = "write the value itself; what depends on others is for a `locals` block";
+            let summary = "a value in a variable file cannot refer to anything";
+            constant(&expression, summary, help, found)?;
             let value = found.take(evaluate(&expression, scope))?;
             (value, expression.span)
         }
@@ -240,7 +242,8 @@ fn default_of(
     scope: &Scope<'_>,
     found: &mut Diagnostics,
 ) -> Option<Value> {
-    constant(expression, "a default cannot refer to anything", found)?;
+    let help = "use a `locals` block for values that depend on others";
+    constant(expression, "a default cannot refer to anything", help, found)?;
     if let Some(call) = calls(expression).into_iter().find(|call| call.text != "env") {
         found.push(
             Diagnostic::error("not-constant", "a default can only call `env`")
@@ -258,13 +261,18 @@ fn default_of(
 }
 
 /// An error when an expression refers to something.
-fn constant(expression: &Expression, summary: &str, found: &mut Diagnostics) -> Option<()> {
+fn constant(
+    expression: &Expression,
+    summary: &str,
+    help: &str,
+    found: &mut Diagnostics,
+) -> Option<()> {
     let references = references(expression);
     let Some(reference) = references.first() else { return Some(()) };
     found.push(
         Diagnostic::error("not-constant", summary)
             .at(&reference.span, "must be a constant")
-            .help("use a `locals` block for values that depend on others"),
+            .help(help),
     );
     None
 }
@@ -273,7 +281,7 @@ fn constant(expression: &Expression, summary: &str, found: &mut Diagnostics) -> 
 fn expression_text(span: &Span, scope: &Scope<'_>) -> Result<Value, Diagnostics> {
     let expression = parse_expression(span.source(), None)?;
     let mut found = Diagnostics::new();
-    constant(&expression, "this is no constant", &mut found);
+    constant(&expression, "this is no constant", "write the value itself", &mut found);
     found.into_result(())?;
     evaluate(&expression, scope)
 }

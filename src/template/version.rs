@@ -1,6 +1,6 @@
 //! `required_version` and `required_plugins`.
 
-use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
 
 use super::declaration::Template;
 use super::syntax::{Body, Dialect, Expression, ExpressionKind, Name};
@@ -90,23 +90,63 @@ pub(super) fn check_plugins(plugins: &[(Name, Expression)], found: &mut Diagnost
             continue;
         };
         for attribute in &body.attributes {
-            let text = constant_text(&attribute.expression);
-            let finding = match (attribute.name.text.as_str(), text) {
-                ("version", Some(text)) => satisfies("0.0.0", text).err(),
-                ("source", Some(text)) if text.split('/').count() < 3 => Some(format!(
-                    "`{text}` is no plugin source such as `github.com/hashicorp/amazon`"
-                )),
-                ("source", Some(_)) => None,
-                ("source" | "version", None) => Some("a constant string is expected".to_owned()),
-                (other, _) => Some(format!("unknown argument `{other}`")),
+            let (name, value) = (&attribute.name, &attribute.expression);
+            let (place, finding) = match (name.text.as_str(), constant_text(value)) {
+                ("version", Some(text)) => (&value.span, plugin_version(text)),
+                ("source", Some(text)) => (&value.span, plugin_source(text)),
+                (known @ ("source" | "version"), None) => {
+                    let message = format!("`{known}` must be a constant text");
+                    (&value.span, Some(Diagnostic::error("wrong-plugin", message)))
+                }
+                (other, _) => {
+                    let message = format!("unknown argument `{other}`");
+                    let help = did_you_mean(other, ["source", "version"]);
+                    let finding = Diagnostic::error("wrong-plugin", message).maybe_help(help);
+                    (&name.span, Some(finding))
+                }
             };
-            if let Some(message) = finding {
-                found.push(
-                    Diagnostic::error("wrong-plugin", message).at(&attribute.expression.span, ""),
-                );
+            if let Some(finding) = finding {
+                found.push(finding.at(place, ""));
             }
         }
     }
+}
+
+/// What is wrong with the versions that are asked of a plugin.
+fn plugin_version(text: &str) -> Option<Diagnostic> {
+    if let Err(message) = satisfies("0.0.0", text) {
+        return Some(
+            Diagnostic::error("wrong-plugin", message)
+                .help("a constraint is `>= 1.7.0`, `~> 1.2`, `!= 1.3`, joined by commas"),
+        );
+    }
+    text.contains('-').then(|| {
+        let message = format!("`{text}` asks for a pre-release, which plugins are not taken from");
+        Diagnostic::error("wrong-plugin", message).help("ask for a release, such as `>= 1.3.0`")
+    })
+}
+
+/// What is wrong with a plugin's source (`packer-core.md` section 2.2).
+fn plugin_source(text: &str) -> Option<Diagnostic> {
+    let parts: Vec<_> = text.split('/').collect();
+    let plugin = parts.last().copied().unwrap_or_default();
+    let problem = if text.contains("://") {
+        "it has no scheme"
+    } else if text.contains(['?', '#']) {
+        "it has no query and no fragment"
+    } else if text.starts_with('/') || text.ends_with('/') {
+        "it neither begins nor ends with `/`"
+    } else if !(3..=16).contains(&parts.len()) {
+        "it has a host, a namespace and a name"
+    } else if plugin.starts_with("packer-") {
+        "its last part is the name alone, without `packer-plugin-`"
+    } else {
+        return None;
+    };
+    Some(
+        Diagnostic::error("wrong-plugin", format!("`{text}` is no plugin source: {problem}"))
+            .help("write it as `github.com/hashicorp/amazon`"),
+    )
 }
 
 fn constant_text(expression: &Expression) -> Option<&str> {
@@ -143,6 +183,11 @@ fn satisfies(version: &str, constraints: &str) -> Result<bool, String> {
         };
     }
     Ok(all)
+}
+
+/// Whether a text is a version.
+pub(super) fn is_version(text: &str) -> bool {
+    segments(text).is_some()
 }
 
 fn segments(version: &str) -> Option<Vec<u64>> {

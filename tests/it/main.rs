@@ -8,6 +8,7 @@ mod support;
 mod building;
 mod commands;
 mod components;
+mod corpus;
 mod identity;
 mod interruption;
 mod lookups;

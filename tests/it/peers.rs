@@ -8,4 +8,5 @@ mod aws_cli;
 mod boto3;
 mod moto;
 mod openssh;
+mod packer;
 mod python;

@@ -21,7 +21,7 @@ pub const KIND: ComponentKind = ComponentKind { name: "file", schema: FileOption
 const SOURCE: &str = "source";
 
 fn plan(planner: &mut Planner<'_>) {
-    let decoded = planner.decode(&FileOptions::schema(), FileOptions::decode_options);
+    let decoded = planner.decode(FileOptions::schema(), FileOptions::decode_options);
     let Some(options) = decoded else { return };
     if options.target.as_ref().is_none_or(String::is_empty) {
         planner.wrong("target", "`target` is needed", "where the file is to be written");

@@ -15,7 +15,7 @@ crate::options! {
 pub const KIND: ComponentKind = ComponentKind { name: "null", schema: NullOptions::schema, plan };
 
 fn plan(planner: &mut Planner<'_>) {
-    let decoded = planner.decode(&NullOptions::schema(), NullOptions::decode_options);
+    let decoded = planner.decode(NullOptions::schema(), NullOptions::decode_options);
     let Some(NullOptions { communicator }) = decoded else { return };
     communicator.check(planner);
     if let Some(option) = communicator.missing_host() {

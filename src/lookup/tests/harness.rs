@@ -38,14 +38,14 @@ const KINDS: Kinds<'static> = Kinds {
         name: "vm",
         schema: VmOptions::schema,
         plan: |planner: &mut Planner<'_>| {
-            planner.decode(&VmOptions::schema(), VmOptions::decode_options);
+            planner.decode(VmOptions::schema(), VmOptions::decode_options);
         },
     }],
     provisioners: &[ComponentKind {
         name: "run",
         schema: RunOptions::schema,
         plan: |planner: &mut Planner<'_>| {
-            planner.decode(&RunOptions::schema(), RunOptions::decode_options);
+            planner.decode(RunOptions::schema(), RunOptions::decode_options);
         },
     }],
     post_processors: &[],

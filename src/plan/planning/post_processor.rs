@@ -58,8 +58,7 @@ impl Planning<'_> {
             };
             let kinds = self.kinds.post_processors;
             let general = PostProcessorMeta::schema();
-            let one =
-                self.component(component, Role::PostProcessor, &step.kind, kinds, general);
+            let one = self.component(component, Role::PostProcessor, &step.kind, kinds, general);
             planned.extend(one.map(|mut one| {
                 one.evaluated.extend(facts.evaluated);
                 let keep_input_artifact = options.keep_input_artifact;

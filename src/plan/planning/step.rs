@@ -46,8 +46,13 @@ impl Planning<'_> {
             owner: step.header.clone(),
             evaluate: Arc::new(scope.clone()),
         };
-        let mut planned =
-            self.component(component, Role::Provisioner, &step.kind, self.kinds.provisioners, schema)?;
+        let mut planned = self.component(
+            component,
+            Role::Provisioner,
+            &step.kind,
+            self.kinds.provisioners,
+            schema,
+        )?;
         planned.hashed.extend(meta.facts.hashed);
         planned.evaluated.extend(meta.facts.evaluated);
         Some(StepPlan {

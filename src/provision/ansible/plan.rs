@@ -27,7 +27,11 @@ pub(super) fn plan(planner: &mut Planner<'_>) {
             }
         }
     }
-    planner.one_of("ansible_proxy_key_type", Some(&options.ansible_proxy_key_type), &["ECDSA", "RSA"]);
+    planner.one_of(
+        "ansible_proxy_key_type",
+        Some(&options.ansible_proxy_key_type),
+        &["ECDSA", "RSA"],
+    );
     if options.local_port > LAST_PORT {
         let text = format!("there is no port {}", options.local_port);
         planner.error("local_port", Diagnostic::error("wrong-value", text));

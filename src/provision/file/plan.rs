@@ -6,7 +6,7 @@ use crate::plan::{Planner, Tree, read_tree};
 
 /// Checks the options and reads the sources.
 pub(super) fn plan(planner: &mut Planner<'_>) {
-    let Some(options) = planner.decode(&FileOptions::schema(), FileOptions::decode_options) else {
+    let Some(options) = planner.decode(FileOptions::schema(), FileOptions::decode_options) else {
         return;
     };
     if !direction(planner, &options) {

@@ -27,7 +27,7 @@ pub(super) fn run<'a>(step: &'a StepRun<'a>) -> BoxFuture<'a, Result<(), Provisi
         let decoded = step
             .planned
             .component
-            .decode(Some(step.context.data), &FileOptions::schema(), FileOptions::decode_options)
+            .decode(Some(step.context.data), FileOptions::schema(), FileOptions::decode_options)
             .map_err(ProvisionError::Options)?;
         let options = decoded.options;
         let sources = options.all_sources();

@@ -6,8 +6,7 @@ use crate::provision::script;
 
 /// Checks the options and reads the scripts.
 pub(super) fn plan(planner: &mut Planner<'_>) {
-    let Some(options) = planner.decode(&ShellOptions::schema(), ShellOptions::decode_options)
-    else {
+    let Some(options) = planner.decode(ShellOptions::schema(), ShellOptions::decode_options) else {
         return;
     };
     planner.usual("execute_command", &options.usual_command());

@@ -64,7 +64,7 @@ fn prepare(step: &StepRun<'_>) -> Result<(ShellOptions, Vec<Script>), ProvisionE
     let decoded = step
         .planned
         .component
-        .decode(Some(step.context.data), &ShellOptions::schema(), ShellOptions::decode_options)
+        .decode(Some(step.context.data), ShellOptions::schema(), ShellOptions::decode_options)
         .map_err(ProvisionError::Options)?;
     let options = decoded.options;
     let mut scripts = Vec::new();

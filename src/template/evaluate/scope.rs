@@ -11,8 +11,8 @@ use crate::diagnostic::Span;
 use crate::template::lookup::{Answers, Lookups};
 use crate::value::Value;
 
-type Random = Box<dyn FnMut(&Span) -> [u8; 16] + Send>;
-type Environment = Box<dyn Fn(&str) -> Option<String> + Send + Sync>;
+type Random = Mutex<dyn FnMut(&Span) -> [u8; 16] + Send>;
+type Environment = dyn Fn(&str) -> Option<String> + Send + Sync;
 
 /// All that functions may see of the machine and the moment.
 pub struct FunctionContext {
@@ -23,9 +23,9 @@ pub struct FunctionContext {
     /// The moment of the run: what `timestamp` gives, however often it is called.
     pub now: Timestamp,
     /// What is asked of the world outside, and the answers that there are.
-    pub lookups: Lookups,
-    random: Mutex<Random>,
-    environment: Environment,
+    pub lookups: Arc<Lookups>,
+    random: Arc<Random>,
+    environment: Arc<Environment>,
 }
 
 impl FunctionContext {
@@ -42,16 +42,28 @@ impl FunctionContext {
             root_dir: root_dir.into(),
             cwd: cwd.into(),
             now,
-            lookups: Lookups::default(),
-            random: Mutex::new(Box::new(random)),
-            environment: Box::new(environment),
+            lookups: Arc::default(),
+            random: Arc::new(Mutex::new(random)),
+            environment: Arc::new(environment),
+        }
+    }
+
+    /// The same for expressions whose files all start from the working directory.
+    fn at_working_directory(&self) -> Self {
+        Self {
+            root_dir: self.cwd.clone(),
+            cwd: self.cwd.clone(),
+            now: self.now,
+            lookups: Arc::clone(&self.lookups),
+            random: Arc::clone(&self.random),
+            environment: Arc::clone(&self.environment),
         }
     }
 
     /// The same with answers to look-ups.
     #[must_use]
     pub fn with_answers(mut self, answers: Answers) -> Self {
-        self.lookups = Lookups::new(answers);
+        self.lookups = Arc::new(Lookups::new(answers));
         self
     }
 
@@ -143,6 +155,14 @@ impl<'a> Scope<'a> {
     #[must_use]
     pub fn allow_env(mut self) -> Self {
         self.env = true;
+        self
+    }
+
+    /// The same, but paths given to functions start from the working directory, as in the
+    /// conditions of variables (`packer-core.md` section 3.1).
+    #[must_use]
+    pub(crate) fn with_files_of_working_directory(mut self) -> Self {
+        self.context = Arc::new(self.context.at_working_directory());
         self
     }
 

@@ -76,6 +76,9 @@ impl Evaluator<'_> {
         let names = self.scope.names();
         let report = Diagnostic::error("unknown-name", format!("unknown name `{}`", name.text))
             .at(&name.span, "not known here");
+        if let Some(help) = known_elsewhere(&name.text) {
+            return report.help(help);
+        }
         match did_you_mean(&name.text, names.iter().copied()) {
             Some(help) => report.help(help),
             None => report.help(format!(
@@ -406,4 +409,19 @@ fn listed(names: &[&str]) -> String {
         text.push(format!("and {} more", names.len() - 8));
     }
     text.join(", ")
+}
+
+/// Where a name has a meaning that has none here, or what stands for a name of Terraform's.
+fn known_elsewhere(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "source" => "`source` is known in `source` blocks, provisioners and post-processors",
+        "build" => "`build` is known in provisioners and post-processors",
+        "each" => {
+            "in the `content` of a `dynamic` block the element goes by the name of the block, or that of its `iterator`"
+        }
+        "count" => "there is no `count` here; use `for` or a `dynamic` block",
+        "data" => "a data source is declared by `data \"TYPE\" \"NAME\" { … }`",
+        "terraform" | "module" | "resource" => "this is a name of Terraform's, not of Packer's",
+        _ => return None,
+    })
 }

@@ -51,9 +51,9 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 pub(crate) use declaration::{Body, Call, Failure, Known, Travel};
-pub(crate) use filesystem::clean as clean_path;
 pub use declaration::{Function, Of, Parameter};
 pub(crate) use elsewhere::instead_of;
+pub(crate) use filesystem::clean as clean_path;
 
 static TABLE: LazyLock<BTreeMap<&'static str, &'static Function>> = LazyLock::new(|| {
     [

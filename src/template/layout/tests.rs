@@ -256,7 +256,8 @@ fn templates() -> Vec<PathBuf> {
 fn fixtures_and_templates_only_change_their_layout() {
     let mut seen = 0;
     for file in templates() {
-        let text = std::fs::read_to_string(&file).expect("a text");
+        // Templates that are wrong are fixtures, too.
+        let Ok(text) = String::from_utf8(std::fs::read(&file).expect("a file")) else { continue };
         if format_hcl(&Source::new("test.pkr.hcl", text.as_str())).is_ok() {
             assert_sound(&text);
             seen += 1;

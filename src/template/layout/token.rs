@@ -144,6 +144,9 @@ impl<'a> Lexer<'a> {
         let rest = self.rest();
         let (kind, length) = if rest.starts_with("...") {
             (Kind::Ellipsis, 3)
+        } else if rest.starts_with("::") {
+            // In the name of a function.
+            (Kind::Dot, 2)
         } else if rest.starts_with("=>") {
             (Kind::Other, 2)
         } else if ["==", "!=", "<=", ">=", "&&", "||"].iter().any(|two| rest.starts_with(two)) {

@@ -260,8 +260,7 @@ impl Writer<'_> {
             let mut steps = Vec::new();
             for step in chain {
                 let schema = (self.schemas)(Role::PostProcessor, &step.kind.text);
-                let mut written =
-                    self.rewrite.step("post-processor", step, schema, &self.sources);
+                let mut written = self.rewrite.step("post-processor", step, schema, &self.sources);
                 written.comments = self.findings(&step.header);
                 steps.push(written);
             }

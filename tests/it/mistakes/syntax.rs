@@ -147,7 +147,7 @@ fn an_attribute_that_is_set_twice() {
 #[test]
 fn a_source_that_is_declared_twice() {
     insta::assert_snapshot!(refused(&after("source \"amazon-ebs\" \"web\" {\n}\n")), @r#"
-    error[duplicate]: source `web` is declared twice
+    error[duplicate]: source `amazon-ebs.web` is declared twice
      --> web.pkr.hcl:4:22
       |
     1 | source "amazon-ebs" "web" {

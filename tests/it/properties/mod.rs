@@ -47,11 +47,17 @@ fn try_meaning(path: &Path) -> Result<Meaning, Diagnostics> {
         directory: PathBuf::from("/"),
         environment: BTreeMap::new(),
         random: || [7; 16],
+        data_sources: bake::lookup::DATA_SOURCES,
+        answers: bake::template::lookup::Answers::default(),
     };
     let mut warnings = Diagnostics::new();
     let inputs = VariableInputs::default();
     let environment = Environment::new(&loaded.template, &inputs, run, &mut warnings)?;
-    let kinds = Kinds { builders: bake::build::BUILDERS, provisioners: bake::provision::KINDS };
+    let kinds = Kinds {
+        builders: bake::build::BUILDERS,
+        provisioners: bake::provision::KINDS,
+        post_processors: bake::publish::KINDS,
+    };
     let everything = Selection::new(&[], &[]).expect("a selection");
     let plans =
         plan(&loaded.template, &environment, kinds, &everything, Path::new("/"), &mut warnings)?;

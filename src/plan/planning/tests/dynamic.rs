@@ -366,7 +366,7 @@ build {
     5 |   dynamic "provisioner" {
       |   ^^^^^^^^^^^^^^^^^^^^^ has 0
       |
-      = help: write `provisioner "NAME" {`
+      = help: write `provisioner "TYPE" {`
 
     error[unknown-name]: unknown name `build`
       --> a.pkr.hcl:16:16
@@ -374,7 +374,7 @@ build {
     16 |     for_each = build.ID
        |                ^^^^^ not known here
        |
-       = help: a variable is `var.build`, a local is `local.build`, text is `"build"`
+       = help: `build` is known in provisioners and post-processors
     "#);
     let text = r#"
 build {
@@ -402,7 +402,7 @@ dynamic "source" {
     7 |   dynamic {
       |   ^^^^^^^ has 0
       |
-      = help: write `dynamic "NAME" {`
+      = help: write `dynamic "TYPE" {`
 
     error[unknown-block]: unknown block `provisoner`
      --> a.pkr.hcl:3:12

@@ -120,7 +120,7 @@ fn unknown_names() {
     1 | data.amazon-ami.x
       | ^^^^ not known here
       |
-      = help: a variable is `var.data`, a local is `local.data`, text is `"data"`
+      = help: a data source is declared by `data "TYPE" "NAME" { … }`
     "#);
 }
 

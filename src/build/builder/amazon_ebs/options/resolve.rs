@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use super::AmazonEbsOptions;
 use crate::aws::wait::Polling;
-use crate::aws::{BlockDevice, Credits, ImagePermission, MetadataOptions, Placement, Tags, filters};
+use crate::aws::{
+    BlockDevice, Credits, ImagePermission, MetadataOptions, Placement, Tags, filters,
+};
 use crate::build::builder::amazon::{
     BlockDeviceOptions, InstanceOptions, KeyValue, USER_DATA, VpcFilterOptions, name_problem,
 };
