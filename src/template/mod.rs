@@ -41,7 +41,7 @@ mod validation;
 mod variable;
 mod version;
 
-pub use build_scope::BuildScope;
+pub use build_scope::{BUILD_KEYS, BuildScope};
 pub use declaration::{Build, Labelled, Local, SourceUse, Step, Template, Validation, Variable};
 pub use environment::{Environment, NULL_VALUE, PACKER_VERSION, Run, UNKNOWN_VALUE};
 pub use given_secrets::given_secrets;
