@@ -6,6 +6,9 @@ use crate::diagnostic::{Diagnostic, did_you_mean};
 /// What stands for a text that is not known while a template is checked.
 pub const UNKNOWN_TEXT: &str = "<unknown>";
 
+/// Why a builder cannot use what only a running build knows.
+pub const BUILD_LATER: &str = "`build` is known in provisioners and post-processors only";
+
 impl Planner<'_> {
     /// Reports a wrong option; an empty `help` is left out.
     pub fn wrong(&mut self, option: &str, message: impl Into<String>, help: &str) {
@@ -42,6 +45,17 @@ impl Planner<'_> {
         if self.asks_for(one) && self.asks_for(other) {
             let text = format!("`{}` and `{}` exclude each other", last(one), last(other));
             self.wrong(other, text, "give one of them");
+        }
+    }
+
+    /// Reports options that use what only a running build knows; those in `allowed` may.
+    pub fn refuse_late(&mut self, allowed: &[&str], help: &str) {
+        let first = |path: &str| path.split('.').next().unwrap_or_default().to_owned();
+        let is_allowed = |path: &str| allowed.contains(&first(path).as_str());
+        let late: Vec<_> = self.late().iter().filter(|path| !is_allowed(path)).cloned().collect();
+        for option in late {
+            let text = format!("`{}` is not known before the build runs", last(&option));
+            self.error(&option, Diagnostic::error("late-option", text).help(help));
         }
     }
 

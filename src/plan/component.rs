@@ -1,13 +1,13 @@
 //! Components: a builder, a provisioner, a post-processor as a template uses it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
 use super::{Planned, Tree};
 use crate::diagnostic::{Diagnostic, Diagnostics, Span};
 use crate::template::schema::{
-    BuildData, Decoded, Decoder, Evaluate, Facts, OptionType, RawOptions, Schema,
+    BuildData, Decoded, Decoder, Evaluate, Facts, OptionType, RawOptions, Resolve, Schema,
 };
 use crate::template::syntax::{Body, Dialect, Expression};
 
@@ -127,6 +127,26 @@ impl<'a> Planner<'a> {
             // An empty map is a default; an empty block is still one that is given.
             Json::Object(_) => true,
         })
+    }
+
+    /// The canonical form of an option that is given and differs from its default.
+    pub(super) fn evaluated(&self, option: &str) -> Option<&serde_json::Value> {
+        self.facts.evaluated.get(option)
+    }
+
+    /// The options as they are written, and what evaluates them.
+    pub(super) fn written_body(&self) -> (&'a Body, Box<dyn Resolve + Send + Sync + 'a>) {
+        (&self.component.body, self.component.evaluate.resolve(None))
+    }
+
+    /// Reports a finding that has its place.
+    pub(super) fn report(&mut self, finding: Diagnostic) {
+        self.diagnostics.push(finding);
+    }
+
+    /// The options, with dots for nested ones, whose values are only known while the build runs.
+    pub(super) fn late(&self) -> &BTreeSet<String> {
+        &self.facts.late
     }
 
     /// Whether an option's value is only known while the build runs.

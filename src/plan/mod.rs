@@ -7,6 +7,7 @@
 mod canonical;
 mod check;
 mod component;
+mod fields;
 pub mod identity;
 pub mod input;
 mod planned;
@@ -16,7 +17,7 @@ mod selection;
 
 pub use crate::template::schema::BuildData;
 pub use canonical::canonical_json;
-pub use check::UNKNOWN_TEXT;
+pub use check::{BUILD_LATER, UNKNOWN_TEXT};
 pub use component::{Component, ComponentKind, Planner};
 pub use input::{Content, Digest, Entry, Tree};
 pub use planned::{Plan, Planned, PostProcessorPlan, StepMeta, StepPlan};

@@ -13,7 +13,7 @@ use crate::template::evaluate::references;
 use crate::template::known_plugins::{self, Role};
 use crate::template::schema::Schema;
 use crate::template::syntax::{Dialect, Expression, Name};
-use crate::template::{Build, Environment, Labelled, SourceUse, Template};
+use crate::template::{Build, Environment, Labelled, NULL_VALUE, SourceUse, Template};
 
 use super::selection::Selection;
 use super::{Component, ComponentKind, Plan, Planned};
@@ -147,6 +147,11 @@ fn same_name(name: &str, build: &Build) -> Diagnostic {
         .help("`-only` and `-except` cannot tell them apart: give this `build` block a `name`")
 }
 
+/// Whether `name` is what the last part of `TYPE.NAME` says.
+fn ends_in_name(source: &str, name: &str) -> bool {
+    !name.is_empty() && source.strip_suffix(name).is_some_and(|before| before.ends_with('.'))
+}
+
 /// The options of a known type of component.
 fn schema_of(kinds: &[ComponentKind], name: &str) -> Option<&'static Schema> {
     kinds.iter().find(|kind| kind.name == name).map(|kind| (kind.schema)())
@@ -258,9 +263,14 @@ impl<'a> Planning<'a> {
         if let Some(list) = &build.sources
             && self.are_quoted(list)
         {
-            for (reference, span) in
-                self.found.take(self.environment.texts(list)).unwrap_or_default()
-            {
+            let texts = self.environment.texts(list).map_err(|found| {
+                let explained = found.into_iter().map(|one| match one.code {
+                    NULL_VALUE => one.help("null is no source: a source is `\"TYPE.NAME\"`"),
+                    _ => one,
+                });
+                explained.collect::<Diagnostics>()
+            });
+            for (reference, span) in self.found.take(texts).unwrap_or_default() {
                 let reference = Name { text: reference, span };
                 if let Some(source) = self.source(&reference) {
                     uses.push(Usage { source, called: source.name.text.clone(), extra: None });
@@ -275,6 +285,11 @@ impl<'a> Planning<'a> {
             };
             let called = called.unwrap_or_else(|| self.rendered_name(source));
             uses.push(Usage { source, called, extra: Some(block) });
+        }
+        if self.template.dialect == Dialect::Legacy {
+            // Packer runs the builds of a JSON template in the order of their names
+            // (`packer-core.md` section 1.6).
+            uses.sort_by(|one, other| one.called.cmp(&other.called));
         }
         if uses.is_empty() && !self.found.has_errors() {
             self.found.push(
@@ -353,9 +368,16 @@ impl<'a> Planning<'a> {
             let mut finding =
                 Diagnostic::error("unknown-source", format!("unknown source `{}`", reference.text))
                     .at(&reference.span, "not declared");
-            let hint = did_you_mean(&wanted, known.iter().map(String::as_str));
+            let meant = known.iter().find(|one| ends_in_name(one, &reference.text));
+            let hint = match meant {
+                Some(meant) => Some(format!("did you mean `{meant}`?")),
+                None => did_you_mean(&wanted, known.iter().map(String::as_str)),
+            };
             if hint.is_none() && !known.is_empty() {
                 finding = finding.note(format!("declared sources: {}", known.join(", ")));
+            }
+            if parts.len() < 2 {
+                finding = finding.note("a source is referred to as `TYPE.NAME`");
             }
             self.found.push(finding.maybe_help(hint));
         }
@@ -404,9 +426,15 @@ impl<'a> Planning<'a> {
             .iter()
             .map(|chain| self.chain(chain, usage, sources, &scope))
             .collect();
+        let source_name = match self.template.dialect {
+            // Rendered.
+            Dialect::Legacy => &usage.called,
+            // What it is called in the build does not count (`packer-core.md` section 4.1).
+            Dialect::Hcl | Dialect::HclJson => &source.name.text,
+        };
         Some(Plan {
             name,
-            source_name: source.name.text.clone(),
+            source_name: source_name.clone(),
             builder: builder?,
             steps,
             error_cleanup,
@@ -438,6 +466,7 @@ impl<'a> Planning<'a> {
             let hint = did_you_mean(&named.text, names);
             self.found.push(match hint {
                 Some(hint) => finding.help(hint),
+                None if known.is_empty() => finding.note(format!("there is no {role} yet")),
                 None => finding.note(format!("known: {}", known.join(", "))),
             });
         }

@@ -32,7 +32,13 @@ impl Pattern {
             .backslash_escape(true)
             .build()
             .map(|glob| Self { text: text.to_owned(), glob: Some(glob.compile_matcher()) })
-            .map_err(|error| format!("`{text}` is not a pattern: {}", error.kind()))
+            .map_err(|error| {
+                // `a.{b,c}` comes as two patterns, neither of which is one.
+                format!(
+                    "`{text}` is not a pattern: {}; a comma separates patterns, also inside of braces",
+                    error.kind()
+                )
+            })
     }
 
     fn matches(&self, name: &str) -> bool {
@@ -122,6 +128,7 @@ mod tests {
 
     #[test]
     fn a_bad_pattern_is_an_error() {
-        assert!(Selection::new(&["a[".to_owned()], &[]).is_err());
+        let refused = Selection::new(&["vm.{a".to_owned(), "b}".to_owned()], &[]);
+        insta::assert_snapshot!(refused.expect_err("no pattern"), @"");
     }
 }

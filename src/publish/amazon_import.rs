@@ -76,6 +76,9 @@ fn plan(planner: &mut Planner<'_>) {
     };
     let usual_mode = if options.architecture == "arm64" { "uefi" } else { "legacy-bios" };
     planner.usual("boot_mode", &usual_mode.to_owned());
+    for option in ["s3_key_name", "ami_name", "ami_description", "tags"] {
+        planner.check_fields(option, &[]);
+    }
     planner.set_title(format!("Importing through s3://{}", options.s3_bucket_name));
     if options.s3_bucket_name.is_empty() {
         let finding = Diagnostic::error("wrong-value", "`s3_bucket_name` is empty");

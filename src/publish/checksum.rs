@@ -33,5 +33,6 @@ fn plan(planner: &mut Planner<'_>) {
     for one in &options.checksum_types {
         planner.one_of("checksum_types", Some(one), TYPES);
     }
+    planner.check_fields("output", &["BuildName", "BuilderType", "ChecksumType"]);
     planner.set_title(format!("Writing {} checksums", options.checksum_types.join(", ")));
 }

@@ -51,5 +51,6 @@ fn plan(planner: &mut Planner<'_>) {
             .maybe_help(did_you_mean(format, FORMATS.iter().copied()));
         planner.error("format", finding);
     }
+    planner.check_fields("output", &["BuildName", "BuilderType"]);
     planner.set_title(format!("Compressing to {}", options.output.text()));
 }

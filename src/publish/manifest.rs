@@ -35,5 +35,6 @@ fn plan(planner: &mut Planner<'_>) {
         let finding = Diagnostic::error("wrong-file", text).help("name a file in it");
         planner.error("output", finding);
     }
+    planner.check_fields("custom_data", &[]);
     planner.set_title(format!("Writing {}", options.output));
 }

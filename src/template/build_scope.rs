@@ -137,7 +137,7 @@ impl Resolver<'_> {
 
 /// What `build.*` and `{{ build }}` know once a build runs (`packer-core.md` section 2.8,
 /// `packer-amazon.md` section 4), and our `ImageHash`.
-const BUILD_KEYS: &[&str] = &[
+pub const BUILD_KEYS: &[&str] = &[
     "ID",
     "Host",
     "Port",

@@ -183,7 +183,14 @@ impl Environment {
             ("cwd", &self.working_directory.replace('\\', "/")),
         ]);
         self.roots.insert("path".to_owned(), path);
-        self.roots.insert("packer".to_owned(), object(&[("version", PACKER_VERSION)]));
+        // The others come from the HCP registry, which no build is in.
+        let unknown = || Value::unknown(Type::String);
+        let packer = BTreeMap::from([
+            ("version".to_owned(), Value::string(PACKER_VERSION)),
+            ("iterationID".to_owned(), unknown()),
+            ("versionFingerprint".to_owned(), unknown()),
+        ]);
+        self.roots.insert("packer".to_owned(), Value::object(packer));
     }
 
     pub(super) fn scope(&self) -> Scope<'static> {
@@ -334,6 +341,11 @@ impl Environment {
         let converted = convert(&value, &Type::String).map_err(|error| {
             Diagnostic::error("wrong-type", error.to_string()).at(&expression.span, "")
         })?;
+        if converted.is_null() {
+            return Err(Diagnostic::error(NULL_VALUE, "a text is expected, but this is null")
+                .at(&expression.span, "")
+                .into());
+        }
         converted.as_str().map(str::to_owned).ok_or_else(|| unknown(expression).into())
     }
 
@@ -343,7 +355,12 @@ impl Environment {
     /// As for [`Self::text`].
     pub fn texts(&self, expression: &Expression) -> Result<Vec<(String, Span)>, Diagnostics> {
         if let Some(items) = list_items(expression) {
-            return items.iter().map(|item| Ok((self.text(item)?, item.span.clone()))).collect();
+            let mut found = Diagnostics::new();
+            let texts: Vec<_> = items
+                .iter()
+                .filter_map(|item| Some((found.take(self.text(item))?, item.span.clone())))
+                .collect();
+            return found.into_result(texts);
         }
         let value = self.evaluate(expression)?;
         let wrong = || {
@@ -411,6 +428,9 @@ impl Environment {
 
 /// The code of errors about values that have to be known before anything is built.
 pub const UNKNOWN_VALUE: &str = "unknown-value";
+
+/// The code of errors about null where there must be a text.
+pub const NULL_VALUE: &str = "null-value";
 
 fn unknown(expression: &Expression) -> Diagnostic {
     Diagnostic::error(UNKNOWN_VALUE, "this must be known before the build runs")

@@ -1,6 +1,7 @@
 //! Values of legacy variables: texts that are Go templates and may use each other.
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::diagnostic::{Diagnostic, Diagnostics, Source, Span, did_you_mean};
 use crate::value::Marks;
@@ -39,18 +40,37 @@ pub(super) fn assign_legacy(
         }
     }
     let mut values = BTreeMap::new();
+    let mut circles = BTreeSet::new();
     for name in texts.keys() {
-        match legacy_value(name, &texts, render, &[name]) {
+        let trouble = RefCell::new(Trouble::Own);
+        match legacy_value(name, &texts, render, &[name], &trouble) {
             Ok(mut value) => {
                 value.marks = value.marks | marks_of(name, &texts, template);
                 values.insert(name.clone(), value);
             }
-            // Each variable of a cycle comes upon it.
-            Err(finding) if is_told(name, &finding, found) => {}
-            Err(finding) => found.push(finding),
+            Err(finding) => match trouble.into_inner() {
+                Trouble::Own => found.push(finding),
+                // Told of that one.
+                Trouble::Others => {}
+                Trouble::Circle(circle) => {
+                    if circle.contains(name) && circles.insert(circle) {
+                        found.push(finding);
+                    }
+                }
+            },
         }
     }
     values
+}
+
+/// Where the mistake is that a variable has no value for.
+enum Trouble {
+    /// In its own text.
+    Own,
+    /// In that of a variable which it uses.
+    Others,
+    /// These use each other.
+    Circle(BTreeSet<String>),
 }
 
 /// What a variable is made of: its own text and the variables in it, none of which goes in circles.
@@ -70,18 +90,6 @@ fn marks_of(name: &str, texts: &BTreeMap<String, (String, Span)>, template: &Tem
         }
     }
     marks
-}
-
-/// What is said of variables that need each other.
-const CYCLE: &str = "variables use each other: ";
-
-/// Whether a cycle that `name` is part of has been told.
-fn is_told(name: &str, finding: &Diagnostic, found: &Diagnostics) -> bool {
-    finding.summary.starts_with(CYCLE)
-        && found.iter().any(|one| {
-            let cycle = one.summary.strip_prefix(CYCLE);
-            cycle.is_some_and(|cycle| cycle.split(" → ").any(|member| member == name))
-        })
 }
 
 /// The texts that were given, with their places: defaults, then files, then the command line.
@@ -141,6 +149,7 @@ fn legacy_value(
     texts: &BTreeMap<String, (String, Span)>,
     render: RenderVariable<'_>,
     open: &[&str],
+    trouble: &RefCell<Trouble>,
 ) -> Result<UserVariable, Diagnostic> {
     let plain = |text: &str| UserVariable {
         text: text.to_owned(),
@@ -153,8 +162,10 @@ fn legacy_value(
         return Ok(plain(text));
     }
     let user = |used: &str| {
-        if open.contains(&used) {
-            return Err(format!("{CYCLE}{} → {used}", open.join(" → ")));
+        if let Some(first) = open.iter().position(|one| *one == used) {
+            let circle = open.iter().skip(first).map(|one| (*one).to_owned()).collect();
+            trouble.replace(Trouble::Circle(circle));
+            return Err(format!("variables use each other: {} → {used}", open.join(" → ")));
         }
         if !texts.contains_key(used) {
             let hint = did_you_mean(used, texts.keys().map(String::as_str));
@@ -162,7 +173,12 @@ fn legacy_value(
             return Err(format!("variable `{used}` is not declared{hint}"));
         }
         let open: Vec<_> = open.iter().copied().chain([used]).collect();
-        legacy_value(used, texts, render, &open).map_err(|finding| finding.summary)
+        legacy_value(used, texts, render, &open, trouble).map_err(|finding| {
+            if matches!(*trouble.borrow(), Trouble::Own) {
+                trouble.replace(Trouble::Others);
+            }
+            finding.summary
+        })
     };
     render(text, span, &user)
 }

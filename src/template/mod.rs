@@ -41,9 +41,9 @@ mod validation;
 mod variable;
 mod version;
 
-pub use build_scope::BuildScope;
+pub use build_scope::{BUILD_KEYS, BuildScope};
 pub use declaration::{Build, Labelled, Local, SourceUse, Step, Template, Validation, Variable};
-pub use environment::{Environment, PACKER_VERSION, Run, UNKNOWN_VALUE};
+pub use environment::{Environment, NULL_VALUE, PACKER_VERSION, Run, UNKNOWN_VALUE};
 pub use given_secrets::given_secrets;
 pub(crate) use load::read_source;
 pub use load::{Loaded, load, load_hcl, load_legacy};

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::diagnostic::{Diagnostic, Diagnostics, Span, did_you_mean};
 use crate::value::{Kind, Marks, Type, Value, format_number, to_integer};
 
+use super::build_scope::BUILD_KEYS;
 use super::environment::PACKER_VERSION;
 use super::go_template::{
     Available, BUILD_OUTSIDE_STEPS, Data, ENV_IN_OPTION, GoTemplate, Moment, PackerFunctions,
@@ -132,7 +133,14 @@ impl Texts<'_> {
         };
         let build = |request: &Request<'_>| match self.data {
             // Filled in when the options are read again in the running build.
-            None => Ok(format!("{{{{build `{}`}}}}", request.key)),
+            None if BUILD_KEYS.contains(&request.key) => {
+                Ok(format!("{{{{build `{}`}}}}", request.key))
+            }
+            None => {
+                let hint = did_you_mean(request.key, BUILD_KEYS.iter().copied());
+                let hint = hint.unwrap_or_else(|| format!("it knows {}", BUILD_KEYS.join(", ")));
+                Err(format!("the build knows no `{}`; {hint}", request.key))
+            }
             Some(data) => data
                 .get(request.key)
                 .map(text_of)

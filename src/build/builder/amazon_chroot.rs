@@ -83,7 +83,7 @@ fn plan(planner: &mut Planner<'_>) {
     let decoded = planner.decode(&schema, AmazonChrootOptions::decode_options);
     let Some(options) = decoded else { return };
     not_run_yet(KIND.name, planner);
-    check_late(&schema, planner);
+    check_late(planner);
     check_access(&options.access, planner);
     options.image.check(&options.access, planner);
     options.firmware.check(planner);

@@ -1,6 +1,6 @@
 //! `file`: an artifact that is a file on this machine.
 
-use crate::plan::{ComponentKind, Planner, read_tree};
+use crate::plan::{BUILD_LATER, ComponentKind, Planner, read_tree};
 
 crate::options! {
     /// Options of the `file` builder: a file made of a text or a copy of another file.
@@ -23,6 +23,7 @@ const SOURCE: &str = "source";
 fn plan(planner: &mut Planner<'_>) {
     let decoded = planner.decode(FileOptions::schema(), FileOptions::decode_options);
     let Some(options) = decoded else { return };
+    planner.refuse_late(&[], BUILD_LATER);
     if options.target.as_ref().is_none_or(String::is_empty) {
         planner.wrong("target", "`target` is needed", "where the file is to be written");
     }

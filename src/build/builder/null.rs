@@ -1,7 +1,7 @@
 //! `null`: makes nothing; provisioners run on a machine that is there already.
 
 use crate::communicator::CommunicatorOptions;
-use crate::plan::{ComponentKind, Planner};
+use crate::plan::{BUILD_LATER, ComponentKind, Planner};
 
 crate::options! {
     /// Options of the `null` builder: a machine to run provisioners on.
@@ -17,6 +17,7 @@ pub const KIND: ComponentKind = ComponentKind { name: "null", schema: NullOption
 fn plan(planner: &mut Planner<'_>) {
     let decoded = planner.decode(NullOptions::schema(), NullOptions::decode_options);
     let Some(NullOptions { communicator }) = decoded else { return };
+    planner.refuse_late(&[], BUILD_LATER);
     communicator.check(planner);
     if let Some(option) = communicator.missing_host() {
         planner.wrong(option, format!("`{option}` is needed"), "the machine's name or address");

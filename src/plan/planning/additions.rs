@@ -32,7 +32,12 @@ pub(super) fn add(body: &mut Body, more: &Body, schema: Option<&Schema>, found: 
 /// Puts options over those of `body`.
 pub(super) fn replace(body: &mut Body, options: Body, schema: Option<&Schema>) {
     let names: Vec<String> = options.attributes.iter().map(|one| one.name.text.clone()).collect();
-    let is_replaced = |name: &str| names.iter().any(|one| one == name);
+    // Names of options in legacy JSON may be in any case.
+    let dialect = body.dialect;
+    let is_replaced = |name: &str| match dialect {
+        Dialect::Legacy => names.iter().any(|one| one.eq_ignore_ascii_case(name)),
+        Dialect::Hcl | Dialect::HclJson => names.iter().any(|one| one == name),
+    };
     body.attributes.retain(|one| !is_replaced(&one.name.text));
     body.blocks.retain(|block| {
         let made = block.labels.first().filter(|_| block.kind.text == "dynamic");

@@ -9,7 +9,7 @@ use crate::template::schema::{Decoder, Evaluate as _, Facts, Resolve};
 use crate::template::syntax::{Attribute, Body, Dialect, Name};
 use crate::template::{BuildScope, Step};
 
-use super::{MetaOptions, Planning, Usage, additions, schema_of};
+use super::{MetaOptions, Planning, Usage, additions, ends_in_name, schema_of};
 
 impl Planning<'_> {
     /// A provisioner as this source runs it; `None` when it does not, or after an error.
@@ -120,14 +120,19 @@ impl Planning<'_> {
         owner: &Span,
     ) {
         let known: Vec<_> = sources.iter().flat_map(|usage| self.step_selectors(usage)).collect();
-        for name in names.iter().filter(|name| !known.contains(name)) {
+        for (index, name) in names.iter().enumerate().filter(|(_, name)| !known.contains(name)) {
             let finding = self.no_source(name);
-            let hint = did_you_mean(name, known.iter().map(String::as_str));
+            // Written as elsewhere: with `source.` or the build's name, or without the type.
+            let meant = known.iter().find(|one| ends_in_name(name, one) || ends_in_name(one, name));
+            let hint = match meant {
+                Some(meant) => Some(format!("did you mean `{meant}`?")),
+                None => did_you_mean(name, known.iter().map(String::as_str)),
+            };
             let finding = match hint {
                 Some(hint) => finding.help(hint),
                 None => finding.note(format!("sources of this build: {}", known.join(", "))),
             };
-            self.found.push(facts.at(option, owner, finding));
+            self.found.push(facts.at(&format!("{option}.{index}"), owner, finding));
         }
     }
 

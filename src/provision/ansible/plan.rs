@@ -18,6 +18,9 @@ pub(super) fn plan(planner: &mut Planner<'_>) {
     planner.unsupported_yet("provisioner");
     let schema = AnsibleOptions::schema();
     let Some(options) = planner.decode(&schema, AnsibleOptions::decode_options) else { return };
+    for option in ["extra_arguments", "ansible_env_vars", "ansible_ssh_extra_args"] {
+        planner.check_fields(option, &[]);
+    }
     files(planner, &options);
     if !planner.is_late("ansible_env_vars") {
         for text in &options.ansible_env_vars {

@@ -24,6 +24,9 @@ pub(super) fn plan(planner: &mut Planner<'_>) {
     let Some(options) = planner.decode(&schema, PowershellOptions::decode_options) else {
         return;
     };
+    for option in ["execute_command", "elevated_execute_command"] {
+        planner.check_fields(option, &["Path", "Vars"]);
+    }
     script::check(planner, "a `powershell` provisioner", &options.scripting);
     script::check_format(planner, "env_var_format", &options.env_var_format);
     script::check_format(planner, "elevated_env_var_format", &options.elevated_env_var_format);

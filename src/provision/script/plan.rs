@@ -10,6 +10,7 @@ use crate::plan::{Planner, read_tree};
 /// is who needs something to run, such as "a `shell` provisioner".
 pub(in crate::provision) fn check(planner: &mut Planner<'_>, what: &str, options: &ScriptOptions) {
     what_to_run(planner, what, options, None);
+    planner.check_fields("inline", &[]);
     variables(planner, options);
     read_scripts(planner, options);
 }

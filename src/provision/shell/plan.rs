@@ -11,6 +11,7 @@ pub(super) fn plan(planner: &mut Planner<'_>) {
     };
     planner.usual("execute_command", &options.usual_command());
     planner.usual("env_var_format", &options.usual_variable_format());
+    planner.check_fields("execute_command", &["Path", "Vars", "EnvVarFile"]);
     script::check(planner, "a `shell` provisioner", &options.scripting);
     script::check_format(planner, "env_var_format", &options.variable_format());
     script::title(planner, "shell", &options.scripting);

@@ -25,6 +25,10 @@ pub(crate) fn check(planner: &mut Planner<'_>, what: &str) {
     let command = options.command.as_ref().is_some_and(|command| !command.text().is_empty());
     let command = command || planner.is_late("command");
     script::what_to_run(planner, what, &options.scripting, Some(command));
+    for option in ["command", "inline"] {
+        planner.check_fields(option, &[]);
+    }
+    planner.check_fields("execute_command", &["Vars", "Script", "Command"]);
     script::variables(planner, &options.scripting);
     script::check_format(planner, "env_var_format", &options.env_var_format);
     if options.execute_command.is_empty() && !planner.is_late("execute_command") {

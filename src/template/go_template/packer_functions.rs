@@ -71,6 +71,9 @@ pub const ENV_IN_OPTION: &str =
 /// Why `env` does not work in HCL's texts.
 pub const ENV_IN_HCL: &str =
     "`env` works only in a variable's default: `default = env(\"NAME\")`; then use the variable";
+/// Why `template_dir` does not work in HCL.
+const TEMPLATE_DIR_IN_HCL: &str =
+    "`template_dir` works in JSON templates only; use `path.root` instead";
 /// Why `build` does not work in HCL.
 pub const BUILD_IN_HCL: &str = "`build` works in JSON templates only; use `build.NAME` instead";
 /// Why `build` does not work in builders and variables of a JSON template.
@@ -207,7 +210,11 @@ impl Functions for PackerFunctions<'_> {
             "build_name" => given(self.build_name, "inside of a build"),
             "build_type" => given(self.build_type, "inside of a build"),
             "pwd" => given(self.working_directory, "where there is a working directory"),
-            "template_dir" => given(self.template_directory, "in a template that is a file"),
+            "template_dir" => match (none(name, arguments), self.template_directory) {
+                (Err(message), _) => Err(message),
+                (Ok(()), Some(directory)) => Ok(directory.to_owned()),
+                (Ok(()), None) => Err(TEMPLATE_DIR_IN_HCL.to_owned()),
+            },
             "packer_version" => given(Some(self.packer_version), ""),
             "user" => self.ask(self.user, name, arguments),
             "env" => self.ask(self.env, name, arguments),

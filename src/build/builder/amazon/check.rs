@@ -1,8 +1,6 @@
 //! Forms of texts, and what all builders of this family check alike.
 
-use crate::diagnostic::Diagnostic;
 use crate::plan::{Planner, UNKNOWN_TEXT};
-use crate::template::schema::Schema;
 
 /// Names, descriptions and tags: options whose texts are filled in while the build runs. Everything
 /// else is needed before, or is not about the build at all.
@@ -27,14 +25,11 @@ const LATE: &[&str] = &[
 ];
 
 /// Reports options that are only known once the build runs, where that is too late.
-pub fn check_late(schema: &Schema, planner: &mut Planner<'_>) {
-    for option in &schema.options {
-        if planner.is_late(option.name) && !LATE.contains(&option.name) {
-            let text = format!("`{}` is not known before the build runs", option.name);
-            let finding = Diagnostic::error("late-option", text)
-                .help("only names, descriptions and tags of this builder can use `build`");
-            planner.error(option.name, finding);
-        }
+pub fn check_late(planner: &mut Planner<'_>) {
+    let help = "only names, descriptions and tags of this builder can use `build`";
+    planner.refuse_late(LATE, help);
+    for option in LATE {
+        planner.check_fields(option, &[]);
     }
 }
 

@@ -256,3 +256,75 @@ build {
 }"#;
     assert_eq!(steps("a.pkr.json", json), expected);
 }
+
+#[test]
+fn builds_of_a_legacy_template_run_in_the_order_of_their_names() {
+    let text = r#"{
+  "variables": { "stage": "b" },
+  "builders": [
+    { "type": "vm", "name": "c" },
+    { "type": "vm", "name": "{{user `stage`}}" },
+    { "type": "vm", "name": "A" }
+  ]
+}"#;
+    let plans = plan_text("a.json", text, &[]).unwrap_or_else(|found| panic!("{found}"));
+    // What a script sees in PACKER_BUILD_NAME is rendered, too.
+    let seen: Vec<_> =
+        plans.iter().map(|plan| (plan.name.as_str(), plan.source_name.as_str())).collect();
+    assert_eq!(seen, [("vm.A", "A"), ("vm.b", "b"), ("vm.c", "c")]);
+}
+
+#[test]
+fn a_script_sees_the_name_of_the_source_whatever_the_build_calls_it() {
+    let text = r#"
+source "vm" "app" {}
+build {
+  source "vm.app" { name = "renamed" }
+}
+"#;
+    let plan = one("a.pkr.hcl", text);
+    assert_eq!((plan.name.as_str(), plan.source_name.as_str()), ("vm.renamed", "app"));
+}
+
+#[test]
+fn what_is_no_source_is_said_to_be_none() {
+    let text = r#"
+source "vm" "app" {}
+build { sources = [1, null, "app", "vm.app"] }
+"#;
+    insta::assert_snapshot!(plan_text("a.pkr.hcl", text, &[]).expect_err("errors"), @"");
+    let text = text.replace("1, null, ", "");
+    insta::assert_snapshot!(plan_text("a.pkr.hcl", &text, &[]).expect_err("errors"), @"");
+}
+
+#[test]
+fn a_step_may_not_name_a_source_by_half() {
+    let text = r#"
+source "vm" "web" {}
+build {
+  name    = "site"
+  sources = ["vm.web"]
+  provisioner "run" {
+    only   = ["vm.web", "web"]
+    inline = ["x"]
+  }
+  provisioner "run" {
+    except = ["site.vm.web"]
+    inline = ["x"]
+  }
+}
+"#;
+    insta::assert_snapshot!(warnings_of(text), @"");
+}
+
+#[test]
+fn an_override_in_a_legacy_template_may_spell_names_otherwise() {
+    let text = r#"{
+  "builders": [{ "type": "vm", "name": "app" }],
+  "provisioners": [
+    { "type": "run", "Inline": ["x"], "override": { "app": { "inline": ["y"] } } }
+  ]
+}"#;
+    let plan = one("a.json", text);
+    assert_eq!(plan.steps[0].planned.hashed["inline"], serde_json::json!(["y"]));
+}

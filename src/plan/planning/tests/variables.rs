@@ -297,3 +297,30 @@ locals { plain = "p" }
     let shown = shown.expect_err("an error");
     assert!(!shown.contains("t-1\""), "{shown}");
 }
+
+#[test]
+fn legacy_variables_that_use_each_other_are_told_once() {
+    let text = r#"{
+  "variables": {
+    "a": "{{user `b`}}", "b": "{{user `c`}}", "c": "{{user `b`}}",
+    "d": "{{user `e`}}", "e": "{{user `gone`}}"
+  },
+  "builders": [{ "type": "vm" }]
+}"#;
+    insta::assert_snapshot!(plan_text("a.json", text, &[]).expect_err("errors"), @"");
+}
+
+#[test]
+fn what_the_registry_would_say_is_not_known() {
+    let text = r#"
+source "vm" "app" {
+  size   = 2
+  source = "${packer.version} ${packer.versionFingerprint} ${packer.iterationID}"
+}
+build { sources = ["vm.app"] }
+"#;
+    let plan = one("a.pkr.hcl", text);
+    assert!(plan.builder.late.contains("source"));
+    let gone = text.replace("packer.iterationID", "packer.iteration");
+    insta::assert_snapshot!(plan_text("a.pkr.hcl", &gone, &[]).expect_err("errors"), @"");
+}

@@ -9,7 +9,7 @@ use super::AmazonEbsOptions;
 pub fn plan(planner: &mut Planner<'_>) {
     let schema = AmazonEbsOptions::schema();
     let Some(options) = planner.decode(&schema, AmazonEbsOptions::decode_options) else { return };
-    check_late(&schema, planner);
+    check_late(planner);
     check_access(&options.access, planner);
     options.source.check(planner);
     options.spot.check(planner);
