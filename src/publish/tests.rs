@@ -32,7 +32,7 @@ fn manifest_options_are_checked() {
       = help: name a file in it
     "#);
     insta::assert_snapshot!(of("manifest", "custom_data = { a = [1] }"), @"
-    error[wrong-type]: wrong type for `custom_data`: .a: a string is required, but this is a tuple
+    error[wrong-type]: wrong type for `custom_data`: at `.a`: a string is required, but this is a tuple
      --> template.pkr.hcl:5:15
       |
     5 | custom_data = { a = [1] }

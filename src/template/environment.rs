@@ -55,7 +55,8 @@ pub struct Run {
 /// A template's variables and locals with their values, and what evaluates its expressions.
 pub struct Environment {
     pub(super) dialect: Dialect,
-    pub(super) roots: BTreeMap<String, Value>,
+    /// Shared with the scopes of evaluations.
+    pub(super) roots: Arc<BTreeMap<String, Value>>,
     pub(super) user: BTreeMap<String, UserVariable>,
     /// What legacy variables would be called in HCL.
     pub(super) names: Names,
@@ -113,7 +114,7 @@ impl Environment {
         .with_answers(run.answers);
         let mut environment = Self {
             dialect: template.dialect,
-            roots: BTreeMap::new(),
+            roots: Arc::default(),
             user: BTreeMap::new(),
             names: Names::default(),
             origins: Origins::new(),
@@ -144,12 +145,13 @@ impl Environment {
                 })
                 .collect();
             // Expressions that stand for legacy texts are hashed with them.
-            environment.roots.extend(environment.names.roots(&values));
+            let roots = environment.names.roots(&values);
+            environment.roots_mut().extend(roots);
         } else {
             let scope = environment.scope();
             let values = assign(template, inputs, &scope, &mut found);
             drop(scope);
-            environment.roots.insert("var".to_owned(), Value::object(values));
+            environment.roots_mut().insert("var".to_owned(), Value::object(values));
             // A missing variable would make every local that uses it fail too.
             if !found.has_errors() {
                 let scope = environment.scope();
@@ -163,8 +165,9 @@ impl Environment {
                 let values = graph::values(locals, data, &scope, &reader, &mut found);
                 drop(scope);
                 let data = graph::data_object(&values.data);
-                environment.roots.insert("local".to_owned(), Value::object(values.locals));
-                environment.roots.insert("data".to_owned(), data);
+                let roots = environment.roots_mut();
+                roots.insert("local".to_owned(), Value::object(values.locals));
+                roots.insert("data".to_owned(), data);
                 environment.origins = values.origins;
                 environment.waiting = values.waiting;
             }
@@ -182,7 +185,6 @@ impl Environment {
             ("root", &root.replace('\\', "/")),
             ("cwd", &self.working_directory.replace('\\', "/")),
         ]);
-        self.roots.insert("path".to_owned(), path);
         // The others come from the HCP registry, which no build is in.
         let unknown = || Value::unknown(Type::String);
         let packer = BTreeMap::from([
@@ -190,15 +192,18 @@ impl Environment {
             ("iterationID".to_owned(), unknown()),
             ("versionFingerprint".to_owned(), unknown()),
         ]);
-        self.roots.insert("packer".to_owned(), Value::object(packer));
+        let roots = self.roots_mut();
+        roots.insert("path".to_owned(), path);
+        roots.insert("packer".to_owned(), Value::object(packer));
+    }
+
+    /// To be changed while no scope holds them, or they are copied.
+    fn roots_mut(&mut self) -> &mut BTreeMap<String, Value> {
+        Arc::make_mut(&mut self.roots)
     }
 
     pub(super) fn scope(&self) -> Scope<'static> {
-        let mut scope = Scope::new(Arc::clone(&self.context));
-        for (name, value) in &self.roots {
-            scope.set(name.clone(), value.clone());
-        }
-        scope
+        Scope::over(Arc::clone(&self.roots), Arc::clone(&self.context))
     }
 
     /// What functions see.

@@ -1,6 +1,6 @@
 //! Locals and data sources, in the order in which they need each other.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::diagnostic::{Diagnostic, Diagnostics, Span, did_you_mean};
 use crate::value::{Marks, Type, Value};
@@ -95,14 +95,19 @@ pub(super) fn values(
 ) -> Values {
     let graph = Graph::of(locals, data, found);
     let mut values = Values::default();
-    let Some(order) = found.take(graph.order()) else { return values };
-    let mut failed = BTreeSet::new();
+    let order = graph.order();
+    let cycles = graph.cycles(&order);
+    cycles.iter().for_each(|cycle| found.push(graph.cycle(cycle)));
+    let mut failed: BTreeSet<usize> = cycles.into_iter().flatten().collect();
     // What variables ask is theirs.
     let outside = reader.lookups.take();
     for at in order {
         let Some(vertex) = graph.vertices.get(at) else { continue };
         // What needs something that failed would only say so again.
-        if vertex.broken || vertex.needs.iter().any(|one| failed.contains(one)) {
+        if failed.contains(&at)
+            || vertex.broken
+            || vertex.needs.iter().any(|one| failed.contains(one))
+        {
             failed.insert(at);
             continue;
         }
@@ -282,40 +287,104 @@ impl<'a> Graph<'a> {
         Self { vertices }
     }
 
-    /// All positions, each after what it needs.
-    fn order(&self) -> Result<Vec<usize>, Diagnostics> {
+    /// All positions, each after what it needs; those that need each other in any order.
+    fn order(&self) -> Vec<usize> {
         let mut order = Vec::with_capacity(self.vertices.len());
-        let mut done = vec![false; self.vertices.len()];
+        let mut entered = vec![false; self.vertices.len()];
         for start in 0..self.vertices.len() {
             // A list of its own instead of the stack: chains of locals may be long.
             let mut open: Vec<(usize, Vec<usize>)> = Vec::new();
-            self.enter(start, &done, &mut open);
-            while let Some((at, rest)) = open.last_mut() {
-                let at = *at;
-                let Some(next) = rest.pop() else {
-                    open.pop();
-                    if let Some(done) = done.get_mut(at) {
-                        *done = true;
-                    }
-                    order.push(at);
-                    continue;
-                };
-                if let Some(begin) = open.iter().position(|(one, _)| *one == next) {
-                    let cycle: Vec<_> = open.iter().skip(begin).map(|(one, _)| *one).collect();
-                    return Err(self.cycle(&cycle).into());
+            let mut next = Some(start);
+            loop {
+                if let Some(at) = next.take()
+                    && let Some(entered @ false) = entered.get_mut(at)
+                {
+                    *entered = true;
+                    open.push((at, self.needs(at).rev().collect()));
                 }
-                self.enter(next, &done, &mut open);
+                let Some((at, rest)) = open.last_mut() else { break };
+                next = rest.pop();
+                if next.is_none() {
+                    order.push(*at);
+                    open.pop();
+                }
             }
         }
-        Ok(order)
+        order
     }
 
-    fn enter(&self, at: usize, done: &[bool], open: &mut Vec<(usize, Vec<usize>)>) {
-        if done.get(at) == Some(&false)
-            && let Some(vertex) = self.vertices.get(at)
-        {
-            open.push((at, vertex.needs.iter().rev().copied().collect()));
+    fn needs(&self, at: usize) -> impl DoubleEndedIterator<Item = usize> {
+        self.vertices.get(at).into_iter().flat_map(|vertex| vertex.needs.iter().copied())
+    }
+
+    /// Groups of positions that all need each other, directly or not: the strongly connected
+    /// components, by Kosaraju's algorithm.
+    fn groups(&self, order: &[usize]) -> Vec<BTreeSet<usize>> {
+        let mut users = vec![Vec::new(); self.vertices.len()];
+        for at in order {
+            for needed in self.needs(*at) {
+                if let Some(users) = users.get_mut(needed) {
+                    users.push(*at);
+                }
+            }
         }
+        let mut rest: BTreeSet<usize> = order.iter().copied().collect();
+        let mut groups = Vec::new();
+        for start in order.iter().rev() {
+            let mut group = BTreeSet::new();
+            let mut open = vec![*start];
+            while let Some(at) = open.pop() {
+                if rest.remove(&at) {
+                    group.insert(at);
+                    open.extend(users.get(at).into_iter().flatten());
+                }
+            }
+            groups.push(group);
+        }
+        groups
+    }
+
+    /// Cycles that everything that needs itself is in at least one of.
+    fn cycles(&self, order: &[usize]) -> Vec<Vec<usize>> {
+        let mut cycles = Vec::new();
+        for group in self.groups(order) {
+            let mut told = BTreeSet::new();
+            for start in &group {
+                if self.needs(*start).any(|one| one == *start) {
+                    cycles.push(vec![*start]);
+                }
+                if group.len() > 1 && !told.contains(start) {
+                    let cycle = self.way_back(*start, &group);
+                    told.extend(cycle.iter().copied());
+                    cycles.push(cycle);
+                }
+            }
+        }
+        cycles.sort();
+        cycles
+    }
+
+    /// The shortest way from `start` through others of its group back to it.
+    fn way_back(&self, start: usize, group: &BTreeSet<usize>) -> Vec<usize> {
+        let mut from = BTreeMap::new();
+        let mut open = VecDeque::from([start]);
+        while let Some(at) = open.pop_front() {
+            if at != start && self.needs(at).any(|one| one == start) {
+                let mut way = vec![at];
+                while let Some(before) = way.last().and_then(|last| from.get(last)) {
+                    way.push(*before);
+                }
+                way.reverse();
+                return way;
+            }
+            for needed in self.needs(at) {
+                if needed != start && group.contains(&needed) && !from.contains_key(&needed) {
+                    from.insert(needed, at);
+                    open.push_back(needed);
+                }
+            }
+        }
+        vec![start]
     }
 
     fn cycle(&self, cycle: &[usize]) -> Diagnostic {
@@ -397,4 +466,77 @@ fn needed(
     let finding = Diagnostic::error(code, format!("unknown {what} `{title}`"))
         .at(&reference.span, "not declared");
     Err(Box::new(finding.maybe_help(did_you_mean(&title, known))))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use crate::diagnostic::{Source, Style, render};
+    use crate::template::lookup::Answers;
+    use crate::template::{Environment, Run, VariableInputs, load_hcl};
+
+    fn environment(text: &str) -> (Arc<Environment>, String) {
+        let source = Source::new("a.pkr.hcl", text);
+        let loaded = load_hcl(&source, Path::new(".")).expect("a template");
+        let run = Run {
+            now: jiff::Timestamp::UNIX_EPOCH,
+            directory: "/".into(),
+            environment: Default::default(),
+            random: || [7; 16],
+            data_sources: crate::lookup::DATA_SOURCES,
+            answers: Answers::default(),
+        };
+        let inputs = VariableInputs::default();
+        let (environment, found) = Environment::as_far_as_possible(&loaded.template, &inputs, run);
+        (environment, render(&found, Style::default()))
+    }
+
+    fn summaries(text: &str) -> Vec<String> {
+        let (_, found) = environment(text);
+        found.lines().filter(|line| line.starts_with("error")).map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn all_cycles_are_told_each_once() {
+        let (environment, found) = environment(
+            r#"
+locals {
+  a    = local.b
+  b    = local.a
+  uses = local.a
+  self = local.self
+  c    = data.null.d.output
+  fine = "x"
+}
+data "null" "d" { input = local.c }
+"#,
+        );
+        insta::assert_snapshot!(found, @"");
+        let local = environment.roots.get("local").map(ToString::to_string);
+        assert_eq!(local.as_deref(), Some("{ fine = \"x\" }"));
+    }
+
+    #[test]
+    fn cycles_that_share_a_local() {
+        let found = summaries(
+            "locals {\n a = local.b\n b = \"${local.a}${local.c}\"\n c = local.b\n d = \"${local.d}${local.a}\"\n}\n",
+        );
+        insta::assert_snapshot!(found.join("\n"), @"");
+    }
+
+    #[test]
+    fn the_shortest_cycle_is_told() {
+        let found = summaries(
+            "locals {\n a = [local.b, local.c]\n b = local.c\n c = local.d\n d = local.a\n}\n",
+        );
+        insta::assert_snapshot!(found.join("\n"), @"");
+    }
+
+    #[test]
+    fn a_long_chain_is_no_cycle() {
+        let links: String = (0..3000).map(|at| format!("  a{at} = local.a{}\n", at + 1)).collect();
+        assert_eq!(summaries(&format!("locals {{\n{links}  a3000 = 1\n}}\n")), [""; 0]);
+    }
 }

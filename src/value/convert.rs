@@ -28,24 +28,24 @@ pub enum PathStep {
 impl fmt::Display for PathStep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            PathStep::Attribute(name) => write!(f, ".{name}"),
-            PathStep::Key(key) => write!(f, "[{}]", super::quote(key)),
+            PathStep::Attribute(name) if super::is_identifier(name) => write!(f, ".{name}"),
+            PathStep::Attribute(key) | PathStep::Key(key) => write!(f, "[{}]", super::quote(key)),
             PathStep::Index(at) => write!(f, "[{at}]"),
         }
     }
 }
 
-/// `.tags["a"][0]: a string is required, …`
+/// ``at `.tags["a"][0]`: a string is required, …``
 impl fmt::Display for ConversionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for step in &self.path {
-            write!(f, "{step}")?;
+        if !self.path.is_empty() {
+            f.write_str("at `")?;
+            for step in &self.path {
+                write!(f, "{step}")?;
+            }
+            f.write_str("`: ")?;
         }
-        if self.path.is_empty() {
-            f.write_str(&self.message)
-        } else {
-            write!(f, ": {}", self.message)
-        }
+        f.write_str(&self.message)
     }
 }
 
@@ -385,7 +385,7 @@ mod tests {
         let of = object([("tags", Attribute::required(Type::Map(Box::new(list(Type::String)))))]);
         assert_eq!(
             convert(&value, &of).expect_err("fails").to_string(),
-            ".tags.a b[1]: a string is required, but this is a tuple"
+            "at `.tags[\"a b\"][1]`: a string is required, but this is a tuple"
         );
     }
 

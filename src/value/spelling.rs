@@ -46,7 +46,7 @@ impl fmt::Display for Type {
 }
 
 impl Type {
-    /// What it is in one or two words: `string`, `list of string`, `object`.
+    /// What it is in a few words: `string`, `list of strings`, `object`.
     pub fn noun(&self) -> String {
         match self {
             Type::Any => "value".into(),
@@ -54,11 +54,20 @@ impl Type {
             Type::List(of) if **of == Type::Any => "list".into(),
             Type::Set(of) if **of == Type::Any => "set".into(),
             Type::Map(of) if **of == Type::Any => "map".into(),
-            Type::List(of) => format!("list of {}", of.noun()),
-            Type::Set(of) => format!("set of {}", of.noun()),
-            Type::Map(of) => format!("map of {}", of.noun()),
+            Type::List(of) => format!("list of {}", of.nouns()),
+            Type::Set(of) => format!("set of {}", of.nouns()),
+            Type::Map(of) => format!("map of {}", of.nouns()),
             Type::Tuple(_) => "tuple".into(),
             Type::Object(_) => "object".into(),
+        }
+    }
+
+    /// [`Type::noun`] for several: `strings`, `lists of strings`, `objects`.
+    fn nouns(&self) -> String {
+        let noun = self.noun();
+        match noun.split_once(' ') {
+            Some((collection, rest)) => format!("{collection}s {rest}"),
+            None => format!("{noun}s"),
         }
     }
 
@@ -216,6 +225,24 @@ mod tests {
             ),
         ]));
         assert_eq!(of.to_string(), "object({a = list(string), b = optional(number, 3)})");
+    }
+
+    #[test]
+    fn types_are_named_in_words() {
+        let list = |of| Type::List(Box::new(of));
+        let map = |of| Type::Map(Box::new(of));
+        for (of, words) in [
+            (Type::String, "a string"),
+            (list(Type::Any), "a list"),
+            (list(Type::String), "a list of strings"),
+            (Type::Set(Box::new(Type::Tuple(Vec::new()))), "a set of tuples"),
+            (map(list(Type::Number)), "a map of lists of numbers"),
+            (list(list(Type::Any)), "a list of lists"),
+            (list(Type::Object(BTreeMap::new())), "a list of objects"),
+            (Type::Object(BTreeMap::new()), "an object"),
+        ] {
+            assert_eq!(of.a_noun(), words);
+        }
     }
 
     #[test]

@@ -446,7 +446,7 @@ build {
     6 |   disk { size = "huge" }
       |                 ^^^^^^ number is expected
 
-    error[wrong-type]: wrong type for `inline`: a list of string is required, but this is a string
+    error[wrong-type]: wrong type for `inline`: a list of strings is required, but this is a string
       --> a.pkr.hcl:14:32
        |
     14 |   provisioner "run" { inline = "x" }

@@ -54,7 +54,14 @@ pub(in crate::provision) fn what_to_run(
             None => "`inline`, `script` and `scripts`",
             Some(_) => "`inline`, `script`, `scripts` and `command`",
         };
-        planner.error("inline", wrong(&format!("{what} needs one of {names}")));
+        let needed = format!("{what} needs one of {names}");
+        let empty = ["scripts", "script", "inline"].into_iter().find(|one| planner.is_given(one));
+        match empty {
+            Some(option) => {
+                planner.error(option, wrong(&format!("`{option}` is empty")).help(needed));
+            }
+            None => planner.error("inline", wrong(&needed)),
+        }
     }
 }
 
@@ -63,9 +70,10 @@ pub(in crate::provision) fn variables(planner: &mut Planner<'_>, options: &Scrip
     if planner.is_late("environment_vars") {
         return;
     }
-    for text in &options.environment_vars {
+    for (index, text) in options.environment_vars.iter().enumerate() {
         if let Err(message) = environment::split(text) {
-            planner.error("environment_vars", Diagnostic::error("wrong-environment", message));
+            let option = format!("environment_vars.{index}");
+            planner.error(&option, Diagnostic::error("wrong-environment", message));
         }
     }
 }
@@ -85,18 +93,19 @@ pub(in crate::provision) fn read_scripts(planner: &mut Planner<'_>, options: &Sc
     if has_unknown_script(planner) {
         return;
     }
-    let option = if options.single_script().is_some() { "script" } else { "scripts" };
-    for (index, script) in options.local_scripts().enumerate() {
+    let single = options.single_script().map(|_| "script".to_owned());
+    let places = single.into_iter().chain((0..).map(|index| format!("scripts.{index}")));
+    for ((index, script), option) in options.local_scripts().enumerate().zip(places) {
         match read_tree(&planner.directory().join(script)) {
             Ok(tree) if tree.single_file().is_some() => {
                 planner.add_tree(name(index), tree);
             }
             Ok(_) => planner.error(
-                option,
+                &option,
                 Diagnostic::error("wrong-script", format!("`{script}` is a directory")),
             ),
             Err(error) => planner.error(
-                option,
+                &option,
                 Diagnostic::error("missing-script", error.to_string()).help(planner.path_help()),
             ),
         }

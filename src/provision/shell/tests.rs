@@ -373,6 +373,8 @@ fn wrong_combinations_are_found_before_anything_runs() {
         "inline = [\"x\"]\nenvironment_vars = [\"A\", \"=b\"]",
         "inline = [\"x\"]\nenv_var_format = \"%s\"",
         "inlin = [\"x\"]\ninline = [\"x\"]",
+        "scripts = []",
+        "script = \"one.sh\"\nscripts = [\"gone.sh\"]",
     ];
     insta::assert_snapshot!(all.map(refused).join("\n\n"), @r#"
     error[what-to-run]: a `shell` provisioner needs one of `inline`, `script` and `scripts`

@@ -234,6 +234,12 @@ impl Evaluator<'_> {
     ) -> Diagnostics {
         let blamed = failure.argument.and_then(|at| arguments.get(at)).map(|one| one.expression);
         let span = blamed.map_or(&whole.span, |expression| &expression.span);
+        // What is wrong inside a template file is told at its place there.
+        if failure.inner.has_errors() {
+            let label = format!("`{}` renders it here", function.name);
+            let inner = failure.inner.into_iter();
+            return inner.map(|report| report.also(span, &*label)).collect();
+        }
         let report = Diagnostic::error(
             "function-failed",
             format!("`{}`: {}", function.name, failure.message),
@@ -244,9 +250,7 @@ impl Evaluator<'_> {
             Some(expression) => vec![expression],
             None => arguments.iter().map(|argument| argument.expression).collect(),
         };
-        let mut found = Diagnostics::from(with_values(report, &involved, self.scope));
-        found.extend(failure.inner);
-        found
+        with_values(report, &involved, self.scope).into()
     }
 
     /// `try`, `can` and `convert`, which look at their arguments' expressions.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::budget::{Budget, Exceeded};
-use super::failure::{conversion, exceeded};
+use super::failure::{conversion, described, exceeded, with_values};
 use super::scope::Scope;
 use crate::diagnostic::{Diagnostic, Diagnostics, Span};
 use crate::template::syntax::{Expression, ExpressionKind, ObjectItem};
@@ -101,7 +101,16 @@ impl Evaluator<'_> {
 
     /// A key of an object: a string, or unknown.
     pub(super) fn key(&self, expression: &Expression) -> Outcome {
-        let key = self.converted(expression, &Type::String, "a key has to be a string")?;
+        let key = self.evaluate(expression)?;
+        let key = convert(&key, &Type::String).map_err(|_| {
+            let what = described(&key);
+            let report = Diagnostic::error(
+                "type-mismatch",
+                format!("a key has to be a string, but this is {what}"),
+            )
+            .at(&expression.span, "wrong type");
+            with_values(report, &[expression], self.scope)
+        })?;
         if key.is_null() {
             return Err(Diagnostic::error("null-key", "a key of an object must not be null")
                 .at(&expression.span, "null")

@@ -93,6 +93,8 @@ impl fmt::Debug for FunctionContext {
 #[derive(Clone, Debug)]
 pub struct Scope<'a> {
     parent: Option<&'a Scope<'a>>,
+    /// Names of an outermost scope that are kept elsewhere.
+    roots: Arc<BTreeMap<String, Value>>,
     values: BTreeMap<String, Value>,
     context: Arc<FunctionContext>,
     env: bool,
@@ -105,12 +107,19 @@ impl Scope<'static> {
     pub fn new(context: Arc<FunctionContext>) -> Self {
         Self {
             parent: None,
+            roots: Arc::default(),
             values: BTreeMap::new(),
             context,
             env: false,
             templatefile: true,
             lookups: true,
         }
+    }
+
+    /// An outermost scope with the names of `roots`. They are not copied: there is a scope for each
+    /// expression of a template, and a template may have thousands of locals.
+    pub fn over(roots: Arc<BTreeMap<String, Value>>, context: Arc<FunctionContext>) -> Self {
+        Self { roots, ..Self::new(context) }
     }
 }
 
@@ -119,6 +128,7 @@ impl<'a> Scope<'a> {
     pub fn child(&'a self) -> Scope<'a> {
         Scope {
             parent: Some(self),
+            roots: Arc::default(),
             values: BTreeMap::new(),
             context: Arc::clone(&self.context),
             env: self.env,
@@ -131,6 +141,7 @@ impl<'a> Scope<'a> {
     pub(crate) fn for_template_file(&self) -> Scope<'static> {
         Scope {
             parent: None,
+            roots: Arc::default(),
             values: BTreeMap::new(),
             context: Arc::clone(&self.context),
             env: false,
@@ -190,12 +201,14 @@ impl<'a> Scope<'a> {
 
     /// What `name` stands for.
     pub fn get(&self, name: &str) -> Option<&Value> {
-        self.values.get(name).or_else(|| self.parent.and_then(|parent| parent.get(name)))
+        let outer = || self.parent.and_then(|parent| parent.get(name));
+        self.values.get(name).or_else(|| self.roots.get(name)).or_else(outer)
     }
 
     /// All names that stand for something.
     pub fn names(&self) -> Vec<&str> {
-        let mut names: Vec<&str> = self.values.keys().map(String::as_str).collect();
+        let own = self.values.keys().chain(self.roots.keys());
+        let mut names: Vec<&str> = own.map(String::as_str).collect();
         if let Some(parent) = self.parent {
             names.extend(parent.names());
         }

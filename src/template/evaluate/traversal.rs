@@ -29,6 +29,20 @@ impl Path<'_> {
         Some(names)
     }
 
+    /// What was reached: the text of the way in backticks, where a splat stands for one of many.
+    fn shown(&self) -> String {
+        let is_splat = |step: &Step| matches!(step, Step::AttributeSplat(_) | Step::FullSplat(_));
+        let Some(splat) = self.taken.iter().position(is_splat) else {
+            return format!("`{}`", self.text());
+        };
+        let before = Path { taken: self.taken.get(..splat).unwrap_or_default(), ..*self }.text();
+        let until = Path { taken: self.taken.get(..=splat).unwrap_or_default(), ..*self }.text();
+        match self.text().strip_prefix(&until).map(str::trim).filter(|rest| !rest.is_empty()) {
+            Some(rest) => format!("`{rest}` of an element of `{before}`"),
+            None => format!("an element of `{before}`"),
+        }
+    }
+
     fn text(&self) -> String {
         let Some(last) = self.taken.last() else { return self.base.span.text().to_owned() };
         let mut span = self.base.span.to(step_span(last));
@@ -49,7 +63,7 @@ impl Path<'_> {
         if self.hidden || value.is_null() || matches!(value.kind, Kind::Unknown(_)) {
             return report;
         }
-        report.note(format!("`{}` is {}", self.text(), value.excerpt(120)))
+        report.note(format!("{} is {}", self.shown(), value.excerpt(120)))
     }
 }
 
@@ -231,7 +245,7 @@ impl Evaluator<'_> {
                 let report =
                     Diagnostic::error("not-indexable", format!("{what} has no elements to index"))
                         .at(&index.span, "")
-                        .also(&path.base.span, format!("`{}` is {what}", path.text()));
+                        .also(&path.base.span, format!("{} is {what}", path.shown()));
                 let report = match value.kind {
                     Kind::Set(..) | Kind::Unknown(Type::Set(_)) => {
                         report.help("elements of a set have no order: convert it with `tolist`")
@@ -288,25 +302,25 @@ impl Evaluator<'_> {
         index: &Expression,
         path: &Path<'_>,
     ) -> Diagnostic {
-        let text = path.text();
+        let text = path.shown();
         let shown = if key.marks.sensitive { "(sensitive value)".into() } else { key.excerpt(60) };
         let (summary, label, help) = match &value.kind {
             Kind::List(_, all) | Kind::Tuple(all) => (
-                format!("there is no element {shown} in `{text}`"),
+                format!("there is no element {shown} in {text}"),
                 match all.len() {
-                    0 => format!("`{text}` is empty"),
-                    length => format!("`{text}` has {}, counted from 0", count(length, "element")),
+                    0 => format!("{text} is empty"),
+                    length => format!("{text} has {}, counted from 0", count(length, "element")),
                 },
                 None,
             ),
             Kind::Map(_, all) | Kind::Object(all) => (
-                format!("`{text}` has no element {shown}"),
+                format!("{text} has no element {shown}"),
                 "not there".into(),
                 key.as_str()
                     .filter(|_| !path.hidden)
                     .and_then(|name| did_you_mean(name, all.keys().map(String::as_str))),
             ),
-            _ => (format!("`{text}` has no element {shown}"), "not there".into(), None),
+            _ => (format!("{text} has no element {shown}"), "not there".into(), None),
         };
         let report =
             Diagnostic::error("unknown-element", summary).at(&index.span, label).maybe_help(help);
@@ -343,7 +357,7 @@ fn no_attribute(value: &Value, name: &Name, path: &Path<'_>) -> Diagnostic {
                 Kind::Map(..) => "key",
                 _ => "attribute",
             };
-            let summary = format!("`{}` has no {what} `{}`", path.text(), name.text);
+            let summary = format!("{} has no {what} `{}`", path.shown(), name.text);
             ("unknown-attribute", summary, None)
         }
     };
@@ -361,7 +375,7 @@ fn no_attributes(value: &Value, name: &Name, path: &Path<'_>) -> Diagnostic {
     let report =
         Diagnostic::error("unknown-attribute", format!("{what} has no attribute `{}`", name.text))
             .at(&name.span, "not there")
-            .also(&path.base.span, format!("`{}` is {what}", path.text()));
+            .also(&path.base.span, format!("{} is {what}", path.shown()));
     let report = match value.kind {
         Kind::List(..) | Kind::Tuple(_) | Kind::Set(..) => report.help(format!(
             "take one element with `[0]`, or the attribute of each with `[*].{}`",

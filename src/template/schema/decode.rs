@@ -352,18 +352,29 @@ impl<'a> Decoder<'a> {
         &mut self,
         blocks: &[FoundBlock<'_>],
         schema: &Schema,
-        read: impl FnOnce(&RawOptions<'_>, &mut Decoder<'a>) -> Option<T>,
+        read: impl Fn(&RawOptions<'_>, &mut Decoder<'a>) -> Option<T>,
     ) -> Option<T> {
-        let [block] = blocks else {
-            if let [first, second, ..] = blocks {
-                self.diagnostics.push(
-                    Diagnostic::error("duplicate-block", "this block may stand here only once")
-                        .at(&second.header, "again here")
-                        .also(&first.header, "first here"),
-                );
+        if let [first, second, ..] = blocks {
+            self.diagnostics.push(
+                Diagnostic::error("duplicate-block", "this block may stand here only once")
+                    .at(&second.header, "again here")
+                    .also(&first.header, "first here"),
+            );
+            // Either may be the one that stays: both are decoded for what is wrong in them.
+            for block in blocks {
+                self.block(block, schema, &read);
             }
             return None;
-        };
+        }
+        self.block(blocks.first()?, schema, &read)
+    }
+
+    fn block<T>(
+        &mut self,
+        block: &FoundBlock<'_>,
+        schema: &Schema,
+        read: &impl Fn(&RawOptions<'_>, &mut Decoder<'a>) -> Option<T>,
+    ) -> Option<T> {
         let raw = self.sort(schema, &block.body, &block.header);
         self.open.push(Forms::default());
         let value = read(&raw, self);

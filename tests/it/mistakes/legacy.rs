@@ -80,7 +80,7 @@ fn a_wrong_type() {
     7 |       "ssh_port": "ssh",
       |                   ^^^^^ number is expected
 
-    error[wrong-type]: wrong type for `tags`: a map of string is required, but this is a string
+    error[wrong-type]: wrong type for `tags`: a map of strings is required, but this is a string
      --> web.json:8:15
       |
     8 |       "tags": "a",

@@ -18,7 +18,7 @@ fn an_unknown_option() {
 #[test]
 fn a_wrong_type() {
     insta::assert_snapshot!(refused(&with_options("  run_tags      = [\"a\"]\n  ssh_port      = \"many\"\n  ebs_optimized = \"perhaps\"")), @r#"
-    error[wrong-type]: wrong type for `run_tags`: a map of string is required, but this is a tuple
+    error[wrong-type]: wrong type for `run_tags`: a map of strings is required, but this is a tuple
      --> web.pkr.hcl:5:19
       |
     5 |   run_tags      = ["a"]

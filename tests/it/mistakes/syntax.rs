@@ -113,7 +113,7 @@ fn two_mistakes_are_told_in_the_order_of_the_file() {
       |
       = help: write `tags = …`
 
-    error[wrong-type]: wrong type for `ami_users`: a list of string is required, but this is a number
+    error[wrong-type]: wrong type for `ami_users`: a list of strings is required, but this is a number
      --> web.pkr.hcl:8:19
       |
     8 |   ami_users     = 12

@@ -1,6 +1,7 @@
 //! Forms of texts, and what all builders of this family check alike.
 
 use crate::plan::{Planner, UNKNOWN_TEXT};
+use crate::value::count;
 
 /// Names, descriptions and tags: options whose texts are filled in while the build runs. Everything
 /// else is needed before, or is not about the build at all.
@@ -48,11 +49,12 @@ pub fn not_run_yet(name: &str, planner: &mut Planner<'_>) {
     planner.not_yet_because("", format!("the builder `{name}` is not supported yet"), "");
 }
 
-/// What is wrong with an image's name.
-pub fn name_problem(name: &str) -> Option<String> {
+/// What is wrong with an image's name, and a next step; an empty one is none.
+pub fn name_problem(name: &str) -> Option<(String, &'static str)> {
     let length = name.len();
     if !(3..=128).contains(&length) {
-        return Some(format!("has {length} characters; EC2 takes 3 to 128"));
+        let length = count(length, if name.is_ascii() { "character" } else { "byte" });
+        return Some((format!("has {length}; EC2 takes 3 to 128"), ""));
     }
     let wrong: std::collections::BTreeSet<char> = name
         .chars()
@@ -62,7 +64,8 @@ pub fn name_problem(name: &str) -> Option<String> {
         return None;
     }
     let list: Vec<_> = wrong.iter().map(|c| format!("`{c}`")).collect();
-    Some(format!("has {} in it, which EC2 does not take", list.join(" ")))
+    let help = "the function `clean_resource_name` replaces what is not allowed";
+    Some((format!("has {} in it, which EC2 does not take", list.join(" ")), help))
 }
 
 /// Whether a text names a KMS key: by id, multi-region id, alias or ARN.
@@ -111,9 +114,13 @@ mod tests {
     #[test]
     fn names_follow_the_rules_of_ec2() {
         assert_eq!(name_problem("web-2026.01/x (a)_[b]'@"), None);
-        assert!(name_problem("ab").is_some_and(|text| text.contains("3 to 128")));
-        assert!(name_problem(&"x".repeat(129)).is_some());
-        assert!(name_problem("a:b").is_some_and(|text| text.contains("`:`")));
+        let problem = |name: &str| name_problem(name).expect("a problem");
+        assert_eq!(problem("a"), ("has 1 character; EC2 takes 3 to 128".to_owned(), ""));
+        assert_eq!(problem("").0, "has 0 characters; EC2 takes 3 to 128");
+        assert_eq!(problem(&"é".repeat(65)).0, "has 130 bytes; EC2 takes 3 to 128");
+        let (text, help) = problem("a:b");
+        assert_eq!(text, "has `:` in it, which EC2 does not take");
+        assert!(help.contains("clean_resource_name"));
     }
 
     #[test]

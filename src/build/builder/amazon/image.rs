@@ -143,8 +143,7 @@ impl ImageOptions {
         if planner.is_late("ami_name") {
             return;
         }
-        if let Some(problem) = known.and_then(name_problem) {
-            let help = "the function `clean_resource_name` replaces what is not allowed";
+        if let Some((problem, help)) = known.and_then(name_problem) {
             planner.wrong("ami_name", format!("`ami_name` {problem}"), help);
         }
     }

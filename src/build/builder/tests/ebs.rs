@@ -1,6 +1,6 @@
 //! The `amazon-ebs` builder as legacy templates use it.
 
-use super::support::{check, legacy};
+use super::support::{check, hcl, legacy, said};
 
 #[test]
 fn old_templates_leave_options_empty() {
@@ -32,7 +32,7 @@ fn a_type_that_does_not_fit_is_said_even_where_bake_cannot_do_it_yet() {
     1 | ...minutes": "long", "encrypt_boot": "yes",
       |                                      ^^^^^ bool is expected
 
-    error[wrong-type]: wrong type for `spot_instance_types`: [0]: a string is required, but this is an object
+    error[wrong-type]: wrong type for `spot_instance_types`: at `[0]`: a string is required, but this is an object
      --> a.json:1:78
       |
     1 | ...", "spot_instance_types": { "a": "b" }, "block_duration_minutes": "long", "encrypt_boot": ...
@@ -56,4 +56,61 @@ fn a_type_that_does_not_fit_is_said_even_where_bake_cannot_do_it_yet() {
     2 |            "winrm_port": "x", "fast_launch": { "template_version": "one" } }] }
       |                                                                    ^^^^^ number is expected
     "#);
+}
+
+#[test]
+fn of_two_blocks_each_is_read_for_what_is_wrong_in_it() {
+    let text = hcl(
+        "amazon-ebs",
+        r#"
+  instance_type = "t3.micro"
+  ssh_username  = "admin"
+  source_ami_filter {
+    owner = ["amazon"]
+  }
+  source_ami_filter {
+    owners      = ["amazon"]
+    most_recent = "x"
+  }"#,
+    );
+    insta::assert_snapshot!(check("a.pkr.hcl", &text).found, @"");
+}
+
+#[test]
+fn what_packer_refuses_is_refused() {
+    let minimal = "source_ami = \"ami-12345678\"\nssh_username = \"admin\"\n";
+    for builder in ["amazon-ebs", "amazon-ebssurrogate", "amazon-instance"] {
+        let found = |more: &str| {
+            said(
+                builder,
+                &format!("{minimal}instance_type = \"t3.micro\"\nami_name = \"web\"\n{more}"),
+            )
+        };
+        for (options, wrong) in [
+            (
+                "spot_instance_types = [\"t3.small\"]",
+                "`instance_type` and `spot_instance_types` exclude each other",
+            ),
+            ("ssh_interface = \"carrier_pigeon\"", "`ssh_interface` cannot be `carrier_pigeon`"),
+            ("kms_key_id = \"alias/x\"", "`kms_key_id` needs `encrypt_boot = true`"),
+            (
+                "kms_key_id = \"alias/x\"\nencrypt_boot = false",
+                "`kms_key_id` needs `encrypt_boot = true`",
+            ),
+            (
+                "region_kms_key_ids = { eu-west-1 = \"\" }",
+                "`eu-west-1` has a key but is not in `ami_regions`",
+            ),
+            (
+                "encrypt_boot = true\nami_regions = [\"a\", \"b\"]\nregion_kms_key_ids = { a = \"alias/x\" }",
+                "`b` has no key in `region_kms_key_ids`",
+            ),
+        ] {
+            let found = found(options);
+            assert!(
+                found.contains(&format!("error[wrong-option]: {wrong}")),
+                "{builder}: {options}: {found}"
+            );
+        }
+    }
 }

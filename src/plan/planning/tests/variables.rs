@@ -67,7 +67,7 @@ fn values_of_a_wrong_type_are_said_with_the_form() {
       = help: `x` is of the type list(string): write it as in HCL, such as `["a", "b"]`
     "#);
     insta::assert_snapshot!(value(list, Some("{ a = 1 }")).expect_err("an error"), @r#"
-    error[wrong-type]: wrong type for variable `x`: a list of string is required, but this is an object
+    error[wrong-type]: wrong type for variable `x`: a list of strings is required, but this is an object
      --> <-var x>:1:1
       |
     1 | { a = 1 }
@@ -92,7 +92,7 @@ fn values_of_a_wrong_type_are_said_with_the_form() {
       |                       -------------------------------------------- declared here
     "#);
     insta::assert_snapshot!(value(object, Some("{ a = 1, b = \"x\" }")).expect_err("an error"), @r#"
-    error[wrong-type]: wrong type for variable `x`: .b: "x" is not a number
+    error[wrong-type]: wrong type for variable `x`: at `.b`: "x" is not a number
      --> <-var x>:1:1
       |
     1 | { a = 1, b = "x" }

@@ -243,7 +243,7 @@ fn wrong_types() {
       = note: substr(text: string, offset: number, length: number): a part of a text; a negative offset counts from the end, length -1 means the rest
 
     ---- join(",", var.disks)
-    error[type-mismatch]: `lists` of `join` does not fit: [0]: a string is required, but this is an object
+    error[type-mismatch]: `lists` of `join` does not fit: at `[0]`: a string is required, but this is an object
      --> test.hcl:1:11
       |
     1 | join(",", var.disks)
@@ -322,13 +322,13 @@ fn wrong_types() {
       |   ^^^^^^^^^^ null
 
     ---- toset(var.names)[0]
-    error[not-indexable]: a set of string has no elements to index
+    error[not-indexable]: a set of strings has no elements to index
      --> test.hcl:1:18
       |
     1 | toset(var.names)[0]
       | ---------------- ^
       | |
-      | `toset(var.names)` is a set of string
+      | `toset(var.names)` is a set of strings
       |
       = note: `toset(var.names)` is ["a", "b"]
       = help: elements of a set have no order: convert it with `tolist`
@@ -661,4 +661,22 @@ fn several_errors_of_one_expression() {
       = note: there is `greeting`
       = help: declare it in a `locals` block: `b = …`
     "#);
+}
+
+#[test]
+fn elements_of_a_splat() {
+    insta::assert_snapshot!(all(&[
+        r#"var.names[*].name"#,
+        r#"var.disks.*.name.first"#,
+        r#"var.disks[*].nmae"#,
+        r#"var.disks[*].name[0]"#,
+    ]), @"");
+}
+
+#[test]
+fn keys_that_are_no_strings() {
+    insta::assert_snapshot!(all(&[
+        r#"{ (var.names) = 1 }"#,
+        r#"{ for name in [var.disks] : name => 1 }"#,
+    ]), @"");
 }

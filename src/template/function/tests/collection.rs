@@ -5,7 +5,7 @@ use crate::template::evaluate::tests::check;
 pub(super) const TABLE: &str = r#"
 alltrue([])  => true
 alltrue([true, "false"])  => false
-alltrue(["x"])  => error: `list` of `alltrue` does not fit: [0]: "x" is neither `true` nor `false`
+alltrue(["x"])  => error: `list` of `alltrue` does not fit: at `[0]`: "x" is neither `true` nor `false`
 anytrue([null, true])  => true
 chunklist([1, 2, 3], 2)  => [[1, 2], [3]]
 chunklist([1, 2, 3], 0)  => [[1, 2, 3]]
@@ -95,7 +95,7 @@ alltrue([var.later_bool])  => (unknown)
 alltrue(null)  => error: `list` of `alltrue` must not be null
 anytrue([])  => false
 anytrue([false, "true"])  => true
-anytrue([1])  => error: `list` of `anytrue` does not fit: [0]: a bool is required, but this is a number
+anytrue([1])  => error: `list` of `anytrue` does not fit: at `[0]`: a bool is required, but this is a number
 chunklist(["a"], -1)  => error: `chunklist`: a number of at least zero is required, but this is -1
 chunklist("a", 1)  => error: `list` of `chunklist` does not fit: a list is required, but this is a string
 coalesce()  => error: `coalesce`: no argument is neither null nor an empty string
@@ -105,7 +105,7 @@ coalescelist(["a"], ["b"])  => ["a"]
 coalescelist(1)  => error: `coalescelist`: a list is required, but this is a number
 compact([])  => []
 compact([1, ""])  => ["1"]
-compact([[]])  => error: `list` of `compact` does not fit: [0]: a string is required, but this is a tuple
+compact([[]])  => error: `list` of `compact` does not fit: at `[0]`: a string is required, but this is a tuple
 concat()  => error: `concat`: at least one list is required
 concat(toset(["b", "a"]), ["c"])  => ["a", "b", "c"]
 concat([var.later], ["a"])[1]  => "a"
@@ -174,10 +174,10 @@ slice([1], -1, 1)  => error: `slice`: a number of at least zero is required, but
 slice("abc", 0, 1)  => error: `slice`: a list is required, but this is a string
 sort([])  => []
 sort(["b", "B", "a10", "a2"])  => ["B", "a10", "a2", "b"]
-sort("a")  => error: `list` of `sort` does not fit: a list of string is required, but this is a string
+sort("a")  => error: `list` of `sort` does not fit: a list of strings is required, but this is a string
 transpose({})  => {}
 transpose({ a = [null] })  => error: `transpose`: an element of a list is null
-transpose({ a = 1 })  => error: `transpose`: .a: a list of string is required, but this is a number
+transpose({ a = 1 })  => error: `transpose`: at `.a`: a list of strings is required, but this is a number
 values(tomap({ b = "x", a = "y" }))  => ["y", "x"]
 values([])  => error: `values`: a map is required, but this is a tuple
 zipmap([], [])  => {}

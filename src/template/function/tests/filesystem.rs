@@ -60,16 +60,16 @@ length(fileset(".", "**"))  => 10
 templatefile("t.tpl", { name = "x" })  => "hello x\n  - 1\n  - 2\n"
 templatefile("list.tpl", { xs = ["a"] })  => ["A"]
 templatefile("none", {})  => error: `templatefile`: no such file: `ROOT/none`
-templatefile("t.tpl", {})  => error: `templatefile`: the template "t.tpl" has errors; unknown name `name`
-templatefile("again.tpl", {})  => error: `templatefile`: the template "again.tpl" has errors; a template file cannot call `templatefile`
+templatefile("t.tpl", {})  => error: unknown name `name`
+templatefile("again.tpl", {})  => error: a template file cannot call `templatefile`
 templatefile("t.tpl", { "a b" = 1 })  => error: `templatefile`: "a b" cannot be the name of a variable
 templatefile("t.tpl", 1)  => error: `templatefile`: a map or an object of variables is required, but this is a number
 templatestring("hello $${name}", { name = "x" })  => "hello x"
 templatestring("$${xs}", { xs = [1] })  => [1]
 templatestring("%%{ if a }yes%%{ endif }", tomap({ a = true }))  => "yes"
-templatestring("$${nam}", { name = 1 })  => error: `templatestring`: the template has errors; unknown name `nam`
-templatestring("$${templatestring(\"a\", {})}", {})  => error: `templatestring`: the template has errors; a template file cannot call `templatestring`
-templatestring("$${env(\"REGION\")}", {})  => error: `templatestring`: the template has errors; `env` can only be called in the default of a variable
+templatestring("$${nam}", { name = 1 })  => error: unknown name `nam`
+templatestring("$${templatestring(\"a\", {})}", {})  => error: a template file cannot call `templatestring`
+templatestring("$${env(\"REGION\")}", {})  => error: `env` can only be called in the default of a variable
 templatestring("a", [])  => error: `templatestring`: a map or an object of variables is required, but this is a tuple
 "#;
 
@@ -160,4 +160,20 @@ fn a_sensitive_template_is_not_shown_in_its_errors() {
         let text = text.replace("`secret` is \"hunter2\"", "");
         assert!(!text.contains("hunter2") && !text.contains("for x in"), "{call}: {text}");
     }
+}
+
+#[test]
+fn a_mistake_in_a_template_is_told_at_its_place() {
+    let (_directory, scope) = files();
+    let all = [
+        "templatefile(\"t.tpl\", {})",
+        "templatestring(\"$${a} $${b}\", {})",
+        "templatefile(sensitive(\"t.tpl\"), {})",
+    ]
+    .map(|call| {
+        let source = Source::new("test.hcl", call);
+        let found = parse_expression(&source, None).and_then(|one| evaluate(&one, &scope));
+        render(&found.expect_err("an error"), Style::default())
+    });
+    insta::assert_snapshot!(all.join("\n"), @"");
 }

@@ -339,11 +339,11 @@ fn texts(
             .collect::<Result<Tags, BuildError>>()
     };
     let image_name = optional("ami_name", &image.ami_name)?;
-    if let Some(problem) = image_name.as_deref().and_then(name_problem) {
+    if let Some((problem, help)) = image_name.as_deref().and_then(name_problem) {
         let name = image_name.unwrap_or_default();
         let message = format!("the image name `{name}` {problem}");
-        return Err(BuildError::option("ami_name", message)
-            .hint("the function `clean_resource_name` replaces what is not allowed"));
+        let error = BuildError::option("ami_name", message);
+        return Err(if help.is_empty() { error } else { error.hint(help) });
     }
     let mut run_volume_tags = tags("run_volume_tags", &options.volume_tags.run_volume_tags, &[])?;
     for one in &options.volume_tags.run_volume_tag {
