@@ -161,7 +161,12 @@ fn schema_of(kinds: &[ComponentKind], name: &str) -> Option<&'static Schema> {
 fn with_general_names(finding: Diagnostic, general: &[&str]) -> Diagnostic {
     match &finding.primary {
         Some(place) if finding.code == "unknown-option" && finding.help.is_empty() => {
-            let hint = did_you_mean(place.span.text().trim_matches('"'), general.iter().copied());
+            let name = place.span.text().trim_matches('"');
+            if general.contains(&name) {
+                return finding
+                    .help("only HCL templates have it; `bake upgrade` writes this as HCL");
+            }
+            let hint = did_you_mean(name, general.iter().copied());
             finding.maybe_help(hint)
         }
         _ => finding,

@@ -129,6 +129,6 @@ mod tests {
     #[test]
     fn a_bad_pattern_is_an_error() {
         let refused = Selection::new(&["vm.{a".to_owned(), "b}".to_owned()], &[]);
-        insta::assert_snapshot!(refused.expect_err("no pattern"), @"");
+        insta::assert_snapshot!(refused.expect_err("no pattern"), @"`vm.{a` is not a pattern: unclosed alternate group; missing '}' (maybe escape '{' with '[{]'?); a comma separates patterns, also inside of braces");
     }
 }

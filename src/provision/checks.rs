@@ -44,13 +44,15 @@ fn shell_local_needs_exactly_one_thing_to_run() {
       |
       = help: `chmod +x text.sh`, or name an interpreter in `execute_command`
     "#);
-    insta::assert_snapshot!(of("shell-local", "command = \"\"\ninline = []\nscript = \"\""), @"
-    error[what-to-run]: a `shell-local` provisioner needs one of `inline`, `script`, `scripts` and `command`
-     --> template.pkr.hcl:6:10
+    insta::assert_snapshot!(of("shell-local", "command = \"\"\ninline = []\nscript = \"\""), @r#"
+    error[what-to-run]: `script` is empty
+     --> template.pkr.hcl:7:10
       |
-    6 | inline = []
+    7 | script = ""
       |          ^^
-    ");
+      |
+      = help: a `shell-local` provisioner needs one of `inline`, `script`, `scripts` and `command`
+    "#);
 }
 
 #[test]
@@ -61,13 +63,41 @@ fn shell_local_options_are_checked() {
     environment_vars   = ["A"]
     env_var_format     = "%s"
     valid_exit_codes   = [-1]
-"#), @"
+"#), @r#"
     error[wrong-value]: wrong value for `valid_exit_codes`
       --> template.pkr.hcl:10:26
        |
     10 |     valid_exit_codes   = [-1]
        |                          ^^^^ a whole number from 0 to 4294967295 is expected, not -1
-    ");
+
+    error[wrong-environment]: `A` is not of the form `NAME=VALUE`
+     --> template.pkr.hcl:8:27
+      |
+    8 |     environment_vars   = ["A"]
+      |                           ^^^
+
+    error[wrong-format]: wrong format: it must have one `%s` for the name and one for the value
+     --> template.pkr.hcl:9:26
+      |
+    9 |     env_var_format     = "%s"
+      |                          ^^^^
+
+    error[wrong-option]: `only_on` cannot be `macos`
+     --> template.pkr.hcl:7:26
+      |
+    7 |     only_on            = ["linux", "macos"]
+      |                          ^^^^^^^^^^^^^^^^^^
+      |
+      = help: one of darwin, freebsd, linux, openbsd, solaris, windows
+
+    warning[not-executable]: `text.sh` is not executable
+     --> template.pkr.hcl:6:26
+      |
+    6 |     script             = "text.sh"
+      |                          ^^^^^^^^^
+      |
+      = help: `chmod +x text.sh`, or name an interpreter in `execute_command`
+    "#);
     insta::assert_snapshot!(of("shell-local", r#"
     inline            = ["a"]
     use_linux_pathing = true
@@ -76,10 +106,10 @@ fn shell_local_options_are_checked() {
     environment_vars  = ["=b"]
 "#), @r#"
     error[wrong-environment]: `=b` has no name before the `=`
-      --> template.pkr.hcl:10:25
+      --> template.pkr.hcl:10:26
        |
     10 |     environment_vars  = ["=b"]
-       |                         ^^^^^^
+       |                          ^^^^
 
     error[wrong-format]: wrong format: it must have one `%s` for the name and one for the value
      --> template.pkr.hcl:9:25
@@ -100,13 +130,12 @@ fn shell_local_options_are_checked() {
       |                         ^^^^
     "#);
     insta::assert_snapshot!(of("shell-local", "script = \"text.sh\"\nonly_on = [\"lniux\"]"), @r#"
-    error[wrong-value]: `only_on` cannot be `lniux`
+    error[wrong-option]: `only_on` cannot be `lniux`
      --> template.pkr.hcl:6:11
       |
     6 | only_on = ["lniux"]
       |           ^^^^^^^^^
       |
-      = note: it is one of `darwin`, `freebsd`, `linux`, `openbsd`, `solaris`, `windows`
       = help: did you mean `linux`?
 
     warning[not-executable]: `text.sh` is not executable
@@ -158,13 +187,12 @@ fn powershell_options_are_checked() {
     10 |     elevated_password = "secret"
        |                         ^^^^^^^^
 
-    error[wrong-value]: `execution_policy` cannot be `Bypass`
+    error[wrong-option]: `execution_policy` cannot be `Bypass`
      --> template.pkr.hcl:8:25
       |
     8 |     execution_policy  = "Bypass"
       |                         ^^^^^^^^
       |
-      = note: it is one of `allsigned`, `bypass`, `default`, `none`, `remotesigned`, `restricted`, `undefined`, `unrestricted`
       = help: did you mean `bypass`?
 
     error[wrong-value]: there is no trace level 3
@@ -189,22 +217,34 @@ fn windows_shell_options_are_checked() {
       |
     8 |     remote_folder    = "c:/"
       |     ^^^^^^^^^^^^^ not known here
+
+    error[wrong-environment]: `A` is not of the form `NAME=VALUE`
+     --> template.pkr.hcl:7:25
+      |
+    7 |     environment_vars = ["A"]
+      |                         ^^^
+
+    error[wrong-script]: `roles` is a directory
+     --> template.pkr.hcl:6:25
+      |
+    6 |     scripts          = ["roles"]
+      |                         ^^^^^^^
     "#);
     insta::assert_snapshot!(of("windows-shell", r#"
     scripts          = ["roles"]
     environment_vars = ["A"]
 "#), @r#"
     error[wrong-environment]: `A` is not of the form `NAME=VALUE`
-     --> template.pkr.hcl:7:24
+     --> template.pkr.hcl:7:25
       |
     7 |     environment_vars = ["A"]
-      |                        ^^^^^
+      |                         ^^^
 
     error[wrong-script]: `roles` is a directory
-     --> template.pkr.hcl:6:24
+     --> template.pkr.hcl:6:25
       |
     6 |     scripts          = ["roles"]
-      |                        ^^^^^^^^^
+      |                         ^^^^^^^
     "#);
 }
 
@@ -327,13 +367,12 @@ fn ansible_options_are_checked() {
     12 |     ansible_env_vars        = ["X"]
        |                               ^^^^^
 
-    error[wrong-value]: `ansible_proxy_key_type` cannot be `rsa`
+    error[wrong-option]: `ansible_proxy_key_type` cannot be `rsa`
       --> template.pkr.hcl:11:31
        |
     11 |     ansible_proxy_key_type  = "rsa"
        |                               ^^^^^
        |
-       = note: it is one of `ECDSA`, `RSA`
        = help: did you mean `RSA`?
 
     error[wrong-value]: there is no port 70000
@@ -461,13 +500,12 @@ fn an_error_cleanup_provisioner_is_any_provisioner() {
     4 |   error-cleanup-provisioner "shell-local" {
       |   ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
 
-    error[wrong-value]: `only_on` cannot be `linus`
+    error[wrong-option]: `only_on` cannot be `linus`
      --> template.pkr.hcl:5:15
       |
     5 |     only_on = ["linus"]
       |               ^^^^^^^^^
       |
-      = note: it is one of `darwin`, `freebsd`, `linux`, `openbsd`, `solaris`, `windows`
       = help: did you mean `linux`?
     "#);
     let json = r#"{
@@ -481,6 +519,8 @@ fn an_error_cleanup_provisioner_is_any_provisioner() {
       |
     3 |   "provisioners": [{ "type": "shell", "inline": "x", "continue_on_error": true }],
       |                                                      ^^^^^^^^^^^^^^^^^^^ not known here
+      |
+      = help: only HCL templates have it; `bake upgrade` writes this as HCL
     "#);
     let json = json.replace(", \"continue_on_error\": true", "");
     let plan = plan_text(folder.path(), "a.json", &json, &[]).0.unwrap();

@@ -513,7 +513,30 @@ locals {
 data "null" "d" { input = local.c }
 "#,
         );
-        insta::assert_snapshot!(found, @"");
+        insta::assert_snapshot!(found, @r#"
+        error[cycle]: locals need each other: `local.a` → `local.b` → `local.a`
+         --> a.pkr.hcl:3:3
+          |
+        3 |   a    = local.b
+          |   ^ part of the cycle
+        4 |   b    = local.a
+          |   - part of the cycle
+
+        error[cycle]: locals need each other: `local.self` → `local.self`
+         --> a.pkr.hcl:6:3
+          |
+        6 |   self = local.self
+          |   ^^^^ part of the cycle
+
+        error[cycle]: locals and data sources need each other: `local.c` → `data.null.d` → `local.c`
+          --> a.pkr.hcl:7:3
+           |
+         7 |   c    = data.null.d.output
+           |   ^ part of the cycle
+        ...
+        10 | data "null" "d" { input = local.c }
+           | --------------- part of the cycle
+        "#);
         let local = environment.roots.get("local").map(ToString::to_string);
         assert_eq!(local.as_deref(), Some("{ fine = \"x\" }"));
     }
@@ -523,7 +546,11 @@ data "null" "d" { input = local.c }
         let found = summaries(
             "locals {\n a = local.b\n b = \"${local.a}${local.c}\"\n c = local.b\n d = \"${local.d}${local.a}\"\n}\n",
         );
-        insta::assert_snapshot!(found.join("\n"), @"");
+        insta::assert_snapshot!(found.join("\n"), @"
+        error[cycle]: locals need each other: `local.a` → `local.b` → `local.a`
+        error[cycle]: locals need each other: `local.c` → `local.b` → `local.c`
+        error[cycle]: locals need each other: `local.d` → `local.d`
+        ");
     }
 
     #[test]
@@ -531,7 +558,10 @@ data "null" "d" { input = local.c }
         let found = summaries(
             "locals {\n a = [local.b, local.c]\n b = local.c\n c = local.d\n d = local.a\n}\n",
         );
-        insta::assert_snapshot!(found.join("\n"), @"");
+        insta::assert_snapshot!(found.join("\n"), @"
+        error[cycle]: locals need each other: `local.a` → `local.c` → `local.d` → `local.a`
+        error[cycle]: locals need each other: `local.b` → `local.c` → `local.d` → `local.a` → `local.b`
+        ");
     }
 
     #[test]

@@ -320,12 +320,6 @@ async fn legacy_variables_look_secrets_up() {
       |
     3 |     "password": "{{ vault `secret/data/db` `password` }}",
       |                 ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-
-    error[template-error]: no vault today
-     --> a.json:4:12
-      |
-    4 |     "url": "db://admin:{{ user `password` }}@host",
-      |            ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
     "#);
 }
 

@@ -448,6 +448,32 @@ fn wrong_combinations_are_found_before_anything_runs() {
       | ^^^^^ not known here
       |
       = help: did you mean `inline`?
+
+
+
+    error[what-to-run]: `scripts` is empty
+     --> template.pkr.hcl:5:11
+      |
+    5 | scripts = []
+      |           ^^
+      |
+      = help: a `shell` provisioner needs one of `inline`, `script` and `scripts`
+
+
+
+    error[what-to-run]: `script` and `scripts` exclude each other
+     --> template.pkr.hcl:6:11
+      |
+    6 | scripts = ["gone.sh"]
+      |           ^^^^^^^^^^^
+
+    error[missing-script]: cannot read `gone.sh`: No such file or directory (os error 2)
+     --> template.pkr.hcl:6:12
+      |
+    6 | scripts = ["gone.sh"]
+      |            ^^^^^^^^^
+      |
+      = help: paths are relative to the directory in which bake runs; `${path.root}` is the template's
     "#);
 }
 

@@ -154,7 +154,7 @@ fn what_is_not_available_says_where_it_is() {
         .iter()
         .map(|template| render(template, &functions).expect_err("is not available"))
         .collect();
-    insta::assert_snapshot!(all.join("\n"), @r#"
+    insta::assert_snapshot!(all.join("\n"), @"
     `user` works in JSON templates only; use `var.region` instead
     `env` works only in the values of `variables`; set a variable there and use `user`
     `build` works only in provisioners and post-processors, once the machine is there
@@ -162,10 +162,10 @@ fn what_is_not_available_says_where_it_is() {
     `build_name` is known only inside of a build
     `build_type` is known only inside of a build
     `pwd` is known only where there is a working directory
-    `template_dir` is known only in a template that is a file
+    `template_dir` works in JSON templates only; use `path.root` instead
     `clean_resource_name` works only in the options of Amazon's builders
     `sed` was removed from Packer; use `replace` or `replace_all`
-    "#);
+    ");
 }
 
 #[test]

@@ -73,7 +73,30 @@ fn of_two_blocks_each_is_read_for_what_is_wrong_in_it() {
     most_recent = "x"
   }"#,
     );
-    insta::assert_snapshot!(check("a.pkr.hcl", &text).found, @"");
+    insta::assert_snapshot!(check("a.pkr.hcl", &text).found, @r#"
+    error[duplicate-block]: this block may stand here only once
+     --> a.pkr.hcl:8:3
+      |
+    5 |   source_ami_filter {
+      |   ----------------- first here
+    ...
+    8 |   source_ami_filter {
+      |   ^^^^^^^^^^^^^^^^^ again here
+
+    error[unknown-option]: unknown option `owner`
+     --> a.pkr.hcl:6:5
+      |
+    6 |     owner = ["amazon"]
+      |     ^^^^^ not known here
+      |
+      = help: did you mean `owners`?
+
+    error[wrong-type]: wrong type for `most_recent`: "x" is neither `true` nor `false`
+      --> a.pkr.hcl:10:19
+       |
+    10 |     most_recent = "x"
+       |                   ^^^ bool is expected
+    "#);
 }
 
 #[test]

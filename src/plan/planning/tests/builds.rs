@@ -37,18 +37,18 @@ build { sources = ["vm.app"] }
 "#;
     insta::assert_snapshot!(warnings_of(text), @r#"
     warning[unknown-source]: `vm.ap` is no source of this build
-     --> a.pkr.hcl:7:14
+     --> a.pkr.hcl:7:15
       |
     7 |     only   = ["vm.ap", "vm.app"]
-      |              ^^^^^^^^^^^^^^^^^^^
+      |               ^^^^^^^
       |
       = help: did you mean `vm.app`?
 
     warning[unknown-source]: `elsewhere` is no source of this build
-      --> a.pkr.hcl:11:16
+      --> a.pkr.hcl:11:17
        |
     11 |     except   = ["elsewhere"]
-       |                ^^^^^^^^^^^^^
+       |                 ^^^^^^^^^^^
        |
        = note: sources of this build: vm.app
 
@@ -163,10 +163,10 @@ build {
 }"#;
     insta::assert_snapshot!(plan_text("a.json", json, &[]).expect_err("errors"), @r#"
     error[unknown-source]: `ap` is no source of this build
-     --> a.json:3:62
+     --> a.json:3:63
       |
     3 |   "provisioners": [{ "type": "run", "inline": ["x"], "only": ["ap"] }]
-      |                                                              ^^^^^^
+      |                                                               ^^^^
       |
       = help: did you mean `app`?
     "#);
@@ -292,9 +292,26 @@ fn what_is_no_source_is_said_to_be_none() {
 source "vm" "app" {}
 build { sources = [1, null, "app", "vm.app"] }
 "#;
-    insta::assert_snapshot!(plan_text("a.pkr.hcl", text, &[]).expect_err("errors"), @"");
+    insta::assert_snapshot!(plan_text("a.pkr.hcl", text, &[]).expect_err("errors"), @r#"
+    error[null-value]: a text is expected, but this is null
+     --> a.pkr.hcl:3:23
+      |
+    3 | build { sources = [1, null, "app", "vm.app"] }
+      |                       ^^^^
+      |
+      = help: null is no source: a source is `"TYPE.NAME"`
+    "#);
     let text = text.replace("1, null, ", "");
-    insta::assert_snapshot!(plan_text("a.pkr.hcl", &text, &[]).expect_err("errors"), @"");
+    insta::assert_snapshot!(plan_text("a.pkr.hcl", &text, &[]).expect_err("errors"), @r#"
+    error[unknown-source]: unknown source `app`
+     --> a.pkr.hcl:3:20
+      |
+    3 | build { sources = ["app", "vm.app"] }
+      |                    ^^^^^ not declared
+      |
+      = note: a source is referred to as `TYPE.NAME`
+      = help: did you mean `source.vm.app`?
+    "#);
 }
 
 #[test]
@@ -314,7 +331,23 @@ build {
   }
 }
 "#;
-    insta::assert_snapshot!(warnings_of(text), @"");
+    insta::assert_snapshot!(warnings_of(text), @r#"
+    warning[unknown-source]: `web` is no source of this build
+     --> a.pkr.hcl:7:25
+      |
+    7 |     only   = ["vm.web", "web"]
+      |                         ^^^^^
+      |
+      = help: did you mean `vm.web`?
+
+    warning[unknown-source]: `site.vm.web` is no source of this build
+      --> a.pkr.hcl:11:15
+       |
+    11 |     except = ["site.vm.web"]
+       |               ^^^^^^^^^^^^^
+       |
+       = help: did you mean `vm.web`?
+    "#);
 }
 
 #[test]

@@ -57,7 +57,7 @@ data "amazon-ami" "base" {
   owners      = ["amazon"]
   most_recent = true
   region      = "eu-west-1"
-  assume_role { role_arn = "arn" }
+  assume_role { role_arn = "arn:aws:iam::123456789012:role/build" }
 }
 data "amazon-secretsmanager" "key" { name = local.secret }
 data "http" "list" { url = "https://example.com/${data.amazon-ami.base.id}" }

@@ -307,7 +307,19 @@ fn legacy_variables_that_use_each_other_are_told_once() {
   },
   "builders": [{ "type": "vm" }]
 }"#;
-    insta::assert_snapshot!(plan_text("a.json", text, &[]).expect_err("errors"), @"");
+    insta::assert_snapshot!(plan_text("a.json", text, &[]).expect_err("errors"), @r#"
+    error[template-error]: variables use each other: b → c → b
+     --> a.json:3:31
+      |
+    3 |     "a": "{{user `b`}}", "b": "{{user `c`}}", "c": "{{user `b`}}",
+      |                               ^^^^^^^^^^^^^^
+
+    error[template-error]: variable `gone` is not declared
+     --> a.json:4:31
+      |
+    4 |     "d": "{{user `e`}}", "e": "{{user `gone`}}"
+      |                               ^^^^^^^^^^^^^^^^^
+    "#);
 }
 
 #[test]
@@ -322,5 +334,13 @@ build { sources = ["vm.app"] }
     let plan = one("a.pkr.hcl", text);
     assert!(plan.builder.late.contains("source"));
     let gone = text.replace("packer.iterationID", "packer.iteration");
-    insta::assert_snapshot!(plan_text("a.pkr.hcl", &gone, &[]).expect_err("errors"), @"");
+    insta::assert_snapshot!(plan_text("a.pkr.hcl", &gone, &[]).expect_err("errors"), @r#"
+    error[unknown-attribute]: `packer` has no attribute `iteration`
+     --> a.pkr.hcl:4:69
+      |
+    4 |   source = "${packer.version} ${packer.versionFingerprint} ${packer.iteration}"
+      |                                                                     ^^^^^^^^^ not there
+      |
+      = help: did you mean `iterationID`?
+    "#);
 }

@@ -670,7 +670,49 @@ fn elements_of_a_splat() {
         r#"var.disks.*.name.first"#,
         r#"var.disks[*].nmae"#,
         r#"var.disks[*].name[0]"#,
-    ]), @"");
+    ]), @r#"
+    ---- var.names[*].name
+    error[unknown-attribute]: a string has no attribute `name`
+     --> test.hcl:1:14
+      |
+    1 | var.names[*].name
+      | ---          ^^^^ not there
+      | |
+      | an element of `var.names` is a string
+      |
+      = note: an element of `var.names` is "a"
+
+    ---- var.disks.*.name.first
+    error[unknown-attribute]: a string has no attribute `first`
+     --> test.hcl:1:18
+      |
+    1 | var.disks.*.name.first
+      | ---              ^^^^^ not there
+      | |
+      | `.name` of an element of `var.disks` is a string
+      |
+      = note: `.name` of an element of `var.disks` is "root"
+
+    ---- var.disks[*].nmae
+    error[unknown-attribute]: an element of `var.disks` has no attribute `nmae`
+     --> test.hcl:1:14
+      |
+    1 | var.disks[*].nmae
+      |              ^^^^ not there
+      |
+      = help: did you mean `name`?
+
+    ---- var.disks[*].name[0]
+    error[not-indexable]: a string has no elements to index
+     --> test.hcl:1:19
+      |
+    1 | var.disks[*].name[0]
+      | ---               ^
+      | |
+      | `.name` of an element of `var.disks` is a string
+      |
+      = note: `.name` of an element of `var.disks` is "root"
+    "#);
 }
 
 #[test]
@@ -678,5 +720,23 @@ fn keys_that_are_no_strings() {
     insta::assert_snapshot!(all(&[
         r#"{ (var.names) = 1 }"#,
         r#"{ for name in [var.disks] : name => 1 }"#,
-    ]), @"");
+    ]), @r#"
+    ---- { (var.names) = 1 }
+    error[type-mismatch]: a key has to be a string, but this is a tuple
+     --> test.hcl:1:3
+      |
+    1 | { (var.names) = 1 }
+      |   ^^^^^^^^^^^ wrong type
+      |
+      = note: `var.names` is ["a", "b"]
+
+    ---- { for name in [var.disks] : name => 1 }
+    error[type-mismatch]: a key has to be a string, but this is a tuple
+     --> test.hcl:1:29
+      |
+    1 | { for name in [var.disks] : name => 1 }
+      |                             ^^^^ wrong type
+      |
+      = note: `name` is [{ name = "root", size = 8 }, { name = "data", size = 100 }]
+    "#);
 }

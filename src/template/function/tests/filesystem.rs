@@ -175,5 +175,52 @@ fn a_mistake_in_a_template_is_told_at_its_place() {
         let found = parse_expression(&source, None).and_then(|one| evaluate(&one, &scope));
         render(&found.expect_err("an error"), Style::default())
     });
-    insta::assert_snapshot!(all.join("\n"), @"");
+    insta::assert_snapshot!(all.join("\n"), @r#"
+    error[unknown-name]: unknown name `name`
+     --> t.tpl:1:9
+      |
+    1 | hello ${name}
+      |         ^^^^ not known here
+      |
+     ::: test.hcl:1:14
+      |
+    1 | templatefile("t.tpl", {})
+      |              ------- `templatefile` renders it here
+      |
+      = help: a variable is `var.name`, a local is `local.name`, text is `"name"`
+
+
+    error[unknown-name]: unknown name `a`
+     --> templatestring:1:3
+      |
+    1 | ${a} ${b}
+      |   ^ not known here
+      |
+     ::: test.hcl:1:16
+      |
+    1 | templatestring("$${a} $${b}", {})
+      |                ------------- `templatestring` renders it here
+      |
+      = help: a variable is `var.a`, a local is `local.a`, text is `"a"`
+
+    error[unknown-name]: unknown name `b`
+     --> templatestring:1:8
+      |
+    1 | ${a} ${b}
+      |        ^ not known here
+      |
+     ::: test.hcl:1:16
+      |
+    1 | templatestring("$${a} $${b}", {})
+      |                ------------- `templatestring` renders it here
+      |
+      = help: a variable is `var.b`, a local is `local.b`, text is `"b"`
+
+
+    error[function-failed]: `templatefile`: the template (sensitive value) has errors
+     --> test.hcl:1:14
+      |
+    1 | templatefile(sensitive("t.tpl"), {})
+      |              ^^^^^^^^^^^^^^^^^^
+    "#);
 }
