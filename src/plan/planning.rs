@@ -72,7 +72,6 @@ pub fn plan(
     };
     let mut plans = Vec::new();
     let mut names = Vec::new();
-    let mut selectors = Vec::new();
     if template.builds.is_empty() {
         planning.found.push(
             Diagnostic::error("missing-build", "the template has no `build` block")
@@ -90,9 +89,7 @@ pub fn plan(
         let uses = planning.uses(build);
         for usage in &uses {
             let name = usage.name(build, environment, &mut planning.found);
-            let selector = planning.selector(usage, &name).to_owned();
-            let selected = selection.takes(&selector);
-            selectors.push(selector);
+            let selected = selection.takes(&name);
             if names.contains(&name) {
                 planning.found.push(same_name(&name, build));
             }
@@ -104,7 +101,7 @@ pub fn plan(
     }
     let post_processors = planning.post_processors;
     let found = without_repeats(planning.found);
-    warnings.extend(selection.unmatched(&selectors, &post_processors));
+    warnings.extend(selection.unmatched(&names, &post_processors));
     if found.has_errors() {
         return Err(found);
     }
@@ -112,7 +109,7 @@ pub fn plan(
     warnings.extend(unrepeatable(&plans));
     if plans.is_empty() {
         return Err(Diagnostic::error("nothing-selected", "no builds to run")
-            .note(format!("builds of this template: {}", selectors.join(", ")))
+            .note(format!("builds of this template: {}", names.join(", ")))
             .into());
     }
     Ok(plans)
@@ -209,13 +206,11 @@ struct Usage<'a> {
 }
 
 impl Usage<'_> {
-    /// `[BUILD.]TYPE.NAME`; a legacy builder without a name is only its type.
+    /// `[BUILD.]TYPE.NAME`; in legacy JSON the builder's name, which is its type if it has none.
     fn name(&self, build: &Build, environment: &Environment, found: &mut Diagnostics) -> String {
-        let kind = &self.source.kind.text;
-        let name = if environment.dialect() == Dialect::Legacy && *kind == self.called {
-            kind.clone()
-        } else {
-            format!("{kind}.{}", self.called)
+        let name = match environment.dialect() {
+            Dialect::Legacy => self.called.clone(),
+            Dialect::Hcl | Dialect::HclJson => format!("{}.{}", self.source.kind.text, self.called),
         };
         let block = build.name.as_ref().and_then(|name| build_name(name, environment, found));
         block.map_or_else(|| name.clone(), |block| format!("{block}.{name}"))
@@ -248,14 +243,6 @@ impl<'a> Planning<'a> {
         }
         for step in build.post_processors.iter().flatten() {
             self.kind(&step.kind, Role::PostProcessor, self.kinds.post_processors);
-        }
-    }
-
-    /// What `-only` and `-except` call a build: in legacy JSON the builder's name alone.
-    fn selector<'n>(&self, usage: &'n Usage<'_>, name: &'n str) -> &'n str {
-        match self.template.dialect {
-            Dialect::Legacy => &usage.called,
-            Dialect::Hcl | Dialect::HclJson => name,
         }
     }
 

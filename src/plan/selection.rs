@@ -34,10 +34,10 @@ impl Pattern {
             .map(|glob| Self { text: text.to_owned(), glob: Some(glob.compile_matcher()) })
             .map_err(|error| {
                 // `a.{b,c}` comes as two patterns, neither of which is one.
-                format!(
-                    "`{text}` is not a pattern: {}; a comma separates patterns, also inside of braces",
-                    error.kind()
-                )
+                let torn = text.contains(['{', '}']);
+                let hint =
+                    if torn { "; a comma separates patterns, also inside of braces" } else { "" };
+                format!("`{text}` is not a pattern: {}{hint}", error.kind())
             })
     }
 

@@ -204,6 +204,5 @@ impl Resolve for Resolver<'_> {
         let lookups = &environment.context().lookups;
         let (roots, origins) = (&environment.roots, &environment.origins);
         origin::text_of(upgraded, roots, origins, lookups)
-            + &origin::lines_of_users(expression, &environment.user)
     }
 }

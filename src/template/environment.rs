@@ -1,15 +1,15 @@
 //! Everything that a template's expressions and texts are evaluated with.
 
 use std::borrow::Cow;
-use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, BTreeSet};
+use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 use serde_json::json;
 
-use crate::diagnostic::{Diagnostic, Diagnostics, Span};
+use crate::diagnostic::{Diagnostic, Diagnostics, Source, Span};
 use crate::value::{Kind, Marks, Type, Value, convert};
 
 use super::build_scope::BuildScope;
@@ -23,11 +23,11 @@ use super::go_template::{Available, Data, GoTemplate, Moment, PackerFunctions, R
 use super::graph::{self, Waiting};
 use super::legacy_variable::{AskVariable, assign_legacy};
 use super::lookup::{Answer, Answers, Lookup, Question};
-use super::origin::Origins;
+use super::origin::{self, Origin, Origins};
 use super::random::Random;
-use super::syntax::{Block, Dialect, Expression};
+use super::syntax::{Block, Dialect, Expression, parse_expression};
 use super::text::{Texts, UserVariable};
-use super::upgrade::Names;
+use super::upgrade::{self, Names};
 use super::variable::{VariableInputs, assign};
 use super::version;
 
@@ -145,8 +145,9 @@ impl Environment {
                 })
                 .collect();
             // Expressions that stand for legacy texts are hashed with them.
-            let roots = environment.names.roots(&values);
+            let roots = upgrade::roots(&environment.names, &values, &run.environment);
             environment.roots_mut().extend(roots);
+            environment.origins = environment.legacy_origins();
         } else {
             let scope = environment.scope();
             let values = assign(template, inputs, &scope, &mut found);
@@ -195,6 +196,22 @@ impl Environment {
         let roots = self.roots_mut();
         roots.insert("path".to_owned(), path);
         roots.insert("packer".to_owned(), Value::object(packer));
+    }
+
+    /// How legacy variables come about that something is looked up for.
+    fn legacy_origins(&self) -> Origins {
+        let lookups = &self.context.lookups;
+        self.user
+            .iter()
+            .filter_map(|(name, user)| {
+                let (text, span) = user.looked_up.as_ref()?;
+                let (title, hcl) = upgrade::stand_in(&self.names, name, text)?;
+                let expression = parse_expression(&Source::new("<upgraded>", hcl), None).ok()?;
+                let references = references(&expression);
+                let text = origin::own_text(&expression, span, lookups);
+                Some((title, Origin { text, references }))
+            })
+            .collect()
     }
 
     /// To be changed while no scope holds them, or they are copied.
@@ -248,12 +265,12 @@ impl Environment {
         let entropy = || self.entropy();
         // What the value is made of, besides its own text.
         let (is_known, marks) = (Cell::new(true), Cell::new(Marks::NONE));
-        let origins = RefCell::new(Vec::new());
+        let looks_up = Cell::new(false);
         let user = |request: &Request<'_>| {
             let used = user(request.key)?;
             is_known.set(is_known.get() && used.is_known);
             marks.set(marks.get() | used.marks);
-            origins.borrow_mut().extend(used.origin);
+            looks_up.set(looks_up.get() || used.looked_up.is_some());
             Ok(used.text)
         };
         let env =
@@ -262,7 +279,7 @@ impl Environment {
             if request.function != "consul_key" {
                 marks.set(marks.get() | Marks::SENSITIVE);
             }
-            origins.borrow_mut().push(text.to_owned());
+            looks_up.set(true);
             match self.context.lookups.ask(secret_lookup(request, span)?) {
                 Some(Answer::Found { value, .. }) => {
                     Ok(value.as_str().unwrap_or_default().to_owned())
@@ -290,14 +307,8 @@ impl Environment {
             GoTemplate::parse(text).map_err(|error| failed(error.message, error.help))?;
         let rendered = template.render(&Data::Map(BTreeMap::new()), &functions);
         let (is_known, marks) = (is_known.get(), marks.get());
-        let origins = origins.into_inner();
-        let origin = (!origins.is_empty()).then(|| {
-            let identities = self.context.lookups.identities_within(span);
-            let identities = identities.into_iter().map(|one| format!("@{one}"));
-            let lines = std::iter::once(text.to_owned()).chain(origins).chain(identities);
-            lines.collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>().join("\n")
-        });
-        let value = |text| UserVariable { text, marks, is_known, origin };
+        let looked_up = looks_up.get().then(|| (text.to_owned(), span.clone()));
+        let value = |text| UserVariable { text, marks, is_known, looked_up };
         match rendered {
             // An empty text may not be what a function takes.
             _ if !is_known => Ok(value(String::new())),

@@ -194,7 +194,7 @@ impl Node<'_> {
                 let value = found.take(evaluate(&local.expression, scope))?;
                 let marks = if local.sensitive { Marks::SENSITIVE } else { Marks::NONE };
                 values.locals.insert(local.name.text.clone(), mark_leaves(value, marks));
-                let text = own_text(&local.expression, reader.lookups);
+                let text = own_text(&local.expression, &local.expression.span, reader.lookups);
                 Some(Origin { text, references: references(&local.expression) })
             }
             Node::Data(data) => {

@@ -7,7 +7,7 @@ use crate::diagnostic::{Diagnostic, Diagnostics, Source, Span, did_you_mean};
 use crate::value::Marks;
 
 use super::declaration::Template;
-use super::go_template::{Data, GoTemplate};
+use super::go_template::GoTemplate;
 use super::json;
 use super::load::read_source;
 use super::syntax::ExpressionKind;
@@ -39,28 +39,29 @@ pub(super) fn assign_legacy(
             );
         }
     }
-    let mut values = BTreeMap::new();
+    let sensitive = template.variables.iter().filter(|variable| variable.sensitive);
+    let reader = Reader {
+        texts,
+        sensitive: sensitive.map(|variable| variable.name.text.as_str()).collect(),
+        render,
+        done: RefCell::default(),
+    };
     let mut circles = BTreeSet::new();
-    for name in texts.keys() {
+    for name in reader.texts.keys() {
         let trouble = RefCell::new(Trouble::Own);
-        match legacy_value(name, &texts, render, &[name], &trouble) {
-            Ok(mut value) => {
-                value.marks = value.marks | marks_of(name, &texts, template);
-                values.insert(name.clone(), value);
-            }
-            Err(finding) => match trouble.into_inner() {
-                Trouble::Own => found.push(finding),
-                // Told of that one.
-                Trouble::Others => {}
-                Trouble::Circle(circle) => {
-                    if circle.contains(name) && circles.insert(circle) {
-                        found.push(finding);
-                    }
+        let Err(finding) = reader.value(name, &[name], &trouble) else { continue };
+        match trouble.into_inner() {
+            Trouble::Own => found.push(finding),
+            // Told of that one.
+            Trouble::Others => {}
+            Trouble::Circle(circle) => {
+                if circle.contains(name) && circles.insert(circle) {
+                    found.push(finding);
                 }
-            },
+            }
         }
     }
-    values
+    reader.done.into_inner()
 }
 
 /// Where the mistake is that a variable has no value for.
@@ -71,25 +72,6 @@ enum Trouble {
     Others,
     /// These use each other.
     Circle(BTreeSet<String>),
-}
-
-/// What a variable is made of: its own text and the variables in it, none of which goes in circles.
-fn marks_of(name: &str, texts: &BTreeMap<String, (String, Span)>, template: &Template) -> Marks {
-    let sensitive =
-        template.variables.iter().any(|variable| variable.name.text == *name && variable.sensitive);
-    let mut marks = Marks { sensitive, volatile: false };
-    let Some((text, _)) = texts.get(name).filter(|(text, _)| text.contains("{{")) else {
-        return marks;
-    };
-    let Ok(parsed) = GoTemplate::parse(text) else { return marks };
-    for function in parsed.references().functions {
-        match (function.name.as_str(), function.arguments.as_slice()) {
-            ("user", [Some(Data::String(used))]) => marks |= marks_of(used, texts, template),
-            ("timestamp" | "isotime" | "strftime" | "uuid", _) => marks.volatile = true,
-            _ => {}
-        }
-    }
-    marks
 }
 
 /// The texts that were given, with their places: defaults, then files, then the command line.
@@ -143,42 +125,85 @@ fn legacy_texts(
     texts
 }
 
-/// The rendered text of a variable; `open` are those that wait for it.
-fn legacy_value(
-    name: &str,
-    texts: &BTreeMap<String, (String, Span)>,
-    render: RenderVariable<'_>,
-    open: &[&str],
-    trouble: &RefCell<Trouble>,
-) -> Result<UserVariable, Diagnostic> {
-    let plain = |text: &str| UserVariable {
-        text: text.to_owned(),
-        marks: Marks::NONE,
-        is_known: true,
-        origin: None,
-    };
-    let Some((text, span)) = texts.get(name) else { return Ok(plain("")) };
-    if !text.contains("{{") {
-        return Ok(plain(text));
+/// Whether a text is made of a clock or a random value.
+fn is_volatile(text: &str) -> bool {
+    // What cannot be read is reported where it is rendered.
+    GoTemplate::parse(text).is_ok_and(|parsed| {
+        let functions = parsed.references().functions;
+        functions
+            .iter()
+            .any(|one| matches!(one.name.as_str(), "timestamp" | "isotime" | "strftime" | "uuid"))
+    })
+}
+
+/// Reads the variables, each once.
+struct Reader<'a> {
+    texts: BTreeMap<String, (String, Span)>,
+    /// Those that are declared to be secrets.
+    sensitive: BTreeSet<&'a str>,
+    render: RenderVariable<'a>,
+    done: RefCell<BTreeMap<String, UserVariable>>,
+}
+
+/// How many variables may be between a variable and one that it uses, as in Packer.
+const MAX_DEPTH: usize = 100;
+
+impl Reader<'_> {
+    /// The rendered text of a variable; `open` are those that wait for it, itself the last.
+    fn value(
+        &self,
+        name: &str,
+        open: &[&str],
+        trouble: &RefCell<Trouble>,
+    ) -> Result<UserVariable, Diagnostic> {
+        if let Some(done) = self.done.borrow().get(name) {
+            return Ok(done.clone());
+        }
+        let (text, span) = match self.texts.get(name) {
+            Some((text, span)) => (text.as_str(), Some(span)),
+            None => ("", None),
+        };
+        let mut value = match span.filter(|_| text.contains("{{")) {
+            Some(span) => (self.render)(text, span, &|used| self.used(used, open, trouble))?,
+            None => UserVariable {
+                text: text.to_owned(),
+                marks: Marks::NONE,
+                is_known: true,
+                looked_up: None,
+            },
+        };
+        let sensitive = self.sensitive.contains(name);
+        value.marks |= Marks { sensitive, volatile: is_volatile(text) };
+        self.done.borrow_mut().insert(name.to_owned(), value.clone());
+        Ok(value)
     }
-    let user = |used: &str| {
+
+    /// The value of a variable that the last one of `open` uses.
+    fn used(
+        &self,
+        used: &str,
+        open: &[&str],
+        trouble: &RefCell<Trouble>,
+    ) -> Result<UserVariable, String> {
         if let Some(first) = open.iter().position(|one| *one == used) {
             let circle = open.iter().skip(first).map(|one| (*one).to_owned()).collect();
             trouble.replace(Trouble::Circle(circle));
             return Err(format!("variables use each other: {} → {used}", open.join(" → ")));
         }
-        if !texts.contains_key(used) {
-            let hint = did_you_mean(used, texts.keys().map(String::as_str));
+        if !self.texts.contains_key(used) {
+            let hint = did_you_mean(used, self.texts.keys().map(String::as_str));
             let hint = hint.map_or_else(String::new, |hint| format!("; {hint}"));
             return Err(format!("variable `{used}` is not declared{hint}"));
         }
+        if open.len() > MAX_DEPTH {
+            return Err(format!("variables use each other more than {MAX_DEPTH} levels deep"));
+        }
         let open: Vec<_> = open.iter().copied().chain([used]).collect();
-        legacy_value(used, texts, render, &open, trouble).map_err(|finding| {
+        self.value(used, &open, trouble).map_err(|finding| {
             if matches!(*trouble.borrow(), Trouble::Own) {
                 trouble.replace(Trouble::Others);
             }
             finding.summary
         })
-    };
-    render(text, span, &user)
+    }
 }

@@ -1,15 +1,14 @@
 //! Where a value comes from, as text: what is hashed in its place while it is not known, or where
 //! it is a secret.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
+use crate::diagnostic::Span;
 use crate::value::{Kind, Value, json_text};
 
 use super::evaluate::{Reference, canonical, references};
-use super::go_template::{Data, GoTemplate};
 use super::lookup::Lookups;
-use super::syntax::{Expression, ExpressionKind};
-use super::text::UserVariable;
+use super::syntax::Expression;
 
 /// A local or a data source that depends on a look-up.
 #[derive(Clone, Debug)]
@@ -31,7 +30,7 @@ pub(super) fn text_of(
     origins: &Origins,
     lookups: &Lookups,
 ) -> String {
-    let mut text = own_text(expression, lookups);
+    let mut text = own_text(expression, &expression.span, lookups);
     let mut open = references(expression);
     let mut lines: BTreeMap<(String, Vec<String>), Option<String>> = BTreeMap::new();
     while let Some(reference) = open.pop() {
@@ -58,49 +57,10 @@ pub(super) fn text_of(
     text
 }
 
-/// A line for each legacy variable in the texts of an expression that depends on a look-up.
-pub(super) fn lines_of_users(
-    expression: &Expression,
-    users: &BTreeMap<String, UserVariable>,
-) -> String {
-    if users.values().all(|user| user.origin.is_none()) {
-        return String::new();
-    }
-    let mut names = BTreeSet::new();
-    collect_users(expression, &mut names);
-    let origin = |name: &String| users.get(name)?.origin.as_ref();
-    let lines = names.iter().filter_map(|name| Some(format!("\nuser.{name}:{}", origin(name)?)));
-    lines.collect()
-}
-
-/// The variables that the Go templates in a legacy expression name.
-fn collect_users(expression: &Expression, names: &mut BTreeSet<String>) {
-    match &expression.kind {
-        ExpressionKind::Literal(value) => {
-            let text = value.as_str().filter(|text| text.contains("{{")).unwrap_or_default();
-            let Ok(template) = GoTemplate::parse(text) else { return };
-            for function in template.references().functions {
-                if let ("user", [Some(Data::String(name))]) =
-                    (function.name.as_str(), function.arguments.as_slice())
-                {
-                    names.insert(name.clone());
-                }
-            }
-        }
-        ExpressionKind::Tuple(all) => all.iter().for_each(|one| collect_users(one, names)),
-        ExpressionKind::Object(items) => {
-            for item in items {
-                collect_users(&item.key, names);
-                collect_users(&item.value, names);
-            }
-        }
-        _ => {}
-    }
-}
-
-/// An expression without layout, and what stands for the secrets that it looks up.
-pub(super) fn own_text(expression: &Expression, lookups: &Lookups) -> String {
-    let identities: BTreeSet<String> = lookups.identities_within(&expression.span);
+/// An expression without layout, and what stands for the secrets that are looked up where it is
+/// written.
+pub(super) fn own_text(expression: &Expression, written: &Span, lookups: &Lookups) -> String {
+    let identities = lookups.identities_within(written);
     identities.iter().fold(canonical(expression), |text, one| text + "\n@" + one)
 }
 

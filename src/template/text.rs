@@ -23,9 +23,8 @@ pub(super) struct UserVariable {
     pub(super) marks: Marks,
     /// Whether everything in it that is looked up has been.
     pub(super) is_known: bool,
-    /// How it comes about, when something in it is looked up: the text as it is written, with what
-    /// stands for the secrets that were found.
-    pub(super) origin: Option<String>,
+    /// The text as it is written and its place, when something in it is looked up.
+    pub(super) looked_up: Option<(String, Span)>,
 }
 
 /// What texts may refer to.

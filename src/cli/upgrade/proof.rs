@@ -127,8 +127,7 @@ fn compare(before: &[Plan], after: Vec<Plan>, partly: bool) -> Proof {
     if different.is_empty() { Proof::Equal(equal) } else { Proof::Differs(different) }
 }
 
-/// What a build of a legacy template is called in HCL: one without a name has its type for a name.
+/// What a build of a legacy template is called in HCL.
 fn new_name(plan: &Plan) -> String {
-    let kind = &plan.builder.component.kind;
-    if plan.name == *kind { format!("{kind}.{kind}") } else { plan.name.clone() }
+    format!("{}.{}", plan.builder.component.kind, plan.name)
 }

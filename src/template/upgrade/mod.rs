@@ -26,4 +26,4 @@ mod variable;
 
 pub use build::{Manner, Role, Schemas, Upgraded, upgrade};
 pub(super) use name::Names;
-pub(super) use rewrite::canonical_source;
+pub(super) use rewrite::{canonical_source, roots, stand_in};

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::super::declaration::{Template, Variable};
 use super::super::syntax::ExpressionKind;
 use super::text::is_plain_default;
-use crate::value::{Value, is_identifier};
+use crate::value::is_identifier;
 
 /// A legacy variable in HCL.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +16,8 @@ pub(in crate::template) struct Declared {
     pub(super) default: Option<String>,
     /// Whether uses of it refer to a local, because its default is more than a constant.
     pub(super) is_local: bool,
+    /// Whether its value is a secret.
+    pub(super) sensitive: bool,
 }
 
 /// What the variables of a legacy template are called in HCL.
@@ -40,7 +42,8 @@ impl Names {
                 _ => String::new(),
             });
             let is_local = default.as_deref().is_some_and(|text| !is_plain_default(text));
-            names.variables.insert(legacy.clone(), Declared { name, default, is_local });
+            let sensitive = variable.sensitive;
+            names.variables.insert(legacy.clone(), Declared { name, default, is_local, sensitive });
         }
         names
     }
@@ -66,24 +69,9 @@ impl Names {
             .and_then(|declared| declared.default.as_deref())
     }
 
-    /// The value of each variable under its names in HCL: `var` and `local`.
-    pub(in crate::template) fn roots(
-        &self,
-        values: &BTreeMap<String, Value>,
-    ) -> BTreeMap<String, Value> {
-        let mut roots = BTreeMap::from([
-            ("var".to_owned(), BTreeMap::new()),
-            ("local".to_owned(), BTreeMap::new()),
-        ]);
-        for (legacy, value) in values {
-            let reference = self.reference(legacy);
-            if let Some((root, name)) = reference.split_once('.')
-                && let Some(root) = roots.get_mut(root)
-            {
-                root.insert(name.to_owned(), value.clone());
-            }
-        }
-        roots.into_iter().map(|(root, all)| (root, Value::object(all))).collect()
+    /// The variables, by their legacy names.
+    pub(super) fn all(&self) -> impl Iterator<Item = (&String, &Declared)> {
+        self.variables.iter()
     }
 }
 

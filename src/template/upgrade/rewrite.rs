@@ -1,13 +1,13 @@
 //! What everything that is rewritten has in common: the names, and what is learned on the way.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::syntax::Expression;
 use super::Names;
 use super::call::Place;
-use super::name::identifier;
-use crate::value::Type;
+use super::name::{Declared, identifier};
+use crate::value::{Marks, Type, Value};
 
 /// Rewrites texts and values, and keeps what is to be said about them.
 pub(super) struct Rewrite<'a> {
@@ -32,6 +32,14 @@ impl<'a> Rewrite<'a> {
             environment: RefCell::default(),
             problem_count: Cell::new(0),
         }
+    }
+
+    /// The expression of the local that stands in for a variable which is not given; `text` is its
+    /// default.
+    pub(super) fn stand_in(&self, declared: &Declared, text: &str) -> String {
+        let name = &declared.name;
+        let value = self.text(text, Place::Local).spell();
+        format!("var.{name} != null ? var.{name} : {value}")
     }
 
     /// Keeps something that readers of the block should know.
@@ -82,6 +90,55 @@ impl<'a> Rewrite<'a> {
 /// What the variable for an environment variable is called.
 pub(super) fn environment_name(name: &str) -> String {
     format!("env_{}", identifier(name))
+}
+
+/// The values that expressions of HCL find where legacy texts find variables: `var` and `local`.
+pub(in crate::template) fn roots(
+    names: &Names,
+    values: &BTreeMap<String, Value>,
+    environment: &BTreeMap<String, String>,
+) -> BTreeMap<String, Value> {
+    let (mut vars, mut locals) = (BTreeMap::new(), BTreeMap::new());
+    let rewrite = Rewrite::new(names);
+    for (legacy, declared) in names.all() {
+        let name = declared.name.clone();
+        let value = values.get(legacy);
+        if !declared.is_local {
+            vars.extend(value.map(|value| (name, value.clone())));
+            continue;
+        }
+        let sensitive = Marks { sensitive: declared.sensitive, volatile: false };
+        vars.insert(name.clone(), Value::null().marked(sensitive));
+        locals.extend(value.map(|value| (name, value.clone())));
+        // Only to learn of environment variables.
+        rewrite.text(declared.default.as_deref().unwrap_or_default(), Place::Local);
+    }
+    for (legacy, value) in values.iter().filter(|(legacy, _)| names.get(legacy).is_none()) {
+        vars.insert(identifier(legacy), value.clone());
+    }
+    for name in rewrite.environment_variables() {
+        let text = environment.get(&name).map_or("", String::as_str);
+        vars.insert(environment_name(&name), Value::string(text));
+    }
+    [("var", vars), ("local", locals)]
+        .map(|(root, all)| (root.to_owned(), Value::object(all)))
+        .into()
+}
+
+/// What HCL calls a legacy variable, and the expression that gives it its value when it is written
+/// as `text`, in the template or elsewhere.
+pub(in crate::template) fn stand_in(
+    names: &Names,
+    legacy: &str,
+    text: &str,
+) -> Option<(String, String)> {
+    let declared = names.get(legacy)?;
+    let rewrite = Rewrite::new(names);
+    let expression = match declared.default.as_deref() {
+        Some(default) if declared.is_local && default == text => rewrite.stand_in(declared, text),
+        _ => rewrite.text(text, Place::Local).spell(),
+    };
+    Some((declared.reference(), expression))
 }
 
 /// The HCL that stands for an option of a legacy template: what is hashed of it where its value is

@@ -39,8 +39,7 @@ impl Rewrite<'_> {
         to.variables.push(block);
         let Some(text) = declared.default.as_deref().filter(|_| declared.is_local) else { return };
         let name = &declared.name;
-        let value = self.text(text, Place::Local).spell();
-        let value = Out::Plain(format!("var.{name} != null ? var.{name} : {value}"));
+        let value = Out::Plain(self.stand_in(declared, text));
         if variable.sensitive {
             let mut block = Block::new(format!("local {}", quote(name)));
             block.set("sensitive", Out::Plain("true".to_owned()));

@@ -38,12 +38,12 @@ fn init_says_what_is_built_in() {
 #[test]
 fn init_refuses_legacy_templates_and_wrong_requirements() {
     let workspace = Workspace::new();
-    workspace.write("a.json", "{\"builders\": []}");
+    workspace.write("a.json", r#"{"builders": [{ "type": "null" }]}"#);
     assert_snapshot!(bake(&workspace, &["init", "a.json"], "").expect(1).stderr, @r#"
     error[legacy-template]: a legacy JSON template does not say which plugins it needs
      --> a.json:1:1
       |
-    1 | {"builders": []}
+    1 | {"builders": [{ "type": "null" }]}
       | ^
       |
       = help: nothing has to be installed: build it as it is

@@ -70,7 +70,7 @@ build {
       = help: bake makes Amazon images: leave this build out with `-except`, or keep it with Packer
     "#);
     insta::assert_snapshot!(refused("a.json", r#"{
-  "builders": [{ "type": "vmware-iso" }, { "type": "amazon-instance" }],
+  "builders": [{ "type": "vmware-iso" }],
   "post-processors": ["vagrant"]
 }"#), @r#"
     error[unknown-component]: there is no post-processor `vagrant`
@@ -85,19 +85,10 @@ build {
     error[unknown-component]: there is no builder `vmware-iso`
      --> a.json:2:26
       |
-    2 |   "builders": [{ "type": "vmware-iso" }, { "type": "amazon-instance" }],
+    2 |   "builders": [{ "type": "vmware-iso" }],
       |                          ^^^^^^^^^^^^ not known to bake
       |
       = note: `vmware-iso` is in the Packer plugin `vmware/vmware`; bake runs no plugins
-      = help: bake makes Amazon images: leave this build out with `-except`, or keep it with Packer
-
-    error[unknown-component]: there is no builder `amazon-instance`
-     --> a.json:2:52
-      |
-    2 |   "builders": [{ "type": "vmware-iso" }, { "type": "amazon-instance" }],
-      |                                                    ^^^^^^^^^^^^^^^^^ not known to bake
-      |
-      = note: `amazon-instance` is in the Packer plugin `hashicorp/amazon`; bake does not have it yet
       = help: bake makes Amazon images: leave this build out with `-except`, or keep it with Packer
     "#);
 }

@@ -134,6 +134,7 @@ fn defaults(schema: &Schema, body: &str) -> (String, usize) {
         }
         let value = match (default, of) {
             (Json::Object(_), Type::String) => continue, // a secret
+            (Json::String(bytes), Type::List(_)) if bytes.is_empty() => "[]".to_owned(),
             _ => default.to_string().replace("${", "$${").replace("%{", "%%{"),
         };
         lines += &format!("{} = {value}\n", option.name);

@@ -1,6 +1,6 @@
 //! Which templates there are, and how they are called.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -104,14 +104,6 @@ pub(super) fn all() -> Vec<Case> {
         }
     }
     cases
-}
-
-/// Names of templates that bake does not yet accept or refuse as it should.
-pub(super) fn pending() -> BTreeSet<String> {
-    let list = repository().join(ROOT).join("pending.txt");
-    let text = if list.exists() { fs::read_to_string(list).expect("read") } else { String::new() };
-    let names = text.lines().filter_map(|line| line.split_whitespace().next());
-    names.filter(|name| *name != "#").map(str::to_owned).collect()
 }
 
 /// What is in a directory of the repository, sorted.

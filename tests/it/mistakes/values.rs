@@ -30,6 +30,7 @@ fn an_unknown_source() {
       |              ^^^^^^^^^^ not declared
       |
       = note: declared sources: source.amazon-ebs.web
+      = note: a source is referred to as `TYPE.NAME`
     "#);
 }
 

@@ -11,10 +11,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use bake::diagnostic::{Diagnostics, Source, Style, render};
-use bake::plan::{Kinds, Selection, identity, plan};
+use bake::plan::{Kinds, Plan, Selection, identity, plan};
 use bake::template::syntax::parse_expression;
 use bake::template::{Environment, Run, VariableInputs, load};
-use bake::value::Value;
+use bake::value::{Kind, Value};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
 /// Runs `cases` of them, or many more.
@@ -62,8 +62,18 @@ fn try_meaning(path: &Path) -> Result<Meaning, Diagnostics> {
     let plans =
         plan(&loaded.template, &environment, kinds, &everything, Path::new("/"), &mut warnings)?;
     let local = parse_expression(&Source::new("locals", "local"), None)?;
-    let locals = environment.evaluate(&local).unwrap_or(Value::null());
-    let hash = |plan| identity::template_hash(plan).hex();
+    let locals = match environment.evaluate(&local).map(|value| value.kind) {
+        // A random value is another one at another place.
+        Ok(Kind::Object(mut all)) => {
+            all.retain(|_, value| !value.all_marks().volatile);
+            Value::object(all)
+        }
+        _ => Value::null(),
+    };
+    let hash = |plan: &Plan| match plan.is_repeatable() {
+        true => identity::template_hash(plan).hex(),
+        false => "another one in each run".to_owned(),
+    };
     let hashes = plans.iter().map(|plan| (plan.name.to_string(), hash(plan))).collect();
     Ok(Meaning { hashes, locals: locals.to_string() })
 }

@@ -95,7 +95,11 @@ impl Parser<'_> {
             kind => {
                 let before = self.text.get(..self.end()).unwrap_or_default();
                 let help = match kind {
-                    Kind::Equal => Some("a name holds letters, digits, `_` and `-`"),
+                    Kind::Equal => Some(match self.ahead(1) {
+                        Kind::Operator => "the operator is `<=`",
+                        _ => "a name holds letters, digits, `_` and `-`",
+                    }),
+                    Kind::Arrow => Some("the operator is `>=`"),
                     Kind::Name => Some(match self.here() {
                         "and" => "the operator is `&&`",
                         "or" => "the operator is `||`",
@@ -180,6 +184,9 @@ impl Parser<'_> {
             Kind::Number => Some("a name begins with a letter or `_`"),
             Kind::Operator if self.here() == "/" => Some("a comment begins with `#` or `//`"),
             Kind::Minus => Some("a comment begins with `#` or `//`"),
+            Kind::Open(Bracket::Brace) if self.end() == 0 => {
+                Some("JSON is in files called `*.pkr.json`, legacy templates in `*.json`")
+            }
             Kind::Open(Bracket::Brace) => {
                 Some("a body begins after the type of a block and its labels: `type \"label\" {`")
             }
