@@ -22,7 +22,7 @@ pub(super) const PROVISIONER: Provisioner = Provisioner {
 fn plan(planner: &mut Planner<'_>) {
     planner.unsupported_yet("provisioner");
     let schema = BreakpointOptions::schema();
-    let Some(options) = planner.decode(&schema, BreakpointOptions::decode_options) else { return };
+    let Some(options) = planner.decode(schema, BreakpointOptions::decode_options) else { return };
     if !options.disable {
         // Nobody knows what was done to the instance meanwhile.
         planner.mark_volatile("breakpoint");

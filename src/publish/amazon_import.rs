@@ -71,7 +71,7 @@ pub(super) const KIND: ComponentKind =
 fn plan(planner: &mut Planner<'_>) {
     planner.unsupported_yet(ROLE);
     let schema = AmazonImportOptions::schema();
-    let Some(options) = planner.decode(&schema, AmazonImportOptions::decode_options) else {
+    let Some(options) = planner.decode(schema, AmazonImportOptions::decode_options) else {
         return;
     };
     let usual_mode = if options.architecture == "arm64" { "uefi" } else { "legacy-bios" };

@@ -20,7 +20,7 @@ pub(super) const KIND: ComponentKind =
 fn plan(planner: &mut Planner<'_>) {
     planner.unsupported_yet(ROLE);
     let schema = ArtificeOptions::schema();
-    let Some(options) = planner.decode(&schema, ArtificeOptions::decode_options) else { return };
+    let Some(options) = planner.decode(schema, ArtificeOptions::decode_options) else { return };
     if options.files.is_empty() && !planner.is_late("files") {
         let text = "an `artifice` post-processor needs `files`";
         let finding = Diagnostic::error("missing-option", text)

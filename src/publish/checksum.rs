@@ -29,7 +29,7 @@ pub(super) const KIND: ComponentKind =
 fn plan(planner: &mut Planner<'_>) {
     planner.unsupported_yet(ROLE);
     let schema = ChecksumOptions::schema();
-    let Some(options) = planner.decode(&schema, ChecksumOptions::decode_options) else { return };
+    let Some(options) = planner.decode(schema, ChecksumOptions::decode_options) else { return };
     for one in &options.checksum_types {
         planner.one_of("checksum_types", Some(one), TYPES);
     }

@@ -35,7 +35,7 @@ pub(super) const KIND: ComponentKind =
 fn plan(planner: &mut Planner<'_>) {
     planner.unsupported_yet(ROLE);
     let schema = CompressOptions::schema();
-    let Some(options) = planner.decode(&schema, CompressOptions::decode_options) else { return };
+    let Some(options) = planner.decode(schema, CompressOptions::decode_options) else { return };
     if options.compression_level > HIGHEST_LEVEL {
         let text = format!("there is no compression level {}", options.compression_level);
         let finding = Diagnostic::warning("wrong-value", text).note("the highest, 9, is taken");

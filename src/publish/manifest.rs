@@ -29,7 +29,7 @@ pub(super) const KIND: ComponentKind =
 fn plan(planner: &mut Planner<'_>) {
     planner.unsupported_yet(ROLE);
     let schema = ManifestOptions::schema();
-    let Some(options) = planner.decode(&schema, ManifestOptions::decode_options) else { return };
+    let Some(options) = planner.decode(schema, ManifestOptions::decode_options) else { return };
     if !planner.is_late("output") && planner.directory().join(&options.output).is_dir() {
         let text = format!("`{}` is a directory", options.output);
         let finding = Diagnostic::error("wrong-file", text).help("name a file in it");

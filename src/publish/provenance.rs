@@ -81,7 +81,7 @@ pub(super) const KIND: ComponentKind =
 fn plan(planner: &mut Planner<'_>) {
     planner.unsupported_yet(ROLE);
     let schema = ProvenanceOptions::schema();
-    let Some(options) = planner.decode(&schema, ProvenanceOptions::decode_options) else { return };
+    let Some(options) = planner.decode(schema, ProvenanceOptions::decode_options) else { return };
     planner.set_title("Writing provenance");
     planner.one_of("sbom_format", Some(&options.sbom_format), SBOM_FORMATS);
     planner.one_of("signing_mode", Some(&options.signing_mode), SIGNING_MODES);

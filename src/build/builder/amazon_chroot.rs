@@ -80,7 +80,7 @@ fn default_mounts() -> Vec<Vec<String>> {
 
 fn plan(planner: &mut Planner<'_>) {
     let schema = AmazonChrootOptions::schema();
-    let decoded = planner.decode(&schema, AmazonChrootOptions::decode_options);
+    let decoded = planner.decode(schema, AmazonChrootOptions::decode_options);
     let Some(options) = decoded else { return };
     not_run_yet(KIND.name, planner);
     check_late(planner);

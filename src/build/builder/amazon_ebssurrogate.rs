@@ -77,7 +77,7 @@ pub const KIND: ComponentKind =
 
 fn plan(planner: &mut Planner<'_>) {
     let schema = AmazonEbsSurrogateOptions::schema();
-    let decoded = planner.decode(&schema, AmazonEbsSurrogateOptions::decode_options);
+    let decoded = planner.decode(schema, AmazonEbsSurrogateOptions::decode_options);
     let Some(options) = decoded else { return };
     not_run_yet(KIND.name, planner);
     check_late(planner);

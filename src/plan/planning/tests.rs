@@ -269,7 +269,7 @@ fn a_template_becomes_a_plan() {
 #[test]
 fn the_same_recipe_in_json_has_the_same_hash() {
     let (hcl, json) = (one("a.pkr.hcl", HCL), one("a.json", JSON));
-    assert_eq!(json.name, "vm.app");
+    assert_eq!(json.name, "app");
     assert_eq!(template_hash(&hcl), template_hash(&json));
 }
 

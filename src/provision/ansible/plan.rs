@@ -17,7 +17,7 @@ const LAST_PORT: u32 = 65_535;
 pub(super) fn plan(planner: &mut Planner<'_>) {
     planner.unsupported_yet("provisioner");
     let schema = AnsibleOptions::schema();
-    let Some(options) = planner.decode(&schema, AnsibleOptions::decode_options) else { return };
+    let Some(options) = planner.decode(schema, AnsibleOptions::decode_options) else { return };
     for option in ["extra_arguments", "ansible_env_vars", "ansible_ssh_extra_args"] {
         planner.check_fields(option, &[]);
     }

@@ -12,7 +12,7 @@ use crate::provision::script::file_name;
 pub(super) fn plan(planner: &mut Planner<'_>) {
     planner.unsupported_yet("provisioner");
     let schema = AnsibleLocalOptions::schema();
-    let Some(options) = planner.decode(&schema, AnsibleLocalOptions::decode_options) else {
+    let Some(options) = planner.decode(schema, AnsibleLocalOptions::decode_options) else {
         return;
     };
     let playbooks = !options.playbook_files.is_empty() || planner.is_late("playbook_files");

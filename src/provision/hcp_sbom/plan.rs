@@ -19,7 +19,7 @@ const UNUSED: &[&str] = &["scanner_url", "scanner_checksum"];
 pub(super) fn plan(planner: &mut Planner<'_>) {
     planner.unsupported_yet("provisioner");
     let schema = HcpSbomOptions::schema();
-    let Some(options) = planner.decode(&schema, HcpSbomOptions::decode_options) else { return };
+    let Some(options) = planner.decode(schema, HcpSbomOptions::decode_options) else { return };
     planner.usual("execute_command", &usual_command());
     where_from(planner, &options);
     if let Some(name) = &options.sbom_name {

@@ -21,7 +21,7 @@ const POLICIES: &[&str] = &[
 pub(super) fn plan(planner: &mut Planner<'_>) {
     planner.unsupported_yet("provisioner");
     let schema = PowershellOptions::schema();
-    let Some(options) = planner.decode(&schema, PowershellOptions::decode_options) else {
+    let Some(options) = planner.decode(schema, PowershellOptions::decode_options) else {
         return;
     };
     for option in ["execute_command", "elevated_execute_command"] {

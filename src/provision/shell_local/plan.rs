@@ -19,7 +19,7 @@ pub(super) fn plan(planner: &mut Planner<'_>) {
 /// Checks the options and reads the scripts; `what` is what has them.
 pub(crate) fn check(planner: &mut Planner<'_>, what: &str) {
     let schema = ShellLocalOptions::schema();
-    let Some(options) = planner.decode(&schema, ShellLocalOptions::decode_options) else {
+    let Some(options) = planner.decode(schema, ShellLocalOptions::decode_options) else {
         return;
     };
     let command = options.command.as_ref().is_some_and(|command| !command.text().is_empty());

@@ -8,7 +8,7 @@ use crate::plan::Planner;
 pub(super) fn plan(planner: &mut Planner<'_>) {
     planner.unsupported_yet("provisioner");
     let schema = WindowsRestartOptions::schema();
-    let Some(options) = planner.decode(&schema, WindowsRestartOptions::decode_options) else {
+    let Some(options) = planner.decode(schema, WindowsRestartOptions::decode_options) else {
         return;
     };
     if planner.is_given("registry_keys")

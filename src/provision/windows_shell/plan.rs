@@ -8,7 +8,7 @@ use crate::provision::script;
 pub(super) fn plan(planner: &mut Planner<'_>) {
     planner.unsupported_yet("provisioner");
     let schema = WindowsShellOptions::schema();
-    let Some(options) = planner.decode(&schema, WindowsShellOptions::decode_options) else {
+    let Some(options) = planner.decode(schema, WindowsShellOptions::decode_options) else {
         return;
     };
     planner.check_fields("execute_command", &["Path", "Vars"]);

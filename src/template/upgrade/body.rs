@@ -97,7 +97,7 @@ impl Rewrite<'_> {
                     let schema = schema();
                     let mut blocks: Vec<_> = blocks
                         .into_iter()
-                        .map(|items| self.options_object(items, Some(&schema), place))
+                        .map(|items| self.options_object(items, Some(schema), place))
                         .collect();
                     if let (1, Some(only)) = (blocks.len(), blocks.pop()) {
                         only

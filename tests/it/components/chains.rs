@@ -62,10 +62,9 @@ fn what_is_excepted_drops_the_rest_of_its_chain() {
     let everything =
         [format!("amazon-ebs.web {all} [manifest]"), format!("amazon-ebs.db {all} []")];
     assert_eq!(chosen(HCL, &[], &[]), everything);
-    // Builds of JSON templates are in the order of their names.
-    let by_name = |mut builds: Vec<String>| {
-        builds.reverse();
-        builds
+    // Builds of JSON templates are in the order of their names, and called by these alone.
+    let by_name = |builds: Vec<String>| -> Vec<String> {
+        builds.iter().rev().map(|build| format!("amazon-ebs.{build}")).collect()
     };
     assert_eq!(by_name(chosen(JSON, &[], &[])), everything);
     let without_sums = ["amazon-ebs.web [compress] [manifest]", "amazon-ebs.db [compress] []"];
@@ -89,11 +88,11 @@ fn what_is_excepted_drops_the_rest_of_its_chain() {
 
 #[test]
 fn legacy_builds_are_chosen_by_their_exact_names() {
-    let web = ["amazon-ebs.web [compress checksum manifest] [manifest]"];
+    let web = ["web [compress checksum manifest] [manifest]"];
     assert_eq!(chosen(JSON, &["web"], &[]), web);
     assert_eq!(chosen(JSON, &["web", "amazon-ebs.*"], &[]), web, "no pattern, and no warning");
     assert_eq!(chosen(JSON, &[], &["db", "w*", "["]), web);
-    assert_eq!(chosen(HCL, &["*.web"], &[]), web);
+    assert_eq!(chosen(HCL, &["*.web"], &[]), web.map(|build| format!("amazon-ebs.{build}")));
     let (plans, _) = selected_text("a.json", JSON, &["amazon-ebs.web"], &[]);
     insta::assert_snapshot!(plans.expect_err("nothing is left"), @"
     error[nothing-selected]: no builds to run

@@ -105,7 +105,7 @@ fn a_default_may_be_written_out() {
             let mut changed = uses.next().expect("what comes before").to_owned();
             for body in uses {
                 let own = body.split("\n  }").next().unwrap_or(body);
-                let (lines, count) = defaults(&(kind.schema)(), own);
+                let (lines, count) = defaults((kind.schema)(), own);
                 changed = format!("{changed}{header}{lines}{body}");
                 written += count;
             }

@@ -49,7 +49,7 @@ fn strict(schema: &Schema) -> String {
     let write = |option: &OptionSpec| match &option.shape {
         Shape::Attribute(of) => format!("{} = {}\n", option.name, strict_value(of)),
         Shape::Block { schema, repeated } => {
-            let block = format!("{} {{\n{}}}\n", option.name, strict(&schema()));
+            let block = format!("{} {{\n{}}}\n", option.name, strict(schema()));
             block.repeat(if *repeated { 2 } else { 1 })
         }
     };
@@ -75,7 +75,7 @@ fn weak(schema: &Schema) -> String {
         match &option.shape {
             Shape::Attribute(of) => format!("\"{name}\": {}", weak_value(of)),
             Shape::Block { schema, repeated } => {
-                let block = format!("{{ {} }}", weak(&schema()));
+                let block = format!("{{ {} }}", weak(schema()));
                 let block = if *repeated { format!("[{block}, {block}]") } else { block };
                 format!("\"{name}\": {block}")
             }
@@ -101,7 +101,7 @@ fn all_there(schema: &Schema, form: &Json) {
         let form = form.get(option.name).unwrap_or_else(|| panic!("no `{}`: {form}", option.name));
         if let Shape::Block { schema, .. } = &option.shape {
             let form = form.get(0).unwrap_or(form);
-            all_there(&schema(), form);
+            all_there(schema(), form);
         }
     }
 }
@@ -116,9 +116,9 @@ fn the_builders_are_those_of_the_registry() {
 fn every_option_is_read_from_both_languages_alike() {
     for kind in READ {
         let schema = (kind.schema)();
-        let written = planned("a.pkr.hcl", &hcl(kind.name, &strict(&schema)));
-        all_there(&schema, &Json::Object(written.builder.evaluated.clone()));
-        let old = planned("a.json", &legacy(kind.name, &weak(&schema)));
+        let written = planned("a.pkr.hcl", &hcl(kind.name, &strict(schema)));
+        all_there(schema, &Json::Object(written.builder.evaluated.clone()));
+        let old = planned("a.json", &legacy(kind.name, &weak(schema)));
         assert_eq!(old.builder.evaluated, written.builder.evaluated, "{}", kind.name);
         assert_eq!(recipe(&old, &[]), recipe(&written, &[]), "{}", kind.name);
         assert_eq!(template_hash(&old).hex(), template_hash(&written).hex(), "{}", kind.name);

@@ -220,8 +220,8 @@ fn every_builder_has_the_options_of_packer() {
     assert_eq!(known, registered);
     for (builder, groups) in BUILDERS {
         let schema = schema_of(builder);
-        assert_eq!(declared(&schema), names(groups), "{builder}");
-        assert_eq!(declared(&schema).len(), schema.options.len(), "{builder}: one declared twice");
+        assert_eq!(declared(schema), names(groups), "{builder}");
+        assert_eq!(declared(schema).len(), schema.options.len(), "{builder}: one declared twice");
         assert!(schema.options.iter().all(|option| !option.doc.is_empty()), "{builder}");
     }
 }
@@ -239,7 +239,7 @@ fn blocks_are_blocks() {
             };
             (schema, may_repeat) = (inner(), repeated);
         }
-        assert_eq!(declared(&schema), names(groups), "{builder}: {path}");
+        assert_eq!(declared(schema), names(groups), "{builder}: {path}");
         assert_eq!(may_repeat, *repeated, "{builder}: {path}");
     }
 }

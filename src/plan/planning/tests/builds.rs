@@ -271,7 +271,7 @@ fn builds_of_a_legacy_template_run_in_the_order_of_their_names() {
     // What a script sees in PACKER_BUILD_NAME is rendered, too.
     let seen: Vec<_> =
         plans.iter().map(|plan| (plan.name.as_str(), plan.source_name.as_str())).collect();
-    assert_eq!(seen, [("vm.A", "A"), ("vm.b", "b"), ("vm.c", "c")]);
+    assert_eq!(seen, [("A", "A"), ("b", "b"), ("c", "c")]);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use super::AmazonEbsOptions;
 /// Plans a use of the builder: checks the options and names the files they use.
 pub fn plan(planner: &mut Planner<'_>) {
     let schema = AmazonEbsOptions::schema();
-    let Some(options) = planner.decode(&schema, AmazonEbsOptions::decode_options) else { return };
+    let Some(options) = planner.decode(schema, AmazonEbsOptions::decode_options) else { return };
     check_late(planner);
     check_access(&options.access, planner);
     options.source.check(planner);

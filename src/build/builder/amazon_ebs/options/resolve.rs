@@ -41,12 +41,12 @@ pub struct Prepared {
 pub fn prepare(planned: &Planned, directory: &Path) -> Result<Prepared, Diagnostics> {
     let schema = AmazonEbsOptions::schema();
     let component = planned.component.clone();
-    let decoded = component.decode(None, &schema, AmazonEbsOptions::decode_options)?;
+    let decoded = component.decode(None, schema, AmazonEbsOptions::decode_options)?;
     let options = decoded.options;
     let mut build = settings(&options, user_data(planned, &options.instance), directory);
     build.places = Places::new(component.owner.clone(), decoded.facts.spans);
     let late: Late = Arc::new(move |data| {
-        let read = component.decode(Some(data), &schema, AmazonEbsOptions::decode_options);
+        let read = component.decode(Some(data), schema, AmazonEbsOptions::decode_options);
         match read {
             Ok(decoded) => {
                 let secrets = decoded.facts.secrets.iter().map(Secret::new).collect();
