@@ -8,9 +8,12 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::sandbox::cloud::Latency;
 use crate::sandbox::endpoint::FaultRule;
 
+/// A flag that is taken out of the arguments before they are read: see [`machine_readable`].
+const MACHINE_READABLE: &str = "With -machine-readable anywhere among the arguments, output is rows for programs, as Packer's.";
+
 /// bake: machine images from Packer templates, named by the hash of their inputs.
 #[derive(Debug, Parser)]
-#[command(name = "bake", version, about, max_term_width = 100)]
+#[command(name = "bake", version, about, max_term_width = 100, after_help = MACHINE_READABLE)]
 pub(super) struct Arguments {
     /// Write a debugging log to standard error; twice for the libraries' too.
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]

@@ -6,6 +6,7 @@
 
 mod aws_cli;
 mod boto3;
+mod hcl_rs;
 mod moto;
 mod openssh;
 mod packer;

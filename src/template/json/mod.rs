@@ -1,7 +1,7 @@
 //! JSON with a place for everything in it: legacy templates, `.pkr.json` and `.pkrvars.json`.
 //!
-//! [`parse`] reads RFC 8259 to the letter, but for a byte order mark in front, and stops at the
-//! first fault, which it explains. It knows nothing of templates: what keys mean is for others.
+//! [`parse`] reads RFC 8259 to the letter, but for a byte order mark in front. It explains each
+//! fault and goes on where it is clear what was meant. It knows nothing of templates: what keys mean is for others.
 
 #[cfg(test)]
 mod limits;

@@ -10,7 +10,7 @@ use crate::diagnostic::{Diagnostic, Diagnostics, Source, Span};
 /// How deep arrays and objects may nest.
 pub const MAX_DEPTH: usize = 128;
 
-/// As many repeated keys are kept, of which the first are told: a bound on memory.
+/// As many findings are kept, of which the first are told: a bound on memory.
 const KEPT: usize = 10_000;
 
 /// What is accepted.
@@ -33,7 +33,8 @@ pub enum Duplicates {
 ///
 /// # Errors
 ///
-/// The first syntax fault, or all repeated keys when they are refused.
+/// Syntax faults up to the first one after which nothing is clear, and repeated keys when they are
+/// refused.
 pub fn parse(source: &Arc<Source>, options: ParseOptions) -> Result<Node, Diagnostics> {
     let mut parser = Parser {
         source,
@@ -43,8 +44,13 @@ pub fn parse(source: &Arc<Source>, options: ParseOptions) -> Result<Node, Diagno
         options,
         found: Diagnostics::new(),
     };
-    let node = parser.document().map_err(|fault| Diagnostics::from(*fault))?;
-    parser.found.limited().into_result(node)
+    match parser.document() {
+        Ok(node) => parser.found.limited().into_result(node),
+        Err(fault) => {
+            parser.tell(*fault);
+            Err(parser.found.limited())
+        }
+    }
 }
 
 type Parsed<T> = Result<T, Box<Diagnostic>>;
@@ -80,27 +86,37 @@ impl<'s> Parser<'s> {
         Diagnostic::error("json-syntax", summary).at(span, label)
     }
 
-    /// Skips white space. Comments are refused here, wherever one could stand.
-    fn space(&mut self) -> Parsed<()> {
-        let rest = self.rest();
-        self.at += rest.len() - rest.trim_start_matches([' ', '\t', '\n', '\r']).len();
-        let rest = self.rest();
-        let length = if rest.starts_with("//") || rest.starts_with('#') {
-            rest.find(['\n', '\r']).unwrap_or(rest.len())
-        } else if rest.starts_with("/*") {
-            rest.find("*/").map_or(rest.len(), |end| end + 2)
-        } else {
-            return Ok(());
-        };
-        let span = self.span(self.at, self.at + length);
-        Err(Box::new(self.fault("JSON has no comments", &span, "a comment").help(
-            "remove it; a template keeps notes in a key such as `\"_comment\"` (legacy JSON) or \
-             `\"//\"` (`.pkr.json`)",
-        )))
+    /// Reports a fault after which it is clear how to go on.
+    fn tell(&mut self, fault: Diagnostic) {
+        if self.found.len() < KEPT {
+            self.found.push(fault);
+        }
+    }
+
+    /// Skips white space. Comments are told here, wherever one could stand.
+    fn space(&mut self) {
+        loop {
+            let rest = self.rest();
+            self.at += rest.len() - rest.trim_start_matches([' ', '\t', '\n', '\r']).len();
+            let rest = self.rest();
+            let length = if rest.starts_with("//") || rest.starts_with('#') {
+                rest.find(['\n', '\r']).unwrap_or(rest.len())
+            } else if rest.starts_with("/*") {
+                rest.find("*/").map_or(rest.len(), |end| end + 2)
+            } else {
+                return;
+            };
+            let span = self.span(self.at, self.at + length);
+            self.tell(self.fault("JSON has no comments", &span, "a comment").help(
+                "remove it; a template keeps notes in a key such as `\"_comment\"` (legacy JSON) or \
+                 `\"//\"` (`.pkr.json`)",
+            ));
+            self.at += length;
+        }
     }
 
     fn document(&mut self) -> Parsed<Node> {
-        self.space()?;
+        self.space();
         if self.peek().is_none() {
             let span = self.here();
             return Err(Box::new(
@@ -109,7 +125,7 @@ impl<'s> Parser<'s> {
             ));
         }
         let node = self.value()?;
-        self.space()?;
+        self.space();
         let Some(c) = self.peek() else { return Ok(node) };
         let span = self.here();
         let summary = format!("unexpected `{}` behind the JSON value", shown(c));
@@ -126,11 +142,23 @@ impl<'s> Parser<'s> {
             Some('{') => Kind::Object(self.nested(Self::object)?),
             Some('[') => Kind::Array(self.nested(Self::array)?),
             Some('"') => Kind::String(self.string()?),
-            Some('-' | '0'..='9') => Kind::Number(self.number()?),
-            Some(c) if c.is_alphabetic() || c == '_' || c == '$' => self.word()?,
+            Some('-' | '0'..='9') => Kind::Number(self.number()),
+            Some(c) if c.is_alphabetic() || c == '_' || c == '$' => self.word(),
+            Some('\'') if let Some(length) = self.single_quoted() => {
+                self.tell(*self.no_value());
+                self.at += length;
+                Kind::Null
+            }
             _ => return Err(self.no_value()),
         };
         Ok(Node { kind, span: self.span(start, self.at) })
+    }
+
+    /// The length of the text in single quotes here, if it ends on its line.
+    fn single_quoted(&self) -> Option<usize> {
+        let inside = self.rest().strip_prefix('\'')?;
+        let end = inside.find(['\'', '\n', '\r'])?;
+        inside.get(end..)?.starts_with('\'').then_some(end + 2)
     }
 
     fn no_value(&self) -> Box<Diagnostic> {
@@ -168,7 +196,7 @@ impl<'s> Parser<'s> {
     /// Reads what stands between two members or elements. Gives whether another one follows.
     /// `open` is where the array or object starts and `close` what ends it.
     fn separator(&mut self, open: usize, close: char, after: usize) -> Parsed<bool> {
-        self.space()?;
+        self.space();
         match self.peek() {
             Some(c) if c == close => {
                 self.at += 1;
@@ -177,23 +205,21 @@ impl<'s> Parser<'s> {
             Some(',') => {
                 let comma = self.here();
                 self.at += 1;
-                self.space()?;
+                self.space();
+                while self.peek() == Some(',') {
+                    let second = self.here();
+                    let summary = "there are two commas in a row";
+                    self.tell(self.fault(summary, &second, "remove this comma"));
+                    self.at += 1;
+                    self.space();
+                }
                 match self.peek() {
-                    Some(c) if c == close => Err(Box::new(
-                        self.fault(
-                            format!("there is a comma in front of `{close}`"),
-                            &comma,
-                            "remove this comma",
-                        )
-                        .help("JSON allows no comma behind the last element"),
-                    )),
-                    Some(',') => {
-                        let second = self.here();
-                        Err(Box::new(self.fault(
-                            "there are two commas in a row",
-                            &second,
-                            "remove this comma",
-                        )))
+                    Some(c) if c == close => {
+                        let summary = format!("there is a comma in front of `{close}`");
+                        let fault = self.fault(summary, &comma, "remove this comma");
+                        self.tell(fault.help("JSON allows no comma behind the last element"));
+                        self.at += 1;
+                        Ok(false)
                     }
                     Some(_) => Ok(true),
                     None => Err(self.unclosed(open, close)),
@@ -202,12 +228,11 @@ impl<'s> Parser<'s> {
             Some(c) => {
                 let summary = format!("expected `,` or `{close}`, found `{}`", shown(c));
                 let fault = self.fault(summary, &self.here(), "unexpected");
-                let starts_value = matches!(c, '"' | '{' | '[' | '-') || c.is_alphanumeric();
-                Err(Box::new(if starts_value {
-                    fault.also(&self.span(after, after), "a comma is missing here")
-                } else {
-                    fault.also(&self.span(open, open + 1), "opened here")
-                }))
+                if matches!(c, '"' | '{' | '[' | '-') || c.is_alphanumeric() {
+                    self.tell(fault.also(&self.span(after, after), "a comma is missing here"));
+                    return Ok(true);
+                }
+                Err(Box::new(fault.also(&self.span(open, open + 1), "opened here")))
             }
             None => Err(self.unclosed(open, close)),
         }
@@ -230,7 +255,7 @@ impl<'s> Parser<'s> {
         let open = self.at;
         let mut items = Vec::new();
         self.at += 1;
-        self.space()?;
+        self.space();
         match self.peek() {
             Some(']') => {
                 self.at += 1;
@@ -252,7 +277,7 @@ impl<'s> Parser<'s> {
         let mut members: Vec<Member> = Vec::new();
         let mut known: HashMap<String, Span> = HashMap::new();
         self.at += 1;
-        self.space()?;
+        self.space();
         match self.peek() {
             Some('}') => {
                 self.at += 1;
@@ -263,9 +288,9 @@ impl<'s> Parser<'s> {
         }
         loop {
             let member = self.member(open)?;
-            if self.options.duplicates == Duplicates::Refuse && self.found.len() < KEPT {
+            if self.options.duplicates == Duplicates::Refuse {
                 match known.get(&member.key) {
-                    Some(first) => self.found.push(
+                    Some(first) => self.tell(
                         Diagnostic::error(
                             "duplicate-field",
                             format!("template has duplicate field `{}`", member.key),
@@ -288,8 +313,8 @@ impl<'s> Parser<'s> {
 
     fn member(&mut self, open: usize) -> Parsed<Member> {
         let start = self.at;
-        match self.peek() {
-            Some('"') => {}
+        let key = match self.peek() {
+            Some('"') => self.string()?.into_value(),
             None => return Err(self.unclosed(open, '}')),
             Some(c) => {
                 let rest = self.rest();
@@ -297,6 +322,7 @@ impl<'s> Parser<'s> {
                     - rest
                         .trim_start_matches(|c: char| c.is_alphanumeric() || "_-'$".contains(c))
                         .len();
+                let word = self.single_quoted().unwrap_or(word);
                 let span = self.span(start, start + word.max(c.len_utf8()));
                 let fault = self.fault(
                     format!(
@@ -306,20 +332,23 @@ impl<'s> Parser<'s> {
                     &span,
                     "not a key",
                 );
-                let name = span.text().trim_matches('\'');
-                let named = word > 0 && !name.is_empty();
-                let help = format!("write `\"{name}\"`");
-                return Err(Box::new(if named { fault.help(help) } else { fault }));
+                let name = span.text().trim_matches('\'').to_owned();
+                if word == 0 || name.is_empty() {
+                    return Err(Box::new(fault));
+                }
+                self.tell(fault.help(format!("write `\"{name}\"`")));
+                self.at += word;
+                name
             }
-        }
-        let key = self.string()?.into_value();
+        };
         let key_span = self.span(start, self.at);
-        self.space()?;
+        self.space();
         match self.peek() {
             Some(':') => self.at += 1,
             Some('=') => {
                 let fault = self.fault("expected `:`, found `=`", &self.here(), "write `:`");
-                return Err(Box::new(fault.help("in JSON a key is followed by a colon")));
+                self.tell(fault.help("in JSON a key is followed by a colon"));
+                self.at += 1;
             }
             other => {
                 let found = other.map_or_else(
@@ -331,21 +360,21 @@ impl<'s> Parser<'s> {
                 return Err(Box::new(fault.also(&key_span, "this key has no value")));
             }
         }
-        self.space()?;
+        self.space();
         let value = self.value()?;
         Ok(Member { key, key_span, value })
     }
 
-    fn word(&mut self) -> Parsed<Kind> {
+    fn word(&mut self) -> Kind {
         let start = self.at;
         let rest = self.rest();
         let after = rest.trim_start_matches(|c: char| c.is_alphanumeric() || "_$.-".contains(c));
         let word = rest.get(..rest.len() - after.len()).unwrap_or_default();
         self.at += word.len();
         let meant = match word {
-            "null" => return Ok(Kind::Null),
-            "true" => return Ok(Kind::Bool(true)),
-            "false" => return Ok(Kind::Bool(false)),
+            "null" => return Kind::Null,
+            "true" => return Kind::Bool(true),
+            "false" => return Kind::Bool(false),
             "None" | "nil" | "NULL" | "Null" | "undefined" => Some("null"),
             "True" | "TRUE" | "yes" | "on" => Some("true"),
             "False" | "FALSE" | "no" | "off" => Some("false"),
@@ -353,14 +382,15 @@ impl<'s> Parser<'s> {
         };
         let span = self.span(start, self.at);
         let fault = self.fault(format!("unknown word `{word}`"), &span, "not a JSON value");
-        Err(Box::new(match meant {
+        self.tell(match meant {
             Some(meant) => fault.help(format!("did you mean `{meant}`?")),
             None if matches!(word, "NaN" | "Infinity") => fault.help("JSON has no such number"),
             None => fault.help(format!("a string stands in double quotes: `\"{word}\"`")),
-        }))
+        });
+        Kind::Null
     }
 
-    fn number(&mut self) -> Parsed<String> {
+    fn number(&mut self) -> String {
         let start = self.at;
         let rest = self.rest();
         let bytes = rest.as_bytes();
@@ -399,13 +429,11 @@ impl<'s> Parser<'s> {
         }
         self.at += end + tail;
         let span = self.span(start, self.at);
-        match help {
-            None => Ok(span.text().to_owned()),
-            Some(help) => {
-                let summary = format!("`{}` is not a JSON number", span.text());
-                Err(Box::new(self.fault(summary, &span, "not a number").help(help)))
-            }
+        if let Some(help) = help {
+            let summary = format!("`{}` is not a JSON number", span.text());
+            self.tell(self.fault(summary, &span, "not a number").help(help));
         }
+        span.text().to_owned()
     }
 
     /// Parses the string here, from quote to quote.
@@ -429,13 +457,17 @@ impl<'s> Parser<'s> {
                 }
                 Some('\\') => {
                     let (start, decoded) = (self.at, value.len());
-                    value.push(self.escape()?);
+                    value.push(self.escape());
                     escapes.push(Escape {
                         decoded: decoded..value.len(),
                         written: start - inside..self.at - inside,
                     });
                 }
-                Some(c) => return Err(self.control_character(open, c)),
+                Some('\n' | '\r') => return Err(self.open_on_its_line(open)),
+                Some(c) => {
+                    self.control_character(c);
+                    value.push(c);
+                }
                 None => {
                     let span = self.span(open, self.at);
                     return Err(Box::new(
@@ -447,33 +479,25 @@ impl<'s> Parser<'s> {
         }
     }
 
-    fn control_character(&self, open: usize, c: char) -> Box<Diagnostic> {
+    fn open_on_its_line(&self, open: usize) -> Box<Diagnostic> {
+        let span = self.span(open, self.at);
+        let fault = self.fault("this string is not closed on its line", &span, "starts here");
+        Box::new(fault.help("add `\"`; a line break inside of a string is written `\\n`"))
+    }
+
+    fn control_character(&mut self, c: char) {
         let written = match c {
-            '\n' => "\\n".to_owned(),
-            '\r' => "\\r".to_owned(),
             '\t' => "\\t".to_owned(),
             c => format!("\\u{:04x}", u32::from(c)),
         };
-        Box::new(match c {
-            '\n' | '\r' => self
-                .fault(
-                    "this string is not closed on its line",
-                    &self.span(open, self.at),
-                    "starts here",
-                )
-                .help("add `\"`; a line break inside of a string is written `\\n`"),
-            c => self
-                .fault(
-                    format!("a string cannot hold the control character U+{:04X}", u32::from(c)),
-                    &self.here(),
-                    "here",
-                )
-                .help(format!("write `{written}`")),
-        })
+        let summary = format!("a string cannot hold the control character U+{:04X}", u32::from(c));
+        let fault = self.fault(summary, &self.here(), "here");
+        self.tell(fault.help(format!("write `{written}`")));
+        self.at += c.len_utf8();
     }
 
-    /// Decodes the escape here.
-    fn escape(&mut self) -> Parsed<char> {
+    /// Decodes the escape here; a wrong one is left as it is written.
+    fn escape(&mut self) -> char {
         let start = self.at;
         let rest = self.rest();
         let simple = match rest.chars().nth(1) {
@@ -491,15 +515,16 @@ impl<'s> Parser<'s> {
                     let length: usize =
                         digits.take_while(char::is_ascii_hexdigit).map(char::len_utf8).sum();
                     let span = self.span(start, start + 2 + length);
-                    return Err(Box::new(
-                        self.fault("`\\u` needs four hexadecimal digits", &span, "too few digits")
-                            .help("a backslash itself is written `\\\\`"),
-                    ));
+                    return self.no_escape(
+                        "`\\u` needs four hexadecimal digits",
+                        "too few digits",
+                        &span,
+                    );
                 };
                 self.at += 6;
                 let second = code_unit(self.rest());
                 let pair = second.map(|second| char::decode_utf16([unit, second]).next());
-                return Ok(match (char::from_u32(u32::from(unit)), pair) {
+                return match (char::from_u32(u32::from(unit)), pair) {
                     (Some(c), _) => c,
                     (None, Some(Some(Ok(c)))) => {
                         self.at += 6;
@@ -507,20 +532,25 @@ impl<'s> Parser<'s> {
                     }
                     // Half of a pair; Go replaces it, too.
                     (None, _) => char::REPLACEMENT_CHARACTER,
-                });
+                };
             }
             other => {
                 let length = 1 + other.map_or(0, char::len_utf8);
                 let span = self.span(start, start + length);
                 let summary = format!("unknown escape `{}`", span.text());
-                return Err(Box::new(
-                    self.fault(summary, &span, "unknown")
-                        .help("a backslash itself is written `\\\\`"),
-                ));
+                return self.no_escape(&summary, "unknown", &span);
             }
         };
         self.at += 2;
-        Ok(simple)
+        simple
+    }
+
+    /// Tells of an escape that is none; its backslash is taken for one.
+    fn no_escape(&mut self, summary: &str, label: &str, span: &Span) -> char {
+        let fault = self.fault(summary, span, label);
+        self.tell(fault.help("a backslash itself is written `\\\\`"));
+        self.at += 1;
+        '\\'
     }
 }
 

@@ -539,3 +539,164 @@ proptest! {
         prop_assert_eq!(ours.is_ok(), theirs.is_ok());
     }
 }
+
+#[test]
+fn all_faults_after_which_it_is_clear_how_to_go_on_are_told() {
+    let text = r#"{
+  // notes
+  builders: [
+    { 'type': 'null', "a" = 1, },
+    { "b": True "c": 01,, "c": "\d	" } /* more */
+    [1 2,]
+  ],
+  "open": "text
+}"#;
+    insta::assert_snapshot!(complaint(text), @r#"
+    error[json-syntax]: JSON has no comments
+     --> t.json:2:3
+      |
+    2 |   // notes
+      |   ^^^^^^^^ a comment
+      |
+      = help: remove it; a template keeps notes in a key such as `"_comment"` (legacy JSON) or `"//"` (`.pkr.json`)
+
+    error[json-syntax]: expected a key in double quotes, found `builders`
+     --> t.json:3:3
+      |
+    3 |   builders: [
+      |   ^^^^^^^^ not a key
+      |
+      = help: write `"builders"`
+
+    error[json-syntax]: expected a key in double quotes, found `'type'`
+     --> t.json:4:7
+      |
+    4 |     { 'type': 'null', "a" = 1, },
+      |       ^^^^^^ not a key
+      |
+      = help: write `"type"`
+
+    error[json-syntax]: expected a value, found `'`
+     --> t.json:4:15
+      |
+    4 |     { 'type': 'null', "a" = 1, },
+      |               ^ not the start of a value
+      |
+      = help: strings stand in double quotes
+
+    error[json-syntax]: expected `:`, found `=`
+     --> t.json:4:27
+      |
+    4 |     { 'type': 'null', "a" = 1, },
+      |                           ^ write `:`
+      |
+      = help: in JSON a key is followed by a colon
+
+    error[json-syntax]: there is a comma in front of `}`
+     --> t.json:4:30
+      |
+    4 |     { 'type': 'null', "a" = 1, },
+      |                              ^ remove this comma
+      |
+      = help: JSON allows no comma behind the last element
+
+    error[json-syntax]: unknown word `True`
+     --> t.json:5:12
+      |
+    5 |     { "b": True "c": 01,, "c": "\d    " } /* more */
+      |            ^^^^ not a JSON value
+      |
+      = help: did you mean `true`?
+
+    error[json-syntax]: expected `,` or `}`, found `"`
+     --> t.json:5:17
+      |
+    5 |     { "b": True "c": 01,, "c": "\d    " } /* more */
+      |                -^ unexpected
+      |                |
+      |                a comma is missing here
+
+    error[json-syntax]: `01` is not a JSON number
+     --> t.json:5:22
+      |
+    5 |     { "b": True "c": 01,, "c": "\d    " } /* more */
+      |                      ^^ not a number
+      |
+      = help: a number has no leading zeros; a string in double quotes keeps them
+
+    error[json-syntax]: there are two commas in a row
+     --> t.json:5:25
+      |
+    5 |     { "b": True "c": 01,, "c": "\d    " } /* more */
+      |                         ^ remove this comma
+
+    error[json-syntax]: unknown escape `\d`
+     --> t.json:5:33
+      |
+    5 |     { "b": True "c": 01,, "c": "\d    " } /* more */
+      |                                 ^^ unknown
+      |
+      = help: a backslash itself is written `\\`
+
+    error[json-syntax]: a string cannot hold the control character U+0009
+     --> t.json:5:35
+      |
+    5 |     { "b": True "c": 01,, "c": "\d    " } /* more */
+      |                                   ^^^^ here
+      |
+      = help: write `\t`
+
+    error[duplicate-field]: template has duplicate field `c`
+     --> t.json:5:27
+      |
+    5 |     { "b": True "c": 01,, "c": "\d    " } /* more */
+      |                 ---       ^^^ given again
+      |                 |
+      |                 first given here
+      |
+      = help: keep one of them; the other would be lost
+
+    error[json-syntax]: JSON has no comments
+     --> t.json:5:40
+      |
+    5 |     { "b": True "c": 01,, "c": "\d    " } /* more */
+      |                                           ^^^^^^^^^^ a comment
+      |
+      = help: remove it; a template keeps notes in a key such as `"_comment"` (legacy JSON) or `"//"` (`.pkr.json`)
+
+    error[json-syntax]: expected `,` or `]`, found `[`
+     --> t.json:6:5
+      |
+    5 |     { "b": True "c": 01,, "c": "\d    " } /* more */
+      |                                          - a comma is missing here
+    6 |     [1 2,]
+      |     ^ unexpected
+
+    error[json-syntax]: expected `,` or `]`, found `2`
+     --> t.json:6:8
+      |
+    6 |     [1 2,]
+      |       -^ unexpected
+      |       |
+      |       a comma is missing here
+
+    error[json-syntax]: there is a comma in front of `]`
+     --> t.json:6:9
+      |
+    6 |     [1 2,]
+      |         ^ remove this comma
+      |
+      = help: JSON allows no comma behind the last element
+
+    error[json-syntax]: this string is not closed on its line
+     --> t.json:8:11
+      |
+    8 |   "open": "text
+      |           ^^^^^ starts here
+      |
+      = help: add `"`; a line break inside of a string is written `\n`
+    "#);
+    assert_eq!(complaint("[nope, nope]").matches("unknown word").count(), 2);
+    let many = complaint(&format!("[{}1]", "nope,".repeat(1000)));
+    assert!((100..110).contains(&many.matches("error[").count()), "{many}");
+}
