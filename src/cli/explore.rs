@@ -105,6 +105,7 @@ fn empty_template(config_type: ConfigType) -> Template {
         data: Vec::new(),
         sources,
         builds: Vec::new(),
+        registries: Vec::new(),
         whole: span,
     }
 }

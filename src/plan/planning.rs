@@ -2,6 +2,7 @@
 
 mod additions;
 mod post_processor;
+mod registry;
 mod step;
 
 use std::collections::BTreeSet;
@@ -84,6 +85,9 @@ pub fn plan(
         .iter()
         .filter_map(|build| planning.found.take(environment.expanded(build)))
         .collect();
+    for registry in &template.registries {
+        planning.check_registry(registry, &environment.of_build("", "", ""));
+    }
     for build in builds.iter().map(AsRef::as_ref) {
         planning.check_build(build);
         let uses = planning.uses(build);
@@ -237,6 +241,9 @@ impl<'a> Planning<'a> {
         {
             let description = self.environment.evaluate(description);
             self.found.take(description);
+        }
+        for registry in &build.registries {
+            self.check_registry(registry, &self.environment.of_build("", "", ""));
         }
         for step in build.provisioners.iter().chain(&build.error_cleanup) {
             self.kind(&step.kind, Role::Provisioner, self.kinds.provisioners);

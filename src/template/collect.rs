@@ -58,6 +58,7 @@ pub(super) fn collect(
         data: Vec::new(),
         sources: Vec::new(),
         builds: Vec::new(),
+        registries: Vec::new(),
         whole,
     };
     for body in bodies {
@@ -135,10 +136,13 @@ fn top_block(template: &mut Template, block: Block, diagnostics: &mut Diagnostic
                 .at(&block.header, "Packer ignores it too")
                 .help("set communicator options in the source"),
         ),
-        _ => diagnostics.push(
-            Diagnostic::warning("ignored-block", "bake keeps no HCP Packer registry")
-                .at(&block.header, "has no effect"),
-        ),
+        _ => {
+            diagnostics.push(
+                Diagnostic::warning("ignored-block", "bake keeps no HCP Packer registry")
+                    .at(&block.header, "has no effect"),
+            );
+            template.registries.push(block);
+        }
     }
 }
 
@@ -244,6 +248,7 @@ pub(super) fn build(
         provisioners: Vec::new(),
         error_cleanup: None,
         post_processors: Vec::new(),
+        registries: Vec::new(),
         unexpanded: None,
         header: block.header.clone(),
     };
@@ -285,12 +290,18 @@ pub(super) fn build(
                         .collect(),
                 );
             }
-            // Said once, when the template is loaded.
-            other if expand.is_none() => diagnostics.push(
-                Diagnostic::warning("ignored-block", format!("`{other}` has no effect in a build"))
-                    .at(&block.header, "ignored"),
-            ),
-            _ => {}
+            other => {
+                let summary = format!("`{other}` has no effect in a build");
+                let finding =
+                    Diagnostic::warning("ignored-block", summary).at(&block.header, "ignored");
+                // Said once, when the template is loaded.
+                if expand.is_none() {
+                    diagnostics.push(finding);
+                }
+                if other == REGISTRY {
+                    build.registries.push(block);
+                }
+            }
         }
     }
     build.unexpanded = later.then(|| Arc::clone(block));

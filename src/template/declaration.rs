@@ -27,6 +27,8 @@ pub struct Template {
     pub sources: Vec<Labelled>,
     /// Builds in file order.
     pub builds: Vec<Build>,
+    /// `hcp_packer_registry` blocks beside the builds.
+    pub registries: Vec<Block>,
     /// Spans of everything, for "no build" and the like.
     pub whole: Span,
 }
@@ -102,6 +104,8 @@ pub struct Build {
     pub error_cleanup: Option<Step>,
     /// Chains of post-processors.
     pub post_processors: Vec<Vec<Step>>,
+    /// `hcp_packer_registry` blocks.
+    pub registries: Vec<Block>,
     /// The whole block, when it has `dynamic` blocks: what those stand for is only known with the
     /// values of variables ([`Environment::expanded`](super::Environment::expanded)).
     pub(super) unexpanded: Option<Arc<Block>>,

@@ -46,6 +46,7 @@ pub(super) fn read(root: &Node, directory: &Path, diagnostics: &mut Diagnostics)
         data: Vec::new(),
         sources: Vec::new(),
         builds: Vec::new(),
+        registries: Vec::new(),
         whole: Span::new(root.span.source(), 0..0),
     };
     let Kind::Object(members) = &root.kind else {
@@ -102,6 +103,7 @@ pub(super) fn read(root: &Node, directory: &Path, diagnostics: &mut Diagnostics)
         provisioners: Vec::new(),
         error_cleanup: None,
         post_processors: Vec::new(),
+        registries: Vec::new(),
         unexpanded: None,
         header: root.span.slice(0..1),
     };
