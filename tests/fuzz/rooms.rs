@@ -45,7 +45,7 @@ pub fn scope() -> &'static Scope<'static> {
     SCOPE.get_or_init(|| {
         let directory = PathBuf::from("/nonexistent");
         let now = "2026-11-21T07:08:09Z".parse().expect("a timestamp");
-        let context = FunctionContext::new(&directory, &directory, now, || [7; 16], |_| None);
+        let context = FunctionContext::new(&directory, &directory, now, |_| [7; 16], |_| None);
         let object = |attributes: &[(&str, Value)]| {
             let attributes =
                 attributes.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));

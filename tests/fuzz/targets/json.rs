@@ -36,6 +36,8 @@ fuzz_target!(|data: &[u8]| {
         directory: PathBuf::from("/nonexistent"),
         environment: [].into(),
         random: || [7; 16],
+        data_sources: &[],
+        answers: Default::default(),
     };
     let inputs = VariableInputs::default();
     let mut warnings = Diagnostics::new();
