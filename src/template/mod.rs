@@ -7,45 +7,32 @@
 //! - [`layout`]: the canonical layout of HCL;
 //! - [`upgrade`]: legacy JSON as HCL; [`fix`]: old legacy JSON as it is written today;
 //! - [`load`] reads files into a [`Template`], the one typed form of all spellings;
-//! - [`Environment`] gives values to its variables and locals and evaluates its expressions;
+//! - [`values`]: an [`Environment`] gives values to its variables and locals and evaluates options;
 //! - [`lookup`]: what evaluation asks of the world outside, and [`data_source`], who asks.
 
-mod build_scope;
-mod call_names;
-mod collect;
 pub mod data_source;
 mod declaration;
 mod dynamic;
-mod environment;
 pub mod evaluate;
 pub mod fix;
 pub mod function;
-mod given_secrets;
 pub mod go_template;
-mod graph;
 pub mod json;
 pub(crate) mod known_plugins;
 pub mod layout;
-mod legacy;
-mod legacy_variable;
 mod load;
 pub mod lookup;
-mod origin;
-mod random;
-mod reader;
 pub mod schema;
 pub mod syntax;
-mod text;
 pub mod upgrade;
-mod validation;
-mod variable;
+mod values;
 mod version;
 
-pub use build_scope::{BUILD_KEYS, BuildScope};
 pub use declaration::{Build, Labelled, Local, SourceUse, Step, Template, Validation, Variable};
-pub use environment::{Environment, NULL_VALUE, PACKER_VERSION, Run, UNKNOWN_VALUE};
-pub use given_secrets::given_secrets;
 pub(crate) use load::read_source;
 pub use load::{Loaded, load, load_hcl, load_legacy};
-pub use variable::VariableInputs;
+pub use values::{
+    BUILD_KEYS, BuildScope, Environment, NULL_VALUE, PACKER_VERSION, Run, UNKNOWN_VALUE,
+    VariableInputs, given_secrets,
+};
 pub use version::{PluginRequirement, plugin_requirements};

@@ -2,7 +2,7 @@
 
 use crate::diagnostic::{Diagnostic, Diagnostics, Span};
 use crate::template::evaluate::references;
-use crate::template::reader::Content;
+use crate::template::load::Content;
 use crate::template::syntax::{Block, Dialect, Expression, ExpressionKind, Name, Step};
 use crate::value::{Kind, Marks, Type, Value, convert};
 

@@ -8,7 +8,7 @@ use super::{OptionSpec, Schema, Shape};
 use crate::diagnostic::{Diagnostic, Span, did_you_mean};
 use crate::template::dynamic;
 use crate::template::fix::RENAMED;
-use crate::template::reader::blocks_of;
+use crate::template::load::blocks_of;
 use crate::template::syntax::{Attribute, Block, Body, Dialect, Expression, ExpressionKind};
 
 /// A block as it was found.

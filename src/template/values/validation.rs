@@ -5,13 +5,17 @@ use std::collections::BTreeMap;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::value::{Kind, Type, Value, convert};
 
-use super::declaration::{Validation, Variable};
-use super::evaluate::{Scope, evaluate, references};
-use super::syntax::{Expression, ExpressionKind, Name};
+use crate::template::declaration::{Validation, Variable};
+use crate::template::evaluate::{Scope, evaluate, references};
+use crate::template::syntax::{Expression, ExpressionKind, Name};
 
 /// Checks what can be checked without a value: what the condition refers to, and that the message
 /// is a whole sentence.
-pub(super) fn check(variable: &Name, validation: &Validation, found: &mut Diagnostics) {
+pub(in crate::template) fn check(
+    variable: &Name,
+    validation: &Validation,
+    found: &mut Diagnostics,
+) {
     let name = variable.text.as_str();
     let own = format!("var.{name}");
     let condition = &validation.condition;
@@ -58,7 +62,7 @@ fn message(expression: &Expression, found: &mut Diagnostics) {
 }
 
 /// Tests the final value of a variable.
-pub(super) fn apply(
+pub(in crate::template) fn apply(
     variable: &Variable,
     value: &Value,
     scope: &Scope<'_>,

@@ -9,25 +9,25 @@ use sha2::{Digest as _, Sha256};
 use crate::diagnostic::Span;
 
 /// Bytes from a seed.
-pub(super) struct Random {
+pub(in crate::template) struct Random {
     seed: [u8; 16],
     /// How often each place has asked.
     counts: Mutex<BTreeMap<String, u64>>,
 }
 
 impl Random {
-    pub(super) fn new(seed: [u8; 16]) -> Self {
+    pub(in crate::template) fn new(seed: [u8; 16]) -> Self {
         Self { seed, counts: Mutex::default() }
     }
 
     /// Others at each call; in order of the calls from one place.
-    pub(super) fn at(&self, place: &Span) -> [u8; 16] {
+    pub(in crate::template) fn at(&self, place: &Span) -> [u8; 16] {
         let range = place.range();
         self.of(format!("{}:{}-{}", place.source().name(), range.start, range.end))
     }
 
     /// Others at each call.
-    pub(super) fn next(&self) -> [u8; 16] {
+    pub(in crate::template) fn next(&self) -> [u8; 16] {
         self.of(String::new())
     }
 

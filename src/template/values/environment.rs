@@ -13,23 +13,23 @@ use crate::diagnostic::{Diagnostic, Diagnostics, Source, Span};
 use crate::value::{Kind, Marks, Type, Value, convert};
 
 use super::build_scope::BuildScope;
-use super::collect::{self, list_items};
-use super::data_source::DataSourceKind;
-use super::declaration::{Build, Template};
-use super::dynamic;
-use super::evaluate::{FunctionContext, Reference, Scope, evaluate, references};
-use super::function::clean_path;
-use super::go_template::{Available, Data, GoTemplate, Moment, PackerFunctions, Request};
 use super::graph::{self, Waiting};
 use super::legacy_variable::{AskVariable, assign_legacy};
-use super::lookup::{Answer, Answers, Lookup, Question};
 use super::origin::{self, Origin, Origins};
 use super::random::Random;
-use super::syntax::{Block, Dialect, Expression, parse_expression};
 use super::text::{Texts, UserVariable};
-use super::upgrade::{self, Names};
 use super::variable::{VariableInputs, assign};
-use super::version;
+use crate::template::data_source::DataSourceKind;
+use crate::template::declaration::{Build, Template};
+use crate::template::dynamic;
+use crate::template::evaluate::{FunctionContext, Reference, Scope, evaluate, references};
+use crate::template::function::clean_path;
+use crate::template::go_template::{Available, Data, GoTemplate, Moment, PackerFunctions, Request};
+use crate::template::load::collect::{self, list_items};
+use crate::template::lookup::{Answer, Answers, Lookup, Question};
+use crate::template::syntax::{Block, Dialect, Expression, parse_expression};
+use crate::template::upgrade::{self, Names};
+use crate::template::version;
 
 /// The version of Packer whose templates bake understands, for `required_version` and
 /// `packer.version`.
@@ -54,18 +54,18 @@ pub struct Run {
 
 /// A template's variables and locals with their values, and what evaluates its expressions.
 pub struct Environment {
-    pub(super) dialect: Dialect,
+    pub(in crate::template) dialect: Dialect,
     /// Shared with the scopes of evaluations.
-    pub(super) roots: Arc<BTreeMap<String, Value>>,
-    pub(super) user: BTreeMap<String, UserVariable>,
+    pub(in crate::template) roots: Arc<BTreeMap<String, Value>>,
+    pub(in crate::template) user: BTreeMap<String, UserVariable>,
     /// What legacy variables would be called in HCL.
-    pub(super) names: Names,
-    pub(super) origins: Origins,
+    pub(in crate::template) names: Names,
+    pub(in crate::template) origins: Origins,
     context: Arc<FunctionContext>,
-    pub(super) moment: Moment,
+    pub(in crate::template) moment: Moment,
     random: Arc<Random>,
-    pub(super) working_directory: String,
-    pub(super) template_directory: String,
+    pub(in crate::template) working_directory: String,
+    pub(in crate::template) template_directory: String,
     waiting: Waiting,
     /// What was referred to by everything that was evaluated with the values.
     used: Mutex<Vec<Reference>>,
@@ -219,23 +219,23 @@ impl Environment {
         Arc::make_mut(&mut self.roots)
     }
 
-    pub(super) fn scope(&self) -> Scope<'static> {
+    pub(in crate::template) fn scope(&self) -> Scope<'static> {
         Scope::over(Arc::clone(&self.roots), Arc::clone(&self.context))
     }
 
     /// What functions see.
-    pub(super) fn context(&self) -> &FunctionContext {
+    pub(in crate::template) fn context(&self) -> &FunctionContext {
         &self.context
     }
 
     /// Twelve fresh random bytes for a Go template.
-    pub(super) fn entropy(&self) -> [u8; 12] {
+    pub(in crate::template) fn entropy(&self) -> [u8; 12] {
         let [bytes @ .., _, _, _, _] = self.random.next();
         bytes
     }
 
     /// What Go templates in options may refer to; `build` is its source's name and type.
-    pub(super) fn go_texts<'a>(
+    pub(in crate::template) fn go_texts<'a>(
         &'a self,
         entropy: &'a dyn Fn() -> [u8; 12],
         build: Option<(&'a str, &'a str)>,
@@ -332,7 +332,7 @@ impl Environment {
     }
 
     /// Remembers what is referred to: only that is looked up.
-    pub(super) fn uses(&self, expression: &Expression) {
+    pub(in crate::template) fn uses(&self, expression: &Expression) {
         if !self.waiting.is_empty() {
             let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
             used.extend(references(expression));

@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, Diagnostics, Source, Span};
 
-use super::declaration::Template;
-use super::syntax::{Body, parse_hcl, parse_hcl_json};
-use super::{collect, json, legacy};
+use super::{collect, legacy};
+use crate::template::declaration::Template;
+use crate::template::json;
+use crate::template::syntax::{Body, parse_hcl, parse_hcl_json};
 
 /// Bytes of the largest file that is read as a template.
 const LARGEST: u64 = 16 << 20;
@@ -18,7 +19,7 @@ const STANDARD_INPUT: &str = "-";
 
 /// What a file holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Format {
+pub(in crate::template) enum Format {
     Hcl,
     HclJson,
     LegacyJson,

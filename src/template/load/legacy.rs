@@ -10,9 +10,9 @@ use std::sync::Arc;
 use crate::diagnostic::{Diagnostic, Diagnostics, Span, did_you_mean};
 use crate::value::{Kind as ValueKind, Value};
 
-use super::declaration::{Build, Labelled, SourceUse, Step, Template, Variable};
-use super::json::{Kind, Member, Node};
-use super::syntax::{Body, Dialect, Expression, ExpressionKind, Name, ObjectItem};
+use crate::template::declaration::{Build, Labelled, SourceUse, Step, Template, Variable};
+use crate::template::json::{Kind, Member, Node};
+use crate::template::syntax::{Body, Dialect, Expression, ExpressionKind, Name, ObjectItem};
 
 const TOP: &[&str] = &[
     "builders",
@@ -35,7 +35,11 @@ const STEP_META: &[&str] =
 const POST_PROCESSOR_META: &[&str] = &["name", "only", "except", "keep_input_artifact"];
 
 /// Reads a legacy template.
-pub(super) fn read(root: &Node, directory: &Path, diagnostics: &mut Diagnostics) -> Template {
+pub(in crate::template) fn read(
+    root: &Node,
+    directory: &Path,
+    diagnostics: &mut Diagnostics,
+) -> Template {
     let mut template = Template {
         dialect: Dialect::Legacy,
         root: directory.to_owned(),
@@ -77,7 +81,7 @@ pub(super) fn read(root: &Node, directory: &Path, diagnostics: &mut Diagnostics)
         members.iter().map(|member| (member.key.as_str(), member)).collect();
 
     if let Some(member) = named.get("min_packer_version") {
-        match text_of(&member.value).filter(|text| super::version::is_version(text)) {
+        match text_of(&member.value).filter(|text| crate::template::version::is_version(text)) {
             Some(text) => template.required_versions.push(Expression {
                 kind: ExpressionKind::Literal(Value::string(format!(">= {text}"))),
                 span: member.value.span.clone(),

@@ -5,32 +5,32 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use crate::diagnostic::{Diagnostic, Diagnostics, Span, did_you_mean};
 use crate::value::{Marks, Type, Value};
 
-use super::data_source::{self, DataSourceKind};
-use super::declaration::{Labelled, Local};
-use super::evaluate::{Reference, Scope, canonical, evaluate, references, with_values};
-use super::lookup::{Lookup, Lookups};
 use super::origin::{Origin, Origins, own_text};
-use super::schema::{Resolve, UnknownField};
-use super::syntax::{Body, Expression};
 use super::text::Texts;
 use super::variable::mark_leaves;
+use crate::template::data_source::{self, DataSourceKind};
+use crate::template::declaration::{Labelled, Local};
+use crate::template::evaluate::{Reference, Scope, canonical, evaluate, references, with_values};
+use crate::template::lookup::{Lookup, Lookups};
+use crate::template::schema::{Resolve, UnknownField};
+use crate::template::syntax::{Body, Expression};
 
 /// What locals and data sources have come to.
 #[derive(Default)]
-pub(super) struct Values {
+pub(in crate::template) struct Values {
     /// Locals by name.
-    pub(super) locals: BTreeMap<String, Value>,
+    pub(in crate::template) locals: BTreeMap<String, Value>,
     /// Data sources by type and name.
-    pub(super) data: BTreeMap<String, BTreeMap<String, Value>>,
+    pub(in crate::template) data: BTreeMap<String, BTreeMap<String, Value>>,
     /// Where those come from that depend on look-ups.
-    pub(super) origins: Origins,
+    pub(in crate::template) origins: Origins,
     /// Who waits for what.
-    pub(super) waiting: Waiting,
+    pub(in crate::template) waiting: Waiting,
 }
 
 /// Look-ups that have no answer, by the locals and data sources that ask.
 #[derive(Debug, Default)]
-pub(super) struct Waiting {
+pub(in crate::template) struct Waiting {
     pending: BTreeMap<String, Vec<Lookup>>,
     /// What each local and data source refers to.
     references: BTreeMap<String, Vec<Reference>>,
@@ -38,12 +38,12 @@ pub(super) struct Waiting {
 
 impl Waiting {
     /// Whether nothing was asked that has no answer.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(in crate::template) fn is_empty(&self) -> bool {
         self.pending.values().all(Vec::is_empty)
     }
 
     /// The look-ups that have to be answered before all of `roots` are known.
-    pub(super) fn needed_by(&self, roots: Vec<Reference>) -> Vec<Lookup> {
+    pub(in crate::template) fn needed_by(&self, roots: Vec<Reference>) -> Vec<Lookup> {
         let mut open = roots;
         let mut seen = BTreeSet::new();
         while let Some(reference) = open.pop() {
@@ -76,17 +76,17 @@ impl Waiting {
 }
 
 /// What data sources are read with.
-pub(super) struct Reader<'a> {
+pub(in crate::template) struct Reader<'a> {
     /// The data sources that there are.
-    pub(super) kinds: &'a [DataSourceKind],
+    pub(in crate::template) kinds: &'a [DataSourceKind],
     /// What is asked, and the answers.
-    pub(super) lookups: &'a Lookups,
+    pub(in crate::template) lookups: &'a Lookups,
     /// Go templates in options.
-    pub(super) texts: &'a Texts<'a>,
+    pub(in crate::template) texts: &'a Texts<'a>,
 }
 
 /// Evaluates everything once, each after what it needs; `scope` has what does not depend on them.
-pub(super) fn values(
+pub(in crate::template) fn values(
     locals: &[Local],
     data: &[Labelled],
     scope: &Scope<'_>,
@@ -137,7 +137,7 @@ pub(super) fn values(
 }
 
 /// The `data` object.
-pub(super) fn data_object(data: &BTreeMap<String, BTreeMap<String, Value>>) -> Value {
+pub(in crate::template) fn data_object(data: &BTreeMap<String, BTreeMap<String, Value>>) -> Value {
     Value::object(
         data.iter().map(|(kind, named)| (kind.clone(), Value::object(named.clone()))).collect(),
     )

@@ -6,25 +6,25 @@ use std::collections::BTreeMap;
 use crate::diagnostic::Span;
 use crate::value::{Kind, Value, json_text};
 
-use super::evaluate::{Reference, canonical, references};
-use super::lookup::Lookups;
-use super::syntax::Expression;
+use crate::template::evaluate::{Reference, canonical, references};
+use crate::template::lookup::Lookups;
+use crate::template::syntax::Expression;
 
 /// A local or a data source that depends on a look-up.
 #[derive(Clone, Debug)]
-pub(super) struct Origin {
+pub(in crate::template) struct Origin {
     /// How its value comes about, without layout.
-    pub(super) text: String,
+    pub(in crate::template) text: String,
     /// What it refers to.
-    pub(super) references: Vec<Reference>,
+    pub(in crate::template) references: Vec<Reference>,
 }
 
 /// Locals and data sources that depend on look-ups, by what expressions call them.
-pub(super) type Origins = BTreeMap<String, Origin>;
+pub(in crate::template) type Origins = BTreeMap<String, Origin>;
 
 /// An expression without layout, with a line for each variable, local and data source that it uses
 /// and that is known or depends on a look-up.
-pub(super) fn text_of(
+pub(in crate::template) fn text_of(
     expression: &Expression,
     roots: &BTreeMap<String, Value>,
     origins: &Origins,
@@ -59,7 +59,11 @@ pub(super) fn text_of(
 
 /// An expression without layout, and what stands for the secrets that are looked up where it is
 /// written.
-pub(super) fn own_text(expression: &Expression, written: &Span, lookups: &Lookups) -> String {
+pub(in crate::template) fn own_text(
+    expression: &Expression,
+    written: &Span,
+    lookups: &Lookups,
+) -> String {
     let identities = lookups.identities_within(written);
     identities.iter().fold(canonical(expression), |text, one| text + "\n@" + one)
 }

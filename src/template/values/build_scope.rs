@@ -7,12 +7,12 @@ use crate::diagnostic::{Diagnostic, Diagnostics, Source, Span};
 use crate::value::{Marks, Type, Value};
 
 use super::environment::Environment;
-use super::evaluate::{Scope, evaluate, with_values};
 use super::origin;
-use super::schema::{BuildData, Evaluate, Resolve, UnknownField};
-use super::syntax::{Dialect, Expression, parse_expression};
 use super::text::Texts;
-use super::upgrade::canonical_source;
+use crate::template::evaluate::{Scope, evaluate, with_values};
+use crate::template::schema::{BuildData, Evaluate, Resolve, UnknownField};
+use crate::template::syntax::{Dialect, Expression, parse_expression};
+use crate::template::upgrade::canonical_source;
 
 struct SourceNames {
     kind: String,
@@ -31,12 +31,17 @@ pub struct BuildScope {
 
 impl BuildScope {
     /// Outside of any build.
-    pub(super) fn plain(environment: Arc<Environment>) -> Self {
+    pub(in crate::template) fn plain(environment: Arc<Environment>) -> Self {
         Self { environment, source: None, planning: Arc::default() }
     }
 
     /// Within a build of a source.
-    pub(super) fn of(environment: Arc<Environment>, kind: &str, source: &str, build: &str) -> Self {
+    pub(in crate::template) fn of(
+        environment: Arc<Environment>,
+        kind: &str,
+        source: &str,
+        build: &str,
+    ) -> Self {
         let source = SourceNames {
             kind: kind.to_owned(),
             source: source.to_owned(),

@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, Diagnostics, Span};
 
-use super::declaration::{Build, Labelled, Local, SourceUse, Step, Template, Validation, Variable};
 use super::reader::{Allowed, Content};
-use super::syntax::{Block, Body, Dialect, Expression, ExpressionKind, Name};
-use super::validation;
+use crate::template::declaration::{
+    Build, Labelled, Local, SourceUse, Step, Template, Validation, Variable,
+};
+use crate::template::syntax::{Block, Body, Dialect, Expression, ExpressionKind, Name};
+use crate::template::values::validation;
 
 const TOP: &[Allowed] = &[
     ("packer", 0),
@@ -42,7 +44,7 @@ const STEP_META: &[&str] = &[
 const POST_PROCESSOR_META: &[&str] = &["name", "only", "except", "keep_input_artifact"];
 
 /// Collects what all files of a template declare.
-pub(super) fn collect(
+pub(in crate::template) fn collect(
     bodies: &[Body],
     root: &Path,
     whole: Span,
@@ -225,10 +227,10 @@ const IN_BUILD: &[Allowed] = &[
 ];
 
 /// Says what the `dynamic` blocks of a build stand for.
-pub(super) type Expand<'a> = &'a dyn Fn(&Block, &mut Diagnostics) -> Vec<Block>;
+pub(in crate::template) type Expand<'a> = &'a dyn Fn(&Block, &mut Diagnostics) -> Vec<Block>;
 
 /// Reads a build. Without `expand` its `dynamic` blocks are left for later.
-pub(super) fn build(
+pub(in crate::template) fn build(
     block: &Arc<Block>,
     expand: Option<Expand<'_>>,
     diagnostics: &mut Diagnostics,
@@ -358,7 +360,7 @@ fn no_duplicates<'a>(
 }
 
 /// An expression that must be written as a list, element by element.
-pub(super) fn list_items(expression: &Expression) -> Option<&[Expression]> {
+pub(in crate::template) fn list_items(expression: &Expression) -> Option<&[Expression]> {
     match &expression.kind {
         ExpressionKind::Tuple(items) => Some(items),
         ExpressionKind::Parenthesis(inner) => list_items(inner),

@@ -9,11 +9,11 @@ use crate::diagnostic::{Diagnostic, Diagnostics, Source, Span, did_you_mean};
 use crate::value::{Kind, Marks, Type, Value, convert};
 
 use super::call_names::calls;
-use super::declaration::{Template, Variable};
-use super::evaluate::{Scope, evaluate, parse_quoted_type, parse_type, references};
-use super::load::read_source;
-use super::syntax::{Dialect, Expression, parse_expression, parse_hcl, parse_hcl_json};
 use super::validation;
+use crate::template::declaration::{Template, Variable};
+use crate::template::evaluate::{Scope, evaluate, parse_quoted_type, parse_type, references};
+use crate::template::load::read_source;
+use crate::template::syntax::{Dialect, Expression, parse_expression, parse_hcl, parse_hcl_json};
 
 /// Where values come from, besides the defaults.
 #[derive(Clone, Debug, Default)]
@@ -35,7 +35,7 @@ enum Given {
 }
 
 /// Gives every declared variable its value: the `var` object.
-pub(super) fn assign(
+pub(in crate::template) fn assign(
     template: &Template,
     inputs: &VariableInputs,
     scope: &Scope<'_>,
@@ -329,7 +329,7 @@ fn converted(
 }
 
 /// Puts a mark on every leaf, so that it travels with each part.
-pub(super) fn mark_leaves(value: Value, marks: Marks) -> Value {
+pub(in crate::template) fn mark_leaves(value: Value, marks: Marks) -> Value {
     if marks == Marks::NONE {
         return value;
     }

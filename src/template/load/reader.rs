@@ -5,26 +5,26 @@ use crate::diagnostic::{Diagnostic, Diagnostics, Span, did_you_mean};
 use crate::value::Kind;
 
 use super::collect::Expand;
-use super::dynamic::KEYWORD;
-use super::syntax::{Attribute, Block, Body, Dialect, Expression, ExpressionKind, Name};
+use crate::template::dynamic::KEYWORD;
+use crate::template::syntax::{Attribute, Block, Body, Dialect, Expression, ExpressionKind, Name};
 
 /// A kind of block that may stand somewhere, with the number of its labels.
-pub(super) type Allowed = (&'static str, usize);
+pub(in crate::template) type Allowed = (&'static str, usize);
 
 /// The content of a body, sorted.
-pub(super) struct Content {
+pub(in crate::template) struct Content {
     /// Arguments.
-    pub(super) attributes: Vec<Attribute>,
+    pub(in crate::template) attributes: Vec<Attribute>,
     /// Blocks in written order.
-    pub(super) blocks: Vec<Block>,
+    pub(in crate::template) blocks: Vec<Block>,
     /// Whether there are `dynamic` blocks that are yet to be expanded.
-    pub(super) later: bool,
+    pub(in crate::template) later: bool,
 }
 
 impl Content {
     /// Sorts a body into the arguments and blocks that may stand there; anything else is an error.
     /// `attributes: None` allows any argument.
-    pub(super) fn of(
+    pub(in crate::template) fn of(
         body: &Body,
         attributes: Option<&[&str]>,
         blocks: &[Allowed],
@@ -58,7 +58,7 @@ impl Content {
 
     /// The same where `dynamic` blocks may stand too: with `expand` they are replaced by what they
     /// stand for, without they are only checked.
-    pub(super) fn of_expanded(
+    pub(in crate::template) fn of_expanded(
         body: &Body,
         attributes: Option<&[&str]>,
         blocks: &[Allowed],
@@ -94,7 +94,7 @@ impl Content {
     }
 
     /// The argument of a name.
-    pub(super) fn attribute(&self, name: &str) -> Option<&Expression> {
+    pub(in crate::template) fn attribute(&self, name: &str) -> Option<&Expression> {
         self.attributes
             .iter()
             .find(|attribute| attribute.name.text == name)
@@ -102,7 +102,7 @@ impl Content {
     }
 
     /// The argument of a name; an error when it is missing.
-    pub(super) fn required(
+    pub(in crate::template) fn required(
         &self,
         name: &str,
         header: &Span,
@@ -119,7 +119,11 @@ impl Content {
     }
 
     /// An argument that must be written as `true` or `false`.
-    pub(super) fn literal_bool(&self, name: &str, diagnostics: &mut Diagnostics) -> bool {
+    pub(in crate::template) fn literal_bool(
+        &self,
+        name: &str,
+        diagnostics: &mut Diagnostics,
+    ) -> bool {
         let Some(expression) = self.attribute(name) else { return false };
         match &expression.kind {
             ExpressionKind::Literal(value) => match &value.kind {
@@ -208,7 +212,7 @@ fn unknown(
 
 /// The blocks that an object of HCL-JSON stands for: one level of keys for each label, arrays
 /// anywhere for repetition.
-pub(super) fn blocks_of(
+pub(in crate::template) fn blocks_of(
     attribute: &Attribute,
     labels: usize,
     dialect: Dialect,

@@ -7,44 +7,44 @@ use crate::value::{Kind, Marks, Type, Value, format_number, to_integer};
 
 use super::build_scope::BUILD_KEYS;
 use super::environment::PACKER_VERSION;
-use super::go_template::{
+use crate::template::go_template::{
     Available, BUILD_OUTSIDE_STEPS, Data, ENV_IN_OPTION, GoTemplate, Moment, PackerFunctions,
     RenderError, Rendered, Request, SECRET_IN_OPTION,
 };
-use super::schema::UnknownField;
-use super::syntax::Dialect;
+use crate::template::schema::UnknownField;
+use crate::template::syntax::Dialect;
 
 /// The value of a legacy variable.
 #[derive(Clone, Debug)]
-pub(super) struct UserVariable {
+pub(in crate::template) struct UserVariable {
     /// Empty when it is not known.
-    pub(super) text: String,
+    pub(in crate::template) text: String,
     /// What its text is made of: secrets, clocks.
-    pub(super) marks: Marks,
+    pub(in crate::template) marks: Marks,
     /// Whether everything in it that is looked up has been.
-    pub(super) is_known: bool,
+    pub(in crate::template) is_known: bool,
     /// The text as it is written and its place, when something in it is looked up.
-    pub(super) looked_up: Option<(String, Span)>,
+    pub(in crate::template) looked_up: Option<(String, Span)>,
 }
 
 /// What texts may refer to.
-pub(super) struct Texts<'a> {
-    pub(super) dialect: Dialect,
-    pub(super) moment: Moment,
-    pub(super) entropy: &'a dyn Fn() -> [u8; 12],
-    pub(super) working_directory: &'a str,
-    pub(super) template_directory: &'a str,
+pub(in crate::template) struct Texts<'a> {
+    pub(in crate::template) dialect: Dialect,
+    pub(in crate::template) moment: Moment,
+    pub(in crate::template) entropy: &'a dyn Fn() -> [u8; 12],
+    pub(in crate::template) working_directory: &'a str,
+    pub(in crate::template) template_directory: &'a str,
     /// `build_name` and `build_type`, within a build.
-    pub(super) build: Option<(&'a str, &'a str)>,
+    pub(in crate::template) build: Option<(&'a str, &'a str)>,
     /// Legacy variables.
-    pub(super) user: &'a BTreeMap<String, UserVariable>,
+    pub(in crate::template) user: &'a BTreeMap<String, UserVariable>,
     /// What the build knows; `None` before it runs.
-    pub(super) data: Option<&'a BTreeMap<String, Value>>,
+    pub(in crate::template) data: Option<&'a BTreeMap<String, Value>>,
 }
 
 impl Texts<'_> {
     /// Renders a text of an option. What is only known while the build runs stays as it is.
-    pub(super) fn render(
+    pub(in crate::template) fn render(
         &self,
         text: &str,
         at: &Span,
@@ -100,7 +100,7 @@ impl Texts<'_> {
     }
 
     /// Renders a deferred text with its documented fields and all that the build knows.
-    pub(super) fn render_late(
+    pub(in crate::template) fn render_late(
         &self,
         text: &str,
         fields: &BTreeMap<String, Value>,

@@ -1,9 +1,9 @@
 //! Which functions an expression calls.
 
-use super::syntax::{Expression, ExpressionKind, Name, Step, TemplatePart};
+use crate::template::syntax::{Expression, ExpressionKind, Name, Step, TemplatePart};
 
 /// The names of all functions that `expression` calls, in written order.
-pub(super) fn calls(expression: &Expression) -> Vec<&Name> {
+pub(in crate::template) fn calls(expression: &Expression) -> Vec<&Name> {
     let mut found = Vec::new();
     expression_calls(expression, &mut found);
     found

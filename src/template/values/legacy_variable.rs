@@ -6,23 +6,23 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::diagnostic::{Diagnostic, Diagnostics, Source, Span, did_you_mean};
 use crate::value::Marks;
 
-use super::declaration::Template;
-use super::go_template::GoTemplate;
-use super::json;
-use super::load::read_source;
-use super::syntax::ExpressionKind;
 use super::text::UserVariable;
 use super::variable::VariableInputs;
+use crate::template::declaration::Template;
+use crate::template::go_template::GoTemplate;
+use crate::template::json;
+use crate::template::load::read_source;
+use crate::template::syntax::ExpressionKind;
 
 /// Renders the text of a legacy variable; the last argument answers `user`.
-pub(super) type RenderVariable<'a> =
+pub(in crate::template) type RenderVariable<'a> =
     &'a dyn Fn(&str, &Span, AskVariable<'_>) -> Result<UserVariable, Diagnostic>;
 
 /// Gives the value of another variable, or says what is wrong with it.
-pub(super) type AskVariable<'a> = &'a dyn Fn(&str) -> Result<UserVariable, String>;
+pub(in crate::template) type AskVariable<'a> = &'a dyn Fn(&str) -> Result<UserVariable, String>;
 
 /// Gives every legacy variable its text. Values may use `env` and `user`, in any order.
-pub(super) fn assign_legacy(
+pub(in crate::template) fn assign_legacy(
     template: &Template,
     inputs: &VariableInputs,
     render: RenderVariable<'_>,

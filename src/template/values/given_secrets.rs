@@ -7,11 +7,11 @@ use std::path::Path;
 
 use crate::diagnostic::similar;
 
-use super::declaration::Template;
-use super::json;
-use super::load::read_source;
-use super::syntax::{Dialect, parse_hcl, parse_hcl_json};
 use super::variable::VariableInputs;
+use crate::template::declaration::Template;
+use crate::template::json;
+use crate::template::load::read_source;
+use crate::template::syntax::{Dialect, parse_hcl, parse_hcl_json};
 
 /// All that is given for sensitive variables: defaults, environment, variable files and command
 /// line, also where another of them counts. Files that cannot be read are left out.
