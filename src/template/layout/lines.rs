@@ -1,17 +1,20 @@
 //! Tokens to lines: indentation, and columns that align.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use unicode_segmentation::UnicodeSegmentation;
 
 use super::spacing::apart;
-use super::token::{Kind, Token, tokens};
+use crate::diagnostic::Source;
+use crate::template::syntax::layout_tokens;
+use crate::template::syntax::token::{Kind, Token};
 
 /// Blanks for each level of indentation.
 const INDENT: usize = 2;
 
-/// The tokens of a line, by number. What spans lines without a line end between tokens, a
-/// heredoc, is one line here.
+/// The tokens of a line, by number, without its line end. What spans lines without a line end
+/// between tokens, a heredoc, is one line here.
 struct Line {
     /// All of it, or what stands before the value of an attribute.
     lead: Range<usize>,
@@ -34,10 +37,11 @@ struct Arrangement<'a> {
     blanks: Vec<usize>,
 }
 
-/// `text`, which parses, in canonical layout.
-pub(super) fn arrange(text: &str) -> String {
-    let tokens = tokens(text);
-    let mut arrangement = Arrangement { text, blanks: vec![0; tokens.len()], tokens };
+/// A text that parses in canonical layout.
+pub(super) fn arrange(source: &Arc<Source>) -> String {
+    let tokens = layout_tokens(source);
+    let blanks = vec![0; tokens.len()];
+    let mut arrangement = Arrangement { text: source.text(), tokens, blanks };
     let lines = arrangement.lines();
     arrangement.indent(&lines);
     arrangement.space(&lines);
@@ -62,26 +66,27 @@ impl Arrangement<'_> {
     }
 
     fn lines(&self) -> Vec<Line> {
-        let mut lines = Vec::new();
-        let mut start = 0;
-        for token in 0..self.tokens.len() {
-            let ends = match self.kind(token) {
-                Some(Kind::Newline) => true,
-                Some(Kind::Comment) => self.text(token).ends_with('\n'),
-                _ => false,
-            };
-            if ends || token + 1 == self.tokens.len() {
-                lines.push(self.line(start..token + 1));
-                start = token + 1;
-            }
-        }
+        let mut end = 0;
+        let lines = self.tokens.split_inclusive(|token| token.kind == Kind::Newline);
         lines
+            .map(|line| {
+                let start = end;
+                end += line.len();
+                self.line(start..end)
+            })
+            .collect()
     }
 
     fn line(&self, all: Range<usize>) -> Line {
         let Range { start, mut end } = all;
         let mut comment = None;
-        if end > start + 1 && self.kind(end - 1) == Some(Kind::Comment) {
+        let ended = self.kind(end - 1) == Some(Kind::Newline);
+        end -= usize::from(ended);
+        // A `/* … */` before a line end is a part of the line, at the end of the text it follows it.
+        if end > start + 1
+            && self.kind(end - 1) == Some(Kind::Comment)
+            && !(ended && self.text(end - 1).starts_with("/*"))
+        {
             end -= 1;
             comment = Some(end);
         }
@@ -90,12 +95,12 @@ impl Arrangement<'_> {
         Line { lead: start..value, value: value..end, comment }
     }
 
-    /// How many brackets more are opened than closed.
+    /// How many brackets more are opened than closed, but for those of strings and heredocs.
     fn opened(&self, range: Range<usize>) -> isize {
         range
             .map(|token| match self.kind(token) {
-                Some(Kind::Open(_)) => 1,
-                Some(Kind::Close(_)) => -1,
+                Some(Kind::Open(bracket)) if !bracket.is_template() => 1,
+                Some(Kind::Close(bracket)) if !bracket.is_template() => -1,
                 _ => 0,
             })
             .sum()
@@ -108,7 +113,7 @@ impl Arrangement<'_> {
         let mut open: Vec<usize> = Vec::new();
         for line in lines {
             let first = line.lead.start;
-            if self.kind(first) == Some(Kind::Newline) {
+            if line.lead.is_empty() {
                 continue;
             }
             let change = self.opened(line.code());

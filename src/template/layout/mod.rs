@@ -1,9 +1,9 @@
 //! The canonical layout of HCL, as `bake fmt` writes it.
 //!
 //! Works on the characters and not on the syntax tree, so that comments, heredocs and blank lines
-//! stay what they are: [`token`] cuts a text that parses into tokens, [`spacing`] says which of
-//! them stand apart, and [`lines`] indents and aligns. Only blanks between tokens ever change, so
-//! the meaning of a template, and with it its hash, cannot.
+//! stay what they are: the lexer of [`syntax`](super::syntax) cuts a text into tokens, [`spacing`]
+//! says which of them stand apart, and [`lines`] indents and aligns. Only blanks between tokens ever
+//! change, so the meaning of a template, and with it its hash, cannot.
 //!
 //! The rules are those of Packer's `fmt` 1.16; where it makes something worse than it was (a
 //! template sequence of several lines in a heredoc loses its indentation and that of all that
@@ -13,7 +13,6 @@ mod lines;
 mod spacing;
 #[cfg(test)]
 mod tests;
-mod token;
 
 use std::sync::Arc;
 
@@ -30,5 +29,5 @@ pub fn format_hcl(source: &Arc<Source>) -> Result<String, Diagnostics> {
     if errors.has_errors() {
         return Err(errors);
     }
-    Ok(lines::arrange(source.text()))
+    Ok(lines::arrange(source))
 }

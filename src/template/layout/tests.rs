@@ -4,11 +4,20 @@ use insta::assert_snapshot;
 use proptest::prelude::*;
 
 use super::format_hcl;
-use super::token::{Kind, tokens};
 use crate::diagnostic::Source;
+use crate::template::syntax::layout_tokens;
+use crate::template::syntax::token::{Kind, Token};
 
 fn format(text: &str) -> String {
     format_hcl(&Source::new("test.pkr.hcl", text)).expect("parses")
+}
+
+fn arrange(text: &str) -> String {
+    super::lines::arrange(&Source::new("test.pkr.hcl", text))
+}
+
+fn tokens(text: &str) -> Vec<Token> {
+    layout_tokens(&Source::new("test.pkr.hcl", text))
 }
 
 /// The tokens of a text as text: what layout must not change. Blanks before the end marker of a
@@ -322,13 +331,13 @@ proptest! {
     #[test]
     fn layout_is_all_that_changes(text in body()) {
         // Names may be there twice, which no file may have and layout does not ask.
-        let once = super::lines::arrange(&text);
+        let once = arrange(&text);
         prop_assert_eq!(spelled(&once), spelled(&text));
-        prop_assert_eq!(super::lines::arrange(&once), once);
+        prop_assert_eq!(arrange(&once), once);
     }
 
     #[test]
     fn any_text_is_survived(text in "[a-z0-9 .,=\"${}%<>A\\n\\\\~#/*()\\[\\]é-]{0,60}") {
-        super::lines::arrange(&text);
+        arrange(&text);
     }
 }

@@ -13,5 +13,6 @@ pub use expression::{
     BinaryOperator, ConditionalExpression, Expression, ExpressionKind, ForExpression, ObjectItem,
     Step, TemplatePart, UnaryOperator,
 };
+pub(in crate::template) use hcl::{layout_tokens, token};
 pub use hcl::{parse_decoded_template, parse_expression, parse_hcl, parse_template};
 pub use hcl_json::{body_from_json, parse_hcl_json};

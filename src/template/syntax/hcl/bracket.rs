@@ -18,7 +18,8 @@ impl Bracket {
         }
     }
 
-    fn is_template(self) -> bool {
+    /// Whether what is inside of it is text.
+    pub(in crate::template) fn is_template(self) -> bool {
         matches!(self, Bracket::Quote | Bracket::Heredoc)
     }
 }

@@ -5,13 +5,14 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
+use std::sync::Arc;
 
 use unicode_ident::{is_xid_continue, is_xid_start};
 
 use super::finding::Findings;
 use super::place::Place;
 use super::token::{Bracket, Kind, Token};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Source};
 
 /// What a text is to be read as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +60,8 @@ pub(super) struct Lexer<'a> {
     pub(super) indent: usize,
     /// Whether brackets are paired by the indentation, too.
     pub(super) recovers: bool,
+    /// Whether there are tokens of comments and of all line ends.
+    pub(super) keeps: bool,
     /// Whether a bracket had no partner.
     pub(super) unbalanced: bool,
     /// The last token that is no line end.
@@ -80,9 +83,20 @@ pub(super) fn lex(text: &str, place: &Place, form: Form) -> Lexed {
         lexer = Lexer::new(text, place, form, true);
         lexer.run();
     }
+    lexer.push(Kind::End, 0);
     let Lexer { tokens, mut findings, .. } = lexer;
     findings.sort();
     Lexed { tokens, findings }
+}
+
+/// The tokens of a file, with all comments and line ends: between two of them there is nothing but
+/// blanks. Of a file that the parser refuses these are not all.
+pub(in crate::template) fn layout_tokens(source: &Arc<Source>) -> Vec<Token> {
+    let place = Place::part(source, 0);
+    let mut lexer = Lexer::new(source.text(), &place, Form::Body, false);
+    lexer.keeps = true;
+    lexer.run();
+    lexer.tokens
 }
 
 pub(super) fn is_name_start(c: char) -> bool {
@@ -113,6 +127,7 @@ impl<'a> Lexer<'a> {
             line: 0,
             indent: 0,
             recovers,
+            keeps: false,
             unbalanced: false,
             last: 0,
             failed_line: None,
@@ -164,7 +179,6 @@ impl<'a> Lexer<'a> {
             }
         }
         self.close_all();
-        self.push(Kind::End, 0);
     }
 
     /// Notes where a line begins and how far it is indented.
@@ -220,7 +234,7 @@ impl<'a> Lexer<'a> {
     }
 
     pub(super) fn newline(&mut self, length: usize) {
-        if self.lines_count() {
+        if self.keeps || self.lines_count() {
             self.push(Kind::Newline, length);
         } else {
             self.at += length;
@@ -236,13 +250,21 @@ impl<'a> Lexer<'a> {
         let rest = self.rest();
         let length = rest.find('\n').unwrap_or(rest.len());
         let comment = rest.get(..length).unwrap_or_default();
-        self.at += comment.strip_suffix('\r').unwrap_or(comment).len();
+        self.comment(comment.strip_suffix('\r').unwrap_or(comment).len());
+    }
+
+    fn comment(&mut self, length: usize) {
+        if self.keeps {
+            self.push(Kind::Comment, length);
+        } else {
+            self.at += length;
+        }
     }
 
     fn block_comment(&mut self) {
         let (start, rest) = (self.at, self.rest());
         match rest.get(2..).and_then(|rest| rest.find("*/")) {
-            Some(length) => self.at += 2 + length + 2,
+            Some(length) => self.comment(2 + length + 2),
             None => {
                 self.at = self.text.len();
                 let at = self.place.span(start..start + 2);

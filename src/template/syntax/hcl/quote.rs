@@ -248,8 +248,7 @@ impl Lexer<'_> {
         let line = self.rest().split('\n').next().unwrap_or_default();
         let ends = line.trim() == marker;
         if ends {
-            self.at += line.len() - line.trim_start().len();
-            self.pop(marker.len());
+            self.pop(line.trim_end().len());
         }
         ends
     }

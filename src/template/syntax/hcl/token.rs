@@ -4,9 +4,13 @@ use std::ops::Range;
 
 /// What a token is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(in crate::template) enum Kind {
     /// A line end.
     Newline,
+    /// `#` or `//` up to the line end, or `/* … */`; only in what [`layout_tokens`] gives.
+    ///
+    /// [`layout_tokens`]: super::lexer::layout_tokens
+    Comment,
     Name,
     Number,
     /// Text of a string, heredoc or bare template: up to the next sequence or its end.
@@ -41,7 +45,7 @@ pub(super) enum Kind {
 
 /// What opens and closes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Bracket {
+pub(in crate::template) enum Bracket {
     Brace,
     Square,
     Round,
@@ -49,15 +53,15 @@ pub(super) enum Bracket {
     Sequence,
     /// `"` to `"`.
     Quote,
-    /// `<<MARKER` with its line end, to the marker.
+    /// `<<MARKER` with its line end, to the marker with the blanks before it.
     Heredoc,
 }
 
 /// A piece of the text.
 #[derive(Clone, Debug)]
-pub(super) struct Token {
-    pub(super) kind: Kind,
-    pub(super) range: Range<usize>,
+pub(in crate::template) struct Token {
+    pub(in crate::template) kind: Kind,
+    pub(in crate::template) range: Range<usize>,
     /// How many brackets are open around it; an opening and its closing are on the same level.
     pub(super) level: usize,
 }
