@@ -142,6 +142,12 @@ d = 1 /* inside */ + 2
     ");
 }
 
+/// The `*` that begins a comment does not end it.
+#[test]
+fn comments_are_left_as_they_are() {
+    assert_eq!(format("a=1 /*/ x/y */\n"), "a = 1 /*/ x/y */\n");
+}
+
 #[test]
 fn operators_stand_apart_and_brackets_do_not() {
     assert_snapshot!(format(r#"
