@@ -80,12 +80,11 @@ impl Arrangement<'_> {
     fn line(&self, all: Range<usize>) -> Line {
         let Range { start, mut end } = all;
         let mut comment = None;
-        let ended = self.kind(end - 1) == Some(Kind::Newline);
-        end -= usize::from(ended);
-        // A `/* … */` before a line end is a part of the line, at the end of the text it follows it.
+        end -= usize::from(self.kind(end - 1) == Some(Kind::Newline));
+        // A `/* … */` is a part of the line.
         if end > start + 1
             && self.kind(end - 1) == Some(Kind::Comment)
-            && !(ended && self.text(end - 1).starts_with("/*"))
+            && !self.text(end - 1).starts_with("/*")
         {
             end -= 1;
             comment = Some(end);
