@@ -307,7 +307,11 @@ fn expression() -> impl Strategy<Value = String> {
                 .prop_map(|(a, b, _, gap)| format!("{{ # c\n{gap}a={a}\n{gap}bcd{gap}:{b}\n}}")),
             pair.clone().prop_map(|(a, b, gap, _)| format!("(x{gap}?{a}:{gap}{b})")),
             pair.clone().prop_map(|(a, b, gap, _)| format!("[for x{gap}in {a}{gap}:{b} if{gap}x]")),
-            pair.prop_map(|(a, b, _, gap)| format!("foo(<<-E\n {a} ${{{gap}{b}{gap}}}\n  E\n)")),
+            pair.prop_map(|(a, b, _, gap)| {
+                // Longer than those within, or the first of them would end this one.
+                let marker = "E".repeat(1 + a.matches("<<-").count() + b.matches("<<-").count());
+                format!("foo(<<-{marker}\n {a} ${{{gap}{b}{gap}}}\n  {marker}\n)")
+            }),
             inner.prop_map(|a| format!("({a})[ 0 ] . b")),
         ]
     })
