@@ -1,9 +1,11 @@
 //! The trait and what goes in and out of it.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
+use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use tokio::sync::mpsc;
+use tokio::sync::{Mutex, mpsc};
 
 use super::CommunicatorError;
 use crate::event::Stream;
@@ -34,6 +36,9 @@ pub enum Stdin {
     Empty,
     /// These bytes, then end of file.
     Bytes(Arc<[u8]>),
+    /// What comes out of this queue until all of its senders are gone, then end of file. Only one
+    /// run of the command can read it.
+    Stream(Arc<Mutex<mpsc::Receiver<Vec<u8>>>>),
 }
 
 /// A piece of output as it arrived; not yet lines.
@@ -83,6 +88,28 @@ pub struct UploadReport {
     pub files: usize,
 }
 
+/// Files to fetch from the instance.
+#[derive(Clone, Debug)]
+pub struct Download {
+    /// What to fetch, as the template says it: a file, a directory, or a pattern of the far side's
+    /// shell (`*`, `?`, `[…]`).
+    pub source: String,
+    /// Where to on this machine. A trailing slash, or a source that is more than one file, makes it
+    /// a directory.
+    pub destination: PathBuf,
+    /// Whether `destination` was written with a trailing slash, which a `PathBuf` forgets.
+    pub into_directory: bool,
+}
+
+/// What a download did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DownloadReport {
+    /// Bytes of files.
+    pub bytes: u64,
+    /// Number of files.
+    pub files: usize,
+}
+
 /// A connected way to an instance.
 pub trait Communicator: Send + Sync {
     /// Runs a command, sends its output to `output` as it arrives, and returns how it ended. When
@@ -119,6 +146,25 @@ pub trait Communicator: Send + Sync {
         upload: &'a Upload,
         progress: &'a (dyn Fn(u64) + Send + Sync),
     ) -> BoxFuture<'a, Result<UploadReport, CommunicatorError>>;
+
+    /// Fetches a file or a tree in one stream; `progress` gets the bytes of files received so far.
+    ///
+    /// | source | destination | becomes |
+    /// |---|---|---|
+    /// | file | a name | `destination` |
+    /// | file | ends with `/`, or an existing directory | `destination/name` |
+    /// | directory `d` or `d/` | anything | `destination/d` |
+    /// | pattern | anything | each match in `destination` by its name |
+    ///
+    /// Missing directories are made. Permission bits arrive; owners do not. Nothing is written
+    /// outside of `destination`, whatever the far side sends.
+    fn download<'a>(
+        &'a self,
+        _download: &'a Download,
+        _progress: &'a (dyn Fn(u64) + Send + Sync),
+    ) -> BoxFuture<'a, Result<DownloadReport, CommunicatorError>> {
+        async { Err(CommunicatorError::NoWay { wanted: "download files" }) }.boxed()
+    }
 
     /// Whether the user wants commands to have a terminal (`ssh_pty`). Whoever runs a command
     /// decides by this; uploads never have one.

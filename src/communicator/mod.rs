@@ -4,6 +4,7 @@
 //! lives in [`ssh`]; its crate's types do not leave that folder.
 
 mod contract;
+mod dial;
 mod error;
 mod none;
 pub mod options;
@@ -11,7 +12,10 @@ mod quote;
 
 pub mod ssh;
 
-pub use contract::{Chunk, Command, Communicator, Exit, Stdin, Upload, UploadReport};
+pub use contract::{
+    Chunk, Command, Communicator, Download, DownloadReport, Exit, Stdin, Upload, UploadReport,
+};
+pub use dial::{ByteStream, Dial, DialError};
 pub use error::{CommunicatorError, ConnectError, ConnectStage};
 pub use none::None;
 pub use options::CommunicatorOptions;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use russh::client::Msg;
 use russh::{ChannelMsg, ChannelWriteHalf, Pty, Sig};
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::{Mutex, OwnedSemaphorePermit, mpsc};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::archive::Piece;
@@ -26,6 +26,8 @@ const LINGER: Duration = Duration::from_secs(2);
 /// What a command reads.
 pub(super) enum Input<'a> {
     Bytes(Arc<[u8]>),
+    /// What a queue brings.
+    Queue(Arc<Mutex<mpsc::Receiver<Vec<u8>>>>),
     /// Pieces as they come, and whom to tell how far we are.
     Pieces(mpsc::Receiver<Piece>, &'a (dyn Fn(u64) + Send + Sync)),
 }
@@ -40,6 +42,7 @@ pub(super) async fn exec(
     let input = match command.stdin {
         Stdin::Empty => Input::Bytes(Arc::new([])),
         Stdin::Bytes(bytes) => Input::Bytes(bytes),
+        Stdin::Stream(stream) => Input::Queue(stream),
     };
     run(connection, session, &command.text, command.pty, input, output).await
 }
@@ -137,6 +140,14 @@ async fn send(channel: &ChannelWriteHalf<Msg>, input: Input<'_>) -> Result<(), C
         Input::Bytes(bytes) => {
             for piece in bytes.chunks(PIECE) {
                 send_piece(channel, piece.to_vec(), &mut sent).await?;
+            }
+        }
+        Input::Queue(queue) => {
+            let mut queue = queue.lock().await;
+            while let Some(bytes) = queue.recv().await {
+                for piece in bytes.chunks(PIECE) {
+                    send_piece(channel, piece.to_vec(), &mut sent).await?;
+                }
             }
         }
         Input::Pieces(mut pieces, progress) => {

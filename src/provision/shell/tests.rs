@@ -214,7 +214,9 @@ async fn half_a_script_is_not_run() {
     let mut command = local.commands.lock().unwrap().remove(0);
     let whole = match &command.stdin {
         crate::communicator::Stdin::Bytes(bytes) => bytes.clone(),
-        crate::communicator::Stdin::Empty => panic!("no script"),
+        crate::communicator::Stdin::Empty | crate::communicator::Stdin::Stream(_) => {
+            panic!("no script")
+        }
     };
     command.stdin = crate::communicator::Stdin::Bytes(whole[..whole.len() - 9].into());
     let folder = tempfile::tempdir().unwrap();
