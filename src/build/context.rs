@@ -136,6 +136,8 @@ pub struct ProvisionRequest {
     pub communicator: Option<Arc<dyn Communicator>>,
     /// What is known about the build.
     pub data: BuildData,
+    /// How long to wait for the instance to have set itself up before the first step.
+    pub readiness: Duration,
     /// Events in the name of this build.
     pub events: Emitter,
     /// `stop` ends the steps; an error-cleanup step then runs until `hurry`.

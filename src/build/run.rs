@@ -211,7 +211,11 @@ async fn provision(plan: Arc<Plan>, request: ProvisionRequest) -> Result<(), Box
         builder_type: &plan.builder.component.kind,
         cancel,
     };
-    let result = provision::run_steps(&plan, step_context(request.cancel.stop())).await;
+    let stop = step_context(request.cancel.stop());
+    if request.communicator.is_some() && !plan.steps.is_empty() {
+        provision::wait_until_ready(stop, request.readiness).await?;
+    }
+    let result = provision::run_steps(&plan, stop).await;
     if let (Err(_), Some(step)) = (&result, &plan.error_cleanup) {
         error_cleanup(&plan, step, step_context(request.cancel.hurry()), &request.events).await;
     }

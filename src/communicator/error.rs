@@ -148,6 +148,11 @@ impl std::fmt::Display for ConnectError {
 }
 
 impl CommunicatorError {
+    /// Whether what does not work now may work later.
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::Lost { .. } | Self::Refused { .. } | Self::Connect(_))
+    }
+
     /// What to do next; may be empty.
     pub fn hints(&self) -> Vec<String> {
         match self {

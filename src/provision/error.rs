@@ -70,6 +70,12 @@ pub enum ProvisionError {
         /// As far as it is known.
         reason: String,
     },
+    /// An instance that restarts did not come back.
+    #[error("the instance did not come back from its restart: {reason}")]
+    Restart {
+        /// What it was like the last time.
+        reason: String,
+    },
     /// It took longer than `timeout` allows.
     #[error("the provisioner was not done after {}", format_go_duration(*limit))]
     Timeout {
@@ -110,6 +116,9 @@ impl ProvisionError {
             Self::Killed { signal } if signal == "KILL" => {
                 vec!["the instance may be out of memory: look for `Out of memory` in `dmesg`".into()]
             }
+            Self::Restart { .. } => vec![
+                "raise `start_retry_timeout`, or look at the console of the instance: it may not boot any more".into(),
+            ],
             Self::Timeout { .. } => vec!["raise `timeout`, or find out what the step waits for".into()],
             _ => Vec::new(),
         }

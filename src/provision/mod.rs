@@ -6,6 +6,7 @@
 
 mod ansible;
 mod ansible_local;
+mod ask;
 mod breakpoint;
 mod elevation;
 mod error;
@@ -15,6 +16,8 @@ mod inputs;
 mod lines;
 mod powershell;
 mod provisioner;
+mod readiness;
+mod restart;
 mod run;
 mod script;
 mod shell;
@@ -32,6 +35,7 @@ mod tests;
 
 pub use error::{ProvisionError, StepFailed};
 pub use provisioner::{Provisioner, Run, StepContext, StepRun};
+pub use readiness::wait_until_ready;
 pub use run::{run_step, run_steps};
 pub(crate) use shell_local::{ShellLocalOptions, check as check_shell_local};
 

@@ -11,6 +11,9 @@ use crate::plan::{Component, Plan, StepPlan};
 use crate::template::schema::{BuildData, Secret, format_go_duration};
 use crate::value::Value;
 
+/// Between two attempts at something that the instance does not do yet.
+pub(super) const RETRY_PAUSE: Duration = Duration::from_secs(2);
+
 /// Runs all steps of a plan in order; the first that fails for good ends the row.
 ///
 /// # Errors

@@ -1,13 +1,12 @@
 //! Running a `shell` step.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use rand::RngExt as _;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep};
 
 use super::options::ShellOptions;
 use super::remote::Ready;
@@ -16,14 +15,12 @@ use crate::communicator::{Chunk, Command, CommunicatorError, Exit};
 use crate::event::{Fact, Stream};
 use crate::plan::{Content, Digest, Entry, Tree, read_tree};
 use crate::provision::lines::Lines;
-use crate::provision::run::pause;
+use crate::provision::run::{RETRY_PAUSE, pause};
+use crate::provision::{ask::ask, restart};
 use crate::provision::script::{environment, file_name, name};
 use crate::provision::{ProvisionError, StepRun};
 use crate::template::schema::{BuildData, Deferred, UnknownField, format_go_duration};
 use crate::value::Value;
-
-/// Between two attempts to start a script.
-const RETRY_PAUSE: Duration = Duration::from_secs(2);
 
 /// How many pieces of output may wait for the renderer.
 const WAITING_OUTPUT: usize = 32;
@@ -178,10 +175,14 @@ async fn run_script(
     ready: &Ready,
 ) -> Result<(), ProvisionError> {
     let deadline = Instant::now() + options.start_retry_timeout;
+    let before = match options.allows_disconnect() {
+        true => restart::look(step).await.unwrap_or_default(),
+        false => restart::Boot::default(),
+    };
     let exit = loop {
         match attempt(step, ready).await {
             Err(ProvisionError::Communicator(error))
-                if may_pass(&error) && Instant::now() + RETRY_PAUSE < deadline =>
+                if error.may_pass() && Instant::now() + RETRY_PAUSE < deadline =>
             {
                 step.say(format!("Cannot start the script, trying again: {error}")).await;
                 sleep(RETRY_PAUSE).await;
@@ -190,7 +191,13 @@ async fn run_script(
         }
     };
     match exit {
-        Exit::Code(status) if options.scripting.valid_exit_codes.contains(&status) => Ok(()),
+        Exit::Code(status) if options.scripting.valid_exit_codes.contains(&status) => {
+            if options.allows_disconnect() {
+                let deadline = Instant::now() + options.start_retry_timeout;
+                restart::settle(step, &before, deadline).await?;
+            }
+            Ok(())
+        }
         Exit::Code(status) => Err(ProvisionError::ExitStatus {
             status,
             allowed: options.scripting.valid_exit_codes.clone(),
@@ -198,43 +205,15 @@ async fn run_script(
         Exit::Signal(signal) => Err(ProvisionError::Killed { signal }),
         Exit::Disconnected { reason } if options.allows_disconnect() => {
             step.say(format!("The connection ended, as it may: {reason}")).await;
+            let deadline = Instant::now() + options.start_retry_timeout;
+            restart::settle(step, &before, deadline).await?;
             if !options.skip_clean {
-                clean(step, ready, Instant::now() + options.start_retry_timeout).await?;
+                // What the lost connection has left there.
+                ask(step.context.communicator, ready.cleaning()).await?;
             }
             Ok(())
         }
         Exit::Disconnected { reason } => Err(ProvisionError::Disconnected { reason }),
-    }
-}
-
-/// Whether a connection that does not work now may work later.
-fn may_pass(error: &CommunicatorError) -> bool {
-    matches!(
-        error,
-        CommunicatorError::Lost { .. }
-            | CommunicatorError::Refused { .. }
-            | CommunicatorError::Connect(_)
-    )
-}
-
-/// Waits until the instance can be reached again and removes the script that the lost connection
-/// left there.
-async fn clean(step: &StepRun<'_>, ready: &Ready, deadline: Instant) -> Result<(), ProvisionError> {
-    loop {
-        let error = match timeout_at(deadline, execute(step, ready.cleaning(), "")).await {
-            Ok(Ok((Exit::Code(_) | Exit::Signal(_), _))) => return Ok(()),
-            Ok(Ok((Exit::Disconnected { reason }, _))) => ProvisionError::Disconnected { reason },
-            Ok(Err(ProvisionError::Communicator(error))) if may_pass(&error) => error.into(),
-            Ok(Err(error)) => return Err(error),
-            Err(_) => {
-                let reason = "the instance did not come back in time".into();
-                return Err(ProvisionError::Disconnected { reason });
-            }
-        };
-        if Instant::now() + RETRY_PAUSE >= deadline {
-            return Err(error);
-        }
-        sleep(RETRY_PAUSE).await;
     }
 }
 

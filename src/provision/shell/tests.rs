@@ -1,12 +1,17 @@
 //! Shell steps from the template to what they do on a machine.
 
 use std::fs;
+use std::sync::Mutex;
 use std::time::Duration;
 
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
-use crate::communicator::{CommunicatorError, Exit};
-use crate::event::Fact;
+use crate::communicator::{
+    Chunk, Command, Communicator, CommunicatorError, Exit, Upload, UploadReport,
+};
+use crate::event::{Fact, Stream};
 use crate::provision::ProvisionError;
 use crate::provision::test_support::{Local, lines, plan_steps, run_all, said};
 
@@ -262,14 +267,123 @@ async fn losing_the_connection_may_be_expected() {
     assert_eq!(local.count(), 1);
 
     for option in ["expect_disconnect = true", "valid_exit_codes = [0, 2300218]"] {
-        let local = Local::answering([disconnected()]);
+        // What was asked of the instance before comes to nothing.
+        let local = Local::answering([Ok(Exit::Code(0)), disconnected()]);
         let body = format!("inline = [\"reboot\"]\n{option}\nremote_path = \"REMOTE/it's.sh\"");
         run_with(&local, &body).await.0.unwrap();
         // The script is removed once the machine is back.
         let commands = local.commands.lock().unwrap();
-        assert!(commands[1].text.starts_with("rm -f '"), "{}", commands[1].text);
-        assert_eq!(commands.len(), 2);
+        assert!(commands[3].text.starts_with("rm -f '"), "{}", commands[3].text);
+        assert_eq!(commands.len(), 4);
     }
+}
+
+/// A machine that restarts: what it says of its start each time it is asked, and how the script
+/// ends.
+struct Restarting {
+    starts: Mutex<Vec<Result<&'static str, CommunicatorError>>>,
+    script: fn() -> Result<Exit, CommunicatorError>,
+    done: Mutex<Vec<String>>,
+}
+
+impl Restarting {
+    fn new(
+        script: fn() -> Result<Exit, CommunicatorError>,
+        starts: impl IntoIterator<Item = Result<&'static str, CommunicatorError>>,
+    ) -> Self {
+        let mut starts: Vec<_> = starts.into_iter().collect();
+        starts.reverse();
+        Self { starts: Mutex::new(starts), script, done: Mutex::default() }
+    }
+
+    async fn run(&self) -> (Result<(), ProvisionError>, Vec<String>) {
+        let folder = folder();
+        let body = "inline = [\"reboot\"]\nexpect_disconnect = true\nstart_retry_timeout = \"2s\"";
+        let plan = plan_steps(folder.path(), &format!("provisioner \"shell\" {{\n{body}\n}}"));
+        let cancel = CancellationToken::new();
+        let (result, told) = run_all(&plan.unwrap(), self, &cancel).await;
+        (result, said(&told))
+    }
+}
+
+impl Communicator for Restarting {
+    fn exec<'a>(
+        &'a self,
+        command: Command,
+        output: tokio::sync::mpsc::Sender<Chunk>,
+    ) -> BoxFuture<'a, Result<Exit, CommunicatorError>> {
+        async move {
+            let (doing, answer) = match command.text.rsplit_once(' ') {
+                Some((text, mark)) if text.contains(":boot:") => {
+                    let start = self.starts.lock().unwrap().pop().unwrap();
+                    let said = start.map(|start| format!("{mark}:boot:{start}\n"));
+                    ("look", said.map(|said| (said.replace('+', &format!("\n{mark}:")), 0)))
+                }
+                Some(("rm -f", _)) => ("remove", Ok((String::new(), 0))),
+                _ => {
+                    self.done.lock().unwrap().push("run".to_owned());
+                    return (self.script)();
+                }
+            };
+            self.done.lock().unwrap().push(doing.to_owned());
+            let (said, code) = answer?;
+            drop(output.send(Chunk { stream: Stream::Stdout, bytes: said.into_bytes() }).await);
+            Ok(Exit::Code(code))
+        }
+        .boxed()
+    }
+
+    fn upload<'a>(
+        &'a self,
+        _upload: &'a Upload,
+        _progress: &'a (dyn Fn(u64) + Send + Sync),
+    ) -> BoxFuture<'a, Result<UploadReport, CommunicatorError>> {
+        async { panic!("nothing to upload") }.boxed()
+    }
+
+    fn disconnect(&self) -> BoxFuture<'_, ()> {
+        async {}.boxed()
+    }
+}
+
+#[tokio::test]
+async fn a_restart_is_awaited() {
+    let lost = || lost().map(|_| "");
+    // Reached while it goes down, then not at all, then in its next start.
+    let starts = [Ok("a"), Ok("a+stopping"), lost(), Ok("b")];
+    let machine = Restarting::new(disconnected, starts);
+    let (result, said) = machine.run().await;
+    result.unwrap();
+    insta::assert_snapshot!(said.join("\n"), @r"
+    Provisioning with shell script: inline
+    The connection ended, as it may: closed
+    Waiting for the instance to restart...
+    The instance has restarted.
+    ");
+    let done = machine.done.lock().unwrap().join(" ");
+    assert_eq!(done, "look run look look look remove");
+
+    // `reboot` may return before the connection is lost.
+    let starts = [Ok("a"), Ok("a+stopping"), Ok("b")];
+    let machine = Restarting::new(|| Ok(Exit::Code(0)), starts);
+    let (result, said) = machine.run().await;
+    result.unwrap();
+    assert_eq!(said.last().unwrap(), "The instance has restarted.");
+
+    // Only the SSH server went away.
+    let machine = Restarting::new(disconnected, [Ok("a"), Ok("a")]);
+    let (result, said) = machine.run().await;
+    result.unwrap();
+    assert!(!said.iter().any(|one| one.contains("restart")), "{said:?}");
+}
+
+#[tokio::test]
+async fn a_machine_that_does_not_come_back_is_an_error() {
+    let starts = std::iter::once("a").chain(std::iter::repeat_n("a+stopping", 100)).map(Ok);
+    let (result, _) = Restarting::new(disconnected, starts).run().await;
+    let error = result.unwrap_err();
+    insta::assert_snapshot!(error, @"the instance did not come back from its restart: it is going down and does not end");
+    assert!(error.hints()[0].contains("start_retry_timeout"));
 }
 
 #[tokio::test]

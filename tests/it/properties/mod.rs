@@ -21,7 +21,7 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 fn runner(cases: u32) -> TestRunner {
     let all = std::env::var_os("BAKE_TEST_ALL").is_some();
     let config = Config {
-        cases: if all { cases * 20 } else { cases },
+        cases: if all { cases * 5 } else { cases },
         failure_persistence: None,
         ..Config::default()
     };

@@ -82,6 +82,9 @@ crate::options! {
         hashed metadata_options: Option<MetadataOptionsBlock>,
         /// How long to wait for a Windows password.
         unhashed windows_password_timeout: Duration = Duration::from_secs(1200),
+        /// How long to wait, before the first provisioner, for cloud-init and for package managers
+        /// that are at work since the instance started; `0s` does not wait.
+        unhashed readiness_timeout: Duration = Duration::from_secs(600),
         /// Which address to connect to: `public_ip`, `private_ip`, `public_dns`, `private_dns`, `ipv6`, `session_manager`.
         unhashed ssh_interface: Option<String>,
         /// Local port of the Session Manager.

@@ -316,6 +316,7 @@ impl Run<'_> {
         let request = ProvisionRequest {
             communicator: communicator.clone(),
             data,
+            readiness: self.build.waits.readiness,
             events: self.context.events.clone(),
             cancel: self.context.cancel.clone(),
         };

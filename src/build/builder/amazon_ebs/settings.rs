@@ -236,6 +236,8 @@ pub struct WaitSettings {
     pub stopped: Polling,
     /// For the image.
     pub available: Polling,
+    /// For the instance to have set itself up, before the first step.
+    pub readiness: Duration,
 }
 
 impl Default for WaitSettings {
@@ -245,6 +247,7 @@ impl Default for WaitSettings {
             stopped: Polling::seconds(3, 900),
             // Snapshots of large volumes take hours, but they move.
             available: Polling::seconds(5, 1800),
+            readiness: Duration::from_secs(600),
         }
     }
 }

@@ -288,7 +288,8 @@ fn waits(options: &AmazonEbsOptions) -> WaitSettings {
         .and_then(|one| one.delay_seconds)
         .or_else(|| from_environment("AWS_POLL_DELAY_SECONDS"))
         .filter(|count| *count > 0);
-    let mut waits = WaitSettings::default();
+    let mut waits =
+        WaitSettings { readiness: options.instance.readiness_timeout, ..WaitSettings::default() };
     for wait in [&mut waits.running, &mut waits.stopped, &mut waits.available] {
         *wait = overridden(*wait, attempts, delay);
     }
