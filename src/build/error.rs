@@ -114,6 +114,15 @@ impl BuildError {
         }
     }
 
+    /// What a panic came with.
+    pub(super) fn of_panic(panic: &(dyn std::any::Any + Send)) -> Self {
+        let text = panic
+            .downcast_ref::<&str>()
+            .map(|text| (*text).to_owned())
+            .or_else(|| panic.downcast_ref::<String>().cloned());
+        Self::Panic(text.unwrap_or_else(|| "a step panicked".to_owned()))
+    }
+
     /// The provisioner that it comes from, where there is one.
     pub fn step_place(&self) -> Option<&Span> {
         match self {

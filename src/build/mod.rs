@@ -6,6 +6,7 @@
 
 mod cancel;
 mod clock;
+mod conclusion;
 mod context;
 mod error;
 mod key;
@@ -18,17 +19,7 @@ mod teardown;
 
 pub mod builder;
 
-/// The builders that templates may use.
-pub const BUILDERS: &[crate::plan::ComponentKind] = &[
-    builder::amazon_chroot::KIND,
-    builder::amazon_ebs::KIND,
-    builder::amazon_ebssurrogate::KIND,
-    builder::amazon_ebsvolume::KIND,
-    builder::amazon_instance::KIND,
-    builder::file::KIND,
-    builder::null::KIND,
-];
-
+pub use builder::KINDS;
 pub use cancel::{Cancel, Signal, Urgency};
 pub use clock::Clock;
 pub use context::{

@@ -14,14 +14,14 @@ use tokio::sync::{Semaphore, watch};
 use crate::aws::OwnCloud;
 use crate::communicator::ssh::{self, Address, Authentication, FileTransfer, SshOptions};
 use crate::communicator::{self, Communicator};
-use crate::diagnostic::Diagnostics;
+use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::event::{Emitter, Fact};
 use crate::plan::identity::{image_hash, template_hash};
 use crate::plan::{Plan, StepPlan};
 use crate::provision::{self, StepContext};
 use crate::template::schema::Secret;
 
-use super::builder::amazon_ebs;
+use super::builder::{BUILDERS, PreparedBuild, amazon_ebs};
 use super::context::{
     BoxError, BuildContext, BuildOutcome, ConnectRequest, ImageIdentity, OnError, ProvisionRequest,
     ResolvedSource,
@@ -99,7 +99,7 @@ pub async fn run(
             let template_hash = template_hash(plan).hex();
             events.emit(Fact::BuildStarted { template_hash }).await;
             let context = context(plan, settings, events, cancel.child(), ledger, clock);
-            amazon_ebs::run(&prepared.build, &prepared.late, &context).await
+            prepared.run(&context).await
         }
     });
     let outcomes = futures::future::join_all(builds).await;
@@ -108,14 +108,19 @@ pub async fn run(
     Ok(outcomes)
 }
 
-/// A plan's builder, ready to run; in a cloud of one's own, with what that takes for access.
-fn prepare(plan: &Plan, settings: &RunSettings) -> Result<amazon_ebs::Prepared, Diagnostics> {
-    let mut prepared = amazon_ebs::prepare(&plan.builder, &settings.directory)?;
-    if let Some(cloud) = &settings.cloud {
-        let access = &mut prepared.build.access;
-        *access = std::mem::take(access).in_own(cloud);
+/// A plan's builder, ready to run. Plans whose builder cannot run are refused before.
+fn prepare(plan: &Plan, settings: &RunSettings) -> Result<Box<dyn PreparedBuild>, Diagnostics> {
+    let kind = plan.builder.component.kind.as_str();
+    let builder = BUILDERS.iter().find(|builder| builder.kind.name == kind);
+    match builder.and_then(|builder| builder.prepare) {
+        Some(prepare) => prepare(plan, settings),
+        None => {
+            let text = format!("the builder `{kind}` cannot run");
+            Err(Diagnostics::from(
+                Diagnostic::error("unsupported", text).at(&plan.builder.component.owner, ""),
+            ))
+        }
     }
-    Ok(prepared)
 }
 
 fn context(

@@ -174,7 +174,7 @@ fn seed() -> [u8; 16] {
 /// The components that bake has.
 pub(super) fn kinds() -> Kinds<'static> {
     Kinds {
-        builders: crate::build::BUILDERS,
+        builders: crate::build::KINDS,
         provisioners: crate::provision::KINDS,
         post_processors: crate::publish::KINDS,
     }

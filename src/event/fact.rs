@@ -84,15 +84,22 @@ pub enum ResourceKind {
 
 /// What a build leaves: Packer's artifact.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
-pub struct Artifact {
-    /// Packer's id of the builder, such as `mitchellh.amazonebs`.
-    pub builder_id: String,
-    /// `region:ami-…`, sorted.
-    pub images: Vec<(String, String)>,
-    /// The image hash, 64 hexadecimal digits.
-    pub image_hash: String,
-    /// Whether an existing image was taken instead of building one.
-    pub reused: bool,
+pub enum Artifact {
+    /// Nothing was asked for, as with `skip_create_ami`.
+    Nothing,
+    /// The `null` builder's: a word that stands for nothing.
+    Null,
+    /// Machine images.
+    Images {
+        /// Packer's id of the builder, such as `mitchellh.amazonebs`.
+        builder_id: &'static str,
+        /// Region and id of each, sorted.
+        images: Vec<(String, String)>,
+        /// The image hash, 64 hexadecimal digits.
+        image_hash: String,
+        /// Whether an existing image was taken instead of building one.
+        reused: bool,
+    },
 }
 
 /// What happened.

@@ -204,11 +204,26 @@ pub(super) fn size(bytes: u64) -> String {
 
 /// The artifact as Packer words it, then its hash.
 pub(super) fn artifact(artifact: &Artifact) -> String {
-    let verb = if artifact.reused { "AMIs were reused:" } else { "AMIs were created:" };
-    if artifact.images.is_empty() {
-        return "<nothing>".to_owned();
+    match artifact {
+        Artifact::Nothing => "<nothing>".to_owned(),
+        Artifact::Null => "Did not export anything. This is the null builder".to_owned(),
+        Artifact::Images { images, image_hash, reused, .. } => {
+            let verb = if *reused { "AMIs were reused:" } else { "AMIs were created:" };
+            let images: Vec<_> =
+                images.iter().map(|(region, id)| format!("{region}: {id}")).collect();
+            format!("{verb}\n{}\nimage hash: {image_hash}\n", images.join("\n"))
+        }
     }
-    let images: Vec<_> =
-        artifact.images.iter().map(|(region, id)| format!("{region}: {id}")).collect();
-    format!("{verb}\n{}\nimage hash: {}\n", images.join("\n"), artifact.image_hash)
+}
+
+/// Packer's ids of the builder and of the artifact.
+pub(super) fn artifact_ids(artifact: &Artifact) -> Option<(&'static str, String)> {
+    match artifact {
+        Artifact::Nothing => None,
+        Artifact::Null => Some(("fnoeding.null", "Null".to_owned())),
+        Artifact::Images { builder_id, images, .. } => {
+            let ids: Vec<_> = images.iter().map(|(region, id)| format!("{region}:{id}")).collect();
+            Some((builder_id, ids.join(",")))
+        }
+    }
 }

@@ -203,15 +203,14 @@ impl Narrative {
             text += &format!("--> {build}: {string}\n");
             // A build has one artifact as long as nothing is made of it.
             said.push(row(build, "artifact-count", &["1"]));
-            if artifact.images.is_empty() {
-                said.push(row(build, "artifact", &["0", "nil"]));
-            } else {
-                let ids: Vec<_> =
-                    artifact.images.iter().map(|(region, id)| format!("{region}:{id}")).collect();
-                said.push(row(build, "artifact", &["0", "builder-id", &artifact.builder_id]));
-                said.push(row(build, "artifact", &["0", "id", &ids.join(",")]));
-                said.push(row(build, "artifact", &["0", "string", &string]));
-                said.push(row(build, "artifact", &["0", "files-count", "0"]));
+            match lines::artifact_ids(artifact) {
+                None => said.push(row(build, "artifact", &["0", "nil"])),
+                Some((builder_id, id)) => {
+                    said.push(row(build, "artifact", &["0", "builder-id", builder_id]));
+                    said.push(row(build, "artifact", &["0", "id", &id]));
+                    said.push(row(build, "artifact", &["0", "string", &string]));
+                    said.push(row(build, "artifact", &["0", "files-count", "0"]));
+                }
             }
             said.push(row(build, "artifact", &["0", "end"]));
         }

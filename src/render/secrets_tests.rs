@@ -56,10 +56,10 @@ fn facts(secret: &str) -> Vec<Fact> {
             cancelled: false,
         },
         Fact::BuildFinished {
-            artifact: Artifact {
-                builder_id: secret.to_owned(),
+            artifact: Artifact::Images {
+                builder_id: "mitchellh.amazonebs",
                 images: vec![(secret.to_owned(), "ami-1".to_owned())],
-                image_hash: String::new(),
+                image_hash: secret.to_owned(),
                 reused: false,
             },
             elapsed: Duration::ZERO,

@@ -11,17 +11,20 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use bake::build::BUILDERS;
 use bake::diagnostic::{Diagnostics, Style, render};
 use bake::plan::{ComponentKind, Kinds, Plan, Selection};
 use bake::template::{Environment, Run, VariableInputs};
-use bake::{plan, provision, publish, template};
+use bake::{build, plan, provision, publish, template};
 
 use crate::support::repository;
 
 /// Where components stand in templates, with what there is.
 fn roles() -> [(&'static str, &'static [ComponentKind]); 3] {
-    [("builder", BUILDERS), ("provisioner", provision::KINDS), ("post-processor", publish::KINDS)]
+    [
+        ("builder", build::KINDS),
+        ("provisioner", provision::KINDS),
+        ("post-processor", publish::KINDS),
+    ]
 }
 
 /// All plans of a template; paths in it start at the repository.
@@ -46,7 +49,7 @@ fn selected(path: &Path, only: &[&str], except: &[&str]) -> (Result<Vec<Plan>, S
         let environment: Arc<Environment> =
             Environment::new(&loaded.template, &inputs, run, &mut warnings)?;
         let kinds = Kinds {
-            builders: BUILDERS,
+            builders: build::KINDS,
             provisioners: provision::KINDS,
             post_processors: publish::KINDS,
         };

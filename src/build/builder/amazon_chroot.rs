@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::Builder;
 use super::amazon::{
     BlockDeviceOptions, FirmwareOptions, ImageOptions, KeyValue, SourceOptions, check_access,
     check_late, not_run_yet,
@@ -64,8 +65,10 @@ crate::options! {
 }
 
 /// The builder, for the registry.
-pub const KIND: ComponentKind =
-    ComponentKind { name: "amazon-chroot", schema: AmazonChrootOptions::schema, plan };
+pub const BUILDER: Builder = Builder {
+    kind: ComponentKind { name: "amazon-chroot", schema: AmazonChrootOptions::schema, plan },
+    prepare: None,
+};
 
 fn default_mounts() -> Vec<Vec<String>> {
     let mounts = [
@@ -82,7 +85,7 @@ fn plan(planner: &mut Planner<'_>) {
     let schema = AmazonChrootOptions::schema();
     let decoded = planner.decode(schema, AmazonChrootOptions::decode_options);
     let Some(options) = decoded else { return };
-    not_run_yet(KIND.name, planner);
+    not_run_yet(BUILDER.kind.name, planner);
     check_late(planner);
     check_access(&options.access, planner);
     options.image.check(&options.access, planner);

@@ -1,5 +1,6 @@
 //! `amazon-ebssurrogate`: an image registered from volumes that an instance has filled.
 
+use super::Builder;
 use super::amazon::{
     BlockDeviceOptions, FirmwareOptions, ImageOptions, InstanceOptions, SourceOptions, SpotOptions,
     VolumeTagOptions, check_access, check_late, not_run_yet,
@@ -72,14 +73,20 @@ crate::options! {
 }
 
 /// The builder, for the registry.
-pub const KIND: ComponentKind =
-    ComponentKind { name: "amazon-ebssurrogate", schema: AmazonEbsSurrogateOptions::schema, plan };
+pub const BUILDER: Builder = Builder {
+    kind: ComponentKind {
+        name: "amazon-ebssurrogate",
+        schema: AmazonEbsSurrogateOptions::schema,
+        plan,
+    },
+    prepare: None,
+};
 
 fn plan(planner: &mut Planner<'_>) {
     let schema = AmazonEbsSurrogateOptions::schema();
     let decoded = planner.decode(schema, AmazonEbsSurrogateOptions::decode_options);
     let Some(options) = decoded else { return };
-    not_run_yet(KIND.name, planner);
+    not_run_yet(BUILDER.kind.name, planner);
     check_late(planner);
     check_access(&options.access, planner);
     options.source.check(planner);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::Builder;
 use super::amazon::{
     BlockDeviceOptions, InstanceOptions, KeyValue, SourceOptions, SpotOptions, check_access,
     check_late, not_run_yet,
@@ -62,14 +63,16 @@ crate::options! {
 }
 
 /// The builder, for the registry.
-pub const KIND: ComponentKind =
-    ComponentKind { name: "amazon-ebsvolume", schema: AmazonEbsVolumeOptions::schema, plan };
+pub const BUILDER: Builder = Builder {
+    kind: ComponentKind { name: "amazon-ebsvolume", schema: AmazonEbsVolumeOptions::schema, plan },
+    prepare: None,
+};
 
 fn plan(planner: &mut Planner<'_>) {
     let schema = AmazonEbsVolumeOptions::schema();
     let decoded = planner.decode(schema, AmazonEbsVolumeOptions::decode_options);
     let Some(options) = decoded else { return };
-    not_run_yet(KIND.name, planner);
+    not_run_yet(BUILDER.kind.name, planner);
     check_late(planner);
     check_access(&options.access, planner);
     options.source.check(planner);

@@ -1,5 +1,6 @@
 //! `amazon-instance`: an image backed by instance store, bundled on the instance and kept in S3.
 
+use super::Builder;
 use super::amazon::{
     BlockDeviceOptions, ImageOptions, InstanceOptions, SourceOptions, SpotOptions, check_access,
     check_late, check_tpm, not_run_yet,
@@ -53,14 +54,16 @@ crate::options! {
 }
 
 /// The builder, for the registry.
-pub const KIND: ComponentKind =
-    ComponentKind { name: "amazon-instance", schema: AmazonInstanceOptions::schema, plan };
+pub const BUILDER: Builder = Builder {
+    kind: ComponentKind { name: "amazon-instance", schema: AmazonInstanceOptions::schema, plan },
+    prepare: None,
+};
 
 fn plan(planner: &mut Planner<'_>) {
     let schema = AmazonInstanceOptions::schema();
     let decoded = planner.decode(schema, AmazonInstanceOptions::decode_options);
     let Some(options) = decoded else { return };
-    not_run_yet(KIND.name, planner);
+    not_run_yet(BUILDER.kind.name, planner);
     check_late(planner);
     check_access(&options.access, planner);
     options.source.check(planner);

@@ -1,5 +1,6 @@
 //! `file`: an artifact that is a file on this machine.
 
+use super::Builder;
 use crate::plan::{BUILD_LATER, ComponentKind, Planner, read_tree};
 
 crate::options! {
@@ -15,7 +16,10 @@ crate::options! {
 }
 
 /// The builder, for the registry.
-pub const KIND: ComponentKind = ComponentKind { name: "file", schema: FileOptions::schema, plan };
+pub const BUILDER: Builder = Builder {
+    kind: ComponentKind { name: "file", schema: FileOptions::schema, plan },
+    prepare: None,
+};
 
 /// The name under which the plan keeps the file to copy.
 const SOURCE: &str = "source";

@@ -1,5 +1,6 @@
 //! `null`: makes nothing; provisioners run on a machine that is there already.
 
+use super::Builder;
 use crate::communicator::CommunicatorOptions;
 use crate::plan::{BUILD_LATER, ComponentKind, Planner};
 
@@ -12,7 +13,10 @@ crate::options! {
 }
 
 /// The builder, for the registry.
-pub const KIND: ComponentKind = ComponentKind { name: "null", schema: NullOptions::schema, plan };
+pub const BUILDER: Builder = Builder {
+    kind: ComponentKind { name: "null", schema: NullOptions::schema, plan },
+    prepare: None,
+};
 
 fn plan(planner: &mut Planner<'_>) {
     let decoded = planner.decode(NullOptions::schema(), NullOptions::decode_options);

@@ -16,9 +16,9 @@ use crate::event::{Fact, Stream};
 use crate::plan::{Content, Digest, Entry, Tree, read_tree};
 use crate::provision::lines::Lines;
 use crate::provision::run::{RETRY_PAUSE, pause};
-use crate::provision::{ask::ask, restart};
 use crate::provision::script::{environment, file_name, name};
 use crate::provision::{ProvisionError, StepRun};
+use crate::provision::{ask::ask, restart};
 use crate::template::schema::{BuildData, Deferred, UnknownField, format_go_duration};
 use crate::value::Value;
 

@@ -58,8 +58,8 @@ fn output(line: &str) -> Fact {
 
 fn finished(id: &str, reused: bool) -> Fact {
     Fact::BuildFinished {
-        artifact: Artifact {
-            builder_id: "mitchellh.amazonebs".to_owned(),
+        artifact: Artifact::Images {
+            builder_id: "mitchellh.amazonebs",
             images: vec![("us-east-1".to_owned(), id.to_owned())],
             image_hash: "5f".repeat(32),
             reused,

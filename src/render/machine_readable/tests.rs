@@ -17,15 +17,16 @@ fn rows(mask: &Mask, facts: Vec<(&str, Fact)>) -> String {
 
 fn finished(images: &[(&str, &str)]) -> Fact {
     let own = |(region, id): &(&str, &str)| ((*region).to_owned(), (*id).to_owned());
-    Fact::BuildFinished {
-        artifact: Artifact {
-            builder_id: "mitchellh.amazonebs".to_owned(),
+    let artifact = match images {
+        [] => Artifact::Nothing,
+        images => Artifact::Images {
+            builder_id: "mitchellh.amazonebs",
             images: images.iter().map(own).collect(),
             image_hash: "5f5f".to_owned(),
             reused: false,
         },
-        elapsed: Duration::from_secs(8),
-    }
+    };
+    Fact::BuildFinished { artifact, elapsed: Duration::from_secs(8) }
 }
 
 #[test]

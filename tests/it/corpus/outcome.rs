@@ -78,7 +78,7 @@ fn prepare(case: &Case) -> Result<Prepared, Diagnostics> {
     };
     let environment = Environment::new(&loaded.template, &inputs, run, &mut warnings)?;
     let kinds = Kinds {
-        builders: bake::build::BUILDERS,
+        builders: bake::build::KINDS,
         provisioners: bake::provision::KINDS,
         post_processors: bake::publish::KINDS,
     };

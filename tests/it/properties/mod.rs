@@ -54,7 +54,7 @@ fn try_meaning(path: &Path) -> Result<Meaning, Diagnostics> {
     let inputs = VariableInputs::default();
     let environment = Environment::new(&loaded.template, &inputs, run, &mut warnings)?;
     let kinds = Kinds {
-        builders: bake::build::BUILDERS,
+        builders: bake::build::KINDS,
         provisioners: bake::provision::KINDS,
         post_processors: bake::publish::KINDS,
     };

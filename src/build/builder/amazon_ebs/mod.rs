@@ -4,6 +4,11 @@
 //! [`run`] does it. What texts can only say once the source image and the hash are
 //! known (names, descriptions, tags) comes through [`Late`].
 
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+
+use super::{Builder, PreparedBuild};
+use crate::build::{BuildContext, BuildOutcome};
 use crate::plan::ComponentKind;
 
 mod data;
@@ -23,7 +28,6 @@ mod tests;
 
 pub use super::amazon::SELECTORS;
 pub use options::{Prepared, prepare};
-pub use run::run;
 pub use settings::{
     AddressKind, AmazonEbs, Communication, ImageSettings, InstanceSettings, KeySettings, Late,
     LateTexts, NetworkSettings, SecuritySettings, SourceFilter, SourceSettings, WaitSettings,
@@ -31,11 +35,27 @@ pub use settings::{
 pub use tags::IMAGE_HASH;
 
 /// The builder, for the registry.
-pub const KIND: ComponentKind = ComponentKind {
-    name: "amazon-ebs",
-    schema: options::AmazonEbsOptions::schema,
-    plan: options::plan,
+pub const BUILDER: Builder = Builder {
+    kind: ComponentKind {
+        name: "amazon-ebs",
+        schema: options::AmazonEbsOptions::schema,
+        plan: options::plan,
+    },
+    prepare: Some(|plan, settings| {
+        let mut prepared = prepare(&plan.builder, &settings.directory)?;
+        if let Some(cloud) = &settings.cloud {
+            let access = &mut prepared.build.access;
+            *access = std::mem::take(access).in_own(cloud);
+        }
+        Ok(Box::new(prepared))
+    }),
 };
+
+impl PreparedBuild for Prepared {
+    fn run<'a>(&'a self, context: &'a BuildContext) -> BoxFuture<'a, BuildOutcome> {
+        run::run(&self.build, &self.late, context).boxed()
+    }
+}
 
 /// Packer's id of this builder, in artifacts and manifests.
 pub const BUILDER_ID: &str = "mitchellh.amazonebs";

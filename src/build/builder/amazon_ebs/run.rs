@@ -4,7 +4,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::OnceLock;
 
 use futures::FutureExt as _;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::data;
@@ -14,6 +14,7 @@ use super::settings::{AmazonEbs, Communication, KeySettings, Late, LateTexts};
 use super::{BUILDER_ID, source, tags};
 use crate::aws::time::seconds;
 use crate::aws::{CallerIdentity, Client, Filter, Image, ImageQuery, Tags};
+use crate::build::conclusion::conclude;
 use crate::build::key::make_key;
 use crate::build::step::step;
 use crate::build::{
@@ -25,30 +26,8 @@ use crate::event::{Artifact, Fact, ResourceKind, Step};
 use crate::template::schema::BuildData;
 
 /// Builds an image and tears down whatever it took, however the build ends.
-///
-/// The future must be run to its end: an interruption comes through the context, and a future that
-/// is dropped in the middle of a create call leaves something behind.
-pub async fn run(build: &AmazonEbs, late: &Late, context: &BuildContext) -> BuildOutcome {
-    let started = Instant::now();
-    let guarded = AssertUnwindSafe(whole(build, late, context)).catch_unwind().boxed();
-    let (result, left) = match guarded.await {
-        Ok(ended) => ended,
-        // Only what stands outside of the work proper can get here.
-        Err(panic) => (Err(panicked(&*panic)), Vec::new()),
-    };
-    let elapsed = started.elapsed();
-    let told = match &result {
-        Ok(artifact) => Fact::BuildFinished { artifact: artifact.clone(), elapsed },
-        Err(error) => Fact::BuildFailed {
-            error: error.report(),
-            place: build.places.of(error).cloned(),
-            hints: error.hints(),
-            elapsed,
-            cancelled: error.is_cancelled(),
-        },
-    };
-    context.events.emit(told).await;
-    BuildOutcome { result, left, elapsed }
+pub(super) async fn run(build: &AmazonEbs, late: &Late, context: &BuildContext) -> BuildOutcome {
+    conclude(context, &build.places, whole(build, late, context)).await
 }
 
 /// Everything, with teardown.
@@ -80,7 +59,7 @@ async fn whole(
     };
     let result = match AssertUnwindSafe(run.work()).catch_unwind().boxed().await {
         Ok(result) => result,
-        Err(panic) => Err(panicked(&*panic)),
+        Err(panic) => Err(BuildError::of_panic(&*panic)),
     };
     // An interruption shows up as whatever error it led to; it is the reason all the same.
     let result = match result {
@@ -121,14 +100,6 @@ async fn sign_in(
         () = context.cancel.stop().cancelled() => Err(BuildError::Cancelled),
         signed_in = signing => signed_in,
     }
-}
-
-fn panicked(panic: &(dyn std::any::Any + Send)) -> BuildError {
-    let text = panic
-        .downcast_ref::<&str>()
-        .map(|text| (*text).to_owned())
-        .or_else(|| panic.downcast_ref::<String>().cloned());
-    BuildError::Panic(text.unwrap_or_else(|| "a step panicked".to_owned()))
 }
 
 /// A build under way.
@@ -175,14 +146,13 @@ impl Run<'_> {
         step(events, Step::Provision, self.provision(communicator, data)).await?;
         step(events, Step::Stop, self.stop(&instance)).await?;
         if self.build.image.skip_create {
-            return Ok(self.artifact(Vec::new(), false));
+            return Ok(Artifact::Nothing);
         }
         let image = step(events, Step::Image, self.image(&instance)).await?;
         step(events, Step::Publish, self.publish(&image)).await?;
         self.resources.keep(ResourceKind::Image).await?;
         self.resources.keep(ResourceKind::Snapshot).await?;
-        let images = vec![(self.client.region().to_owned(), image.id)];
-        Ok(self.artifact(images, false))
+        Ok(self.artifact(image.id, false))
     }
 
     async fn prepare(&self) -> Result<Prepared, BuildError> {
@@ -225,8 +195,7 @@ impl Run<'_> {
         let (reused, taken) = self.interruptible(looking).await??;
         if let Some(image) = reused {
             events.emit(Fact::ImageReused { id: image.id.clone(), name: image.name.clone() }).await;
-            let images = vec![(self.client.region().to_owned(), image.id)];
-            return Ok(Prepared::Reused(self.artifact(images, true)));
+            return Ok(Prepared::Reused(self.artifact(image.id, true)));
         }
         if let Some(image) = taken {
             return Err(BuildError::option(
@@ -365,10 +334,10 @@ impl Run<'_> {
         image
     }
 
-    fn artifact(&self, images: Vec<(String, String)>, reused: bool) -> Artifact {
-        Artifact {
-            builder_id: BUILDER_ID.to_owned(),
-            images,
+    fn artifact(&self, image: String, reused: bool) -> Artifact {
+        Artifact::Images {
+            builder_id: BUILDER_ID,
+            images: vec![(self.client.region().to_owned(), image)],
             image_hash: self.image_hash().to_owned(),
             reused,
         }

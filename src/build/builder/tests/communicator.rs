@@ -1,7 +1,7 @@
 //! Ways to reach a machine, through the `null` builder.
 
 use super::support::{check_in, hcl, headings, said};
-use crate::build::BUILDERS;
+use crate::build::KINDS;
 use crate::communicator::ssh::{KeyPair, KeyType};
 
 const LOGIN: &str = "ssh_host = \"db\"\nssh_username = \"admin\"\nssh_password = \"x\"\n";
@@ -118,7 +118,7 @@ fn a_key_is_read() {
     };
     let said = |body: &str| {
         let body = format!("ssh_host = \"db\"\nssh_username = \"admin\"\n{body}");
-        let checked = check_in(directory.path(), "a.pkr.hcl", &hcl("null", &body), BUILDERS);
+        let checked = check_in(directory.path(), "a.pkr.hcl", &hcl("null", &body), KINDS);
         headings(&checked.found)
     };
     let pair = KeyPair::generate(KeyType::Ed25519, "test").expect("a key");

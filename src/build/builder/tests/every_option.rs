@@ -109,7 +109,7 @@ fn all_there(schema: &Schema, form: &Json) {
 #[test]
 fn the_builders_are_those_of_the_registry() {
     let names = |kinds: &[ComponentKind]| kinds.iter().map(|one| one.name).collect::<Vec<_>>();
-    assert_eq!(names(READ), names(crate::build::BUILDERS));
+    assert_eq!(names(READ), names(crate::build::KINDS));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The `file` builder.
 
 use super::support::{check_in, hcl, said};
-use crate::build::BUILDERS;
+use crate::build::KINDS;
 
 #[test]
 fn what_is_missing_or_too_much_is_said() {
@@ -25,7 +25,7 @@ fn what_is_missing_or_too_much_is_said() {
 #[test]
 fn a_source_is_a_file_and_shapes_the_hash() {
     let directory = tempfile::tempdir().expect("temporary directory");
-    let plan = |body: &str| check_in(directory.path(), "a.pkr.hcl", &hcl("file", body), BUILDERS);
+    let plan = |body: &str| check_in(directory.path(), "a.pkr.hcl", &hcl("file", body), KINDS);
     let checked = plan("target = \"out\"\nsource = \".\"");
     assert!(checked.found.contains("`.` is not a file"), "{}", checked.found);
     let mut hashes = Vec::new();

@@ -212,14 +212,14 @@ fn declared(schema: &Schema) -> BTreeSet<String> {
 }
 
 fn schema_of(builder: &str) -> &'static Schema {
-    let kind = crate::build::BUILDERS.iter().find(|kind| kind.name == builder);
+    let kind = crate::build::KINDS.iter().find(|kind| kind.name == builder);
     (kind.unwrap_or_else(|| panic!("no builder {builder}")).schema)()
 }
 
 #[test]
 fn every_builder_has_the_options_of_packer() {
     let known: Vec<_> = BUILDERS.iter().map(|(name, _)| *name).collect();
-    let registered: Vec<_> = crate::build::BUILDERS.iter().map(|kind| kind.name).collect();
+    let registered: Vec<_> = crate::build::KINDS.iter().map(|kind| kind.name).collect();
     assert_eq!(known, registered);
     for (builder, groups) in BUILDERS {
         let schema = schema_of(builder);

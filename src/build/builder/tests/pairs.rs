@@ -144,7 +144,7 @@ fn a_recipe_has_one_hash_in_both_languages() {
     std::fs::write(directory.path().join("key.pem"), "a key").expect("write");
     for (builder, new, old) in PAIRS {
         let hash = |name: &str, text: &str| {
-            let checked = check_in(directory.path(), name, text, crate::build::BUILDERS);
+            let checked = check_in(directory.path(), name, text, crate::build::KINDS);
             let plan = checked.plan.unwrap_or_else(|| panic!("{}", checked.found));
             template_hash(&plan).hex()
         };
@@ -153,6 +153,6 @@ fn a_recipe_has_one_hash_in_both_languages() {
     }
     let mut known: Vec<_> = PAIRS.iter().map(|(name, ..)| *name).collect();
     known.sort_unstable();
-    let registered: Vec<_> = crate::build::BUILDERS.iter().map(|kind| kind.name).collect();
+    let registered: Vec<_> = crate::build::KINDS.iter().map(|kind| kind.name).collect();
     assert_eq!(known, registered);
 }

@@ -58,7 +58,7 @@ pub(in crate::build::builder) fn check_in(
 /// The same in a directory of its own, with the builders that there are.
 pub(super) fn check(name: &str, text: &str) -> Checked {
     let directory = tempfile::tempdir().expect("temporary directory");
-    check_in(directory.path(), name, text, crate::build::BUILDERS)
+    check_in(directory.path(), name, text, crate::build::KINDS)
 }
 
 /// What is said about the body of a source. The headings alone, one a line: what they point at is

@@ -11,7 +11,7 @@ fn planned(path: &Path) -> Result<Vec<Plan>, String> {
     let plans = environment_of(path, &[], &mut warnings).and_then(|environment| {
         let template = load(path)?.template;
         let kinds = Kinds {
-            builders: crate::build::BUILDERS,
+            builders: crate::build::KINDS,
             provisioners: crate::provision::KINDS,
             post_processors: crate::publish::KINDS,
         };

@@ -12,7 +12,7 @@ use crate::value::Value;
 /// Plans a template in a directory of its own; errors as people see them, and what bake cannot do
 /// yet is one.
 fn planned(name: &str, text: &str, directory: &Path) -> Result<Plan, String> {
-    let checked = check_in(directory, name, text, crate::build::BUILDERS);
+    let checked = check_in(directory, name, text, crate::build::KINDS);
     let plan = checked.plan.filter(|plan| !plan.unsupported().has_errors());
     plan.ok_or(checked.found)
 }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use futures::FutureExt as _;
 use futures::stream::{self, StreamExt as _};
 
-use super::super::{AmazonEbs, run};
+use super::super::AmazonEbs;
+use super::super::run::run;
 use super::fake_ec2::{FakeEc2, Fault, SOURCE};
 use super::support::{HASH, World, image_id, plain, texts};
 use crate::build::{BuildError, BuildOutcome, OnError};

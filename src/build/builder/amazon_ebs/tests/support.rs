@@ -16,7 +16,7 @@ use crate::build::{BuildContext, Cancel, Clock, ImageIdentity, Ledger, OnError};
 use crate::communicator::{
     Chunk, Command, Communicator, CommunicatorError, Exit, Upload, UploadReport,
 };
-use crate::event::{Event, Fact, channel};
+use crate::event::{Artifact, Event, Fact, channel};
 
 /// A hash as good as any.
 pub(super) const HASH: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
@@ -147,7 +147,8 @@ pub(super) fn texts() -> Late {
 /// The artifact's image ids.
 pub(super) fn image_id(outcome: &crate::build::BuildOutcome) -> String {
     match &outcome.result {
-        Ok(artifact) => artifact.images.first().expect("one image").1.clone(),
+        Ok(Artifact::Images { images, .. }) => images.first().expect("one image").1.clone(),
+        Ok(other) => panic!("no image: {other:?}"),
         Err(error) => panic!("the build failed: {}", error.report()),
     }
 }
