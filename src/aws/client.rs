@@ -98,6 +98,7 @@ pub struct AssumeRole {
 #[derive(Clone, Debug)]
 pub struct Client {
     pub(super) ec2: aws_sdk_ec2::Client,
+    pub(super) iam: aws_sdk_iam::Client,
     pub(super) secrets: aws_sdk_secretsmanager::Client,
     pub(super) ssm: aws_sdk_ssm::Client,
     pub(super) sts: aws_sdk_sts::Client,
@@ -133,6 +134,7 @@ impl Client {
             access.ec2_endpoint.clone().or_else(|| config.endpoint_url().map(ToOwned::to_owned));
         Ok(Self {
             ec2: aws_sdk_ec2::Client::from_conf(ec2.build()),
+            iam: aws_sdk_iam::Client::new(&config),
             secrets: aws_sdk_secretsmanager::Client::new(&config),
             ssm: aws_sdk_ssm::Client::new(&config),
             sts: aws_sdk_sts::Client::new(&config),

@@ -104,6 +104,7 @@ impl AwsError {
                         | "ParameterNotFound"
                         | "ParameterVersionNotFound"
                         | "ResourceNotFoundException"
+                        | "NoSuchEntity"
                 )
         })
     }

@@ -18,6 +18,7 @@ mod own_cloud;
 mod parameter;
 mod query;
 pub mod retry;
+mod role;
 mod secret_value;
 mod security_group;
 mod snapshot;

@@ -75,13 +75,19 @@ pub const RULES: &[Rule] = &[
         actions: &["RunInstances"],
         codes: &["InvalidParameterValue"],
         message: Some("iamInstanceProfile"),
-        within: seconds(20),
+        within: seconds(60),
     },
     Rule {
         actions: &["RunInstances"],
         codes: &["InvalidParameterValue"],
         message: Some("Invalid IAM Instance Profile"),
-        within: seconds(20),
+        within: seconds(60),
+    },
+    Rule {
+        actions: &["AttachRolePolicy", "PutRolePolicy", "AddRoleToInstanceProfile"],
+        codes: &["NoSuchEntity"],
+        message: None,
+        within: seconds(30),
     },
     Rule {
         actions: &["CreateImage"],

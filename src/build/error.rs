@@ -197,5 +197,7 @@ pub(crate) fn kind_name(kind: ResourceKind) -> &'static str {
         ResourceKind::Volume => "volume",
         ResourceKind::Image => "image",
         ResourceKind::Snapshot => "snapshot",
+        ResourceKind::Role => "role",
+        ResourceKind::InstanceProfile => "instance profile",
     }
 }

@@ -3,7 +3,7 @@
 //! ```text
 //! images ──▶ their snapshots
 //! instance ──▶ terminated ──▶ volumes, security groups
-//! key pairs
+//! key pairs, instance profiles ──▶ their roles
 //! ```
 //!
 //! What fails is tried again until a deadline; what is then still there is reported. Something
@@ -73,8 +73,9 @@ impl Teardown<'_> {
     /// Removes what is only needed while the image is made: instance, volumes, group, key.
     /// Returns what is left without reporting it, as a later teardown tries again.
     pub async fn builder(&self) -> Vec<Left> {
-        let (keys, instances) = tokio::join!(self.key_pairs(), self.instances());
-        [keys, instances].concat()
+        let (keys, profiles, instances) =
+            tokio::join!(self.key_pairs(), self.profiles(), self.instances());
+        [keys, profiles, instances].concat()
     }
 
     /// Everything that is still there, with the same reason for all.
@@ -133,6 +134,27 @@ impl Teardown<'_> {
             self.settle(&key, gone.map(|()| Gone::Deleted)).await
         });
         join_all(each).await.into_iter().flatten().collect()
+    }
+
+    /// Instance profiles, then their roles. An instance may still have them.
+    async fn profiles(&self) -> Vec<Left> {
+        let mut left = Vec::new();
+        for kind in [ResourceKind::InstanceProfile, ResourceKind::Role] {
+            let each = self.resources.open(kind).into_iter().map(|one| async move {
+                self.started(&one).await;
+                let gone = self
+                    .insist(|| async {
+                        match kind {
+                            ResourceKind::Role => self.client.delete_role(&one.name).await,
+                            _ => self.client.delete_instance_profile(&one.name).await,
+                        }
+                    })
+                    .await;
+                self.settle(&one, gone.map(|()| Gone::Deleted)).await
+            });
+            left.extend(join_all(each).await.into_iter().flatten());
+        }
+        left
     }
 
     async fn instances(&self) -> Vec<Left> {

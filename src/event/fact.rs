@@ -80,6 +80,10 @@ pub enum ResourceKind {
     Image,
     /// A snapshot.
     Snapshot,
+    /// An IAM role.
+    Role,
+    /// An IAM instance profile.
+    InstanceProfile,
 }
 
 /// What a build leaves: Packer's artifact.
@@ -193,6 +197,13 @@ pub enum Fact {
         id: String,
         /// More for people: a name, a type; may be empty.
         detail: String,
+    },
+    /// The temporary role was given a policy.
+    PolicyAttached {
+        /// The role's name.
+        role: String,
+        /// The policy's name or ARN.
+        policy: String,
     },
     /// Access was allowed in the temporary security group.
     IngressAuthorized {

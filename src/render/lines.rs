@@ -89,6 +89,9 @@ pub(super) fn lines(fact: &Fact) -> Vec<(Tone, String)> {
             say(format!("An image of this hash exists: {id} ({name}); nothing to build"))
         }
         Fact::ResourceCreated { kind, id, detail } => say(created(*kind, id, detail)),
+        Fact::PolicyAttached { policy, .. } => {
+            say(format!("Attaching policy to the temporary role: {policy}"))
+        }
         Fact::IngressAuthorized { port, cidrs } => say(format!(
             "Authorizing access to port {port} from [{}] in the temporary security group...",
             cidrs.join(" ")
@@ -131,6 +134,10 @@ fn creating(kind: ResourceKind, name: &str, detail: &str) -> String {
         ResourceKind::SecurityGroup => {
             format!("Creating temporary security group for this instance: {name}")
         }
+        ResourceKind::Role => format!("Creating temporary role for this instance: {name}"),
+        ResourceKind::InstanceProfile => {
+            format!("Creating temporary instance profile for this instance: {name}")
+        }
         ResourceKind::Instance => "Launching a source AWS instance...".to_owned(),
         ResourceKind::Image => format!("Creating AMI {name} from instance {detail}"),
         ResourceKind::Volume | ResourceKind::Snapshot => format!("Creating {} {name}", noun(kind)),
@@ -150,6 +157,8 @@ fn deleting(kind: ResourceKind) -> String {
     match kind {
         ResourceKind::KeyPair => "Deleting temporary keypair...".to_owned(),
         ResourceKind::SecurityGroup => "Deleting temporary security group...".to_owned(),
+        ResourceKind::Role => "Deleting temporary role...".to_owned(),
+        ResourceKind::InstanceProfile => "Deleting temporary instance profile...".to_owned(),
         ResourceKind::Instance => "Terminating the source AWS instance...".to_owned(),
         ResourceKind::Image => "Deregistering the AMI...".to_owned(),
         ResourceKind::Volume => "Cleaning up any extra volumes...".to_owned(),
@@ -180,6 +189,8 @@ fn noun(kind: ResourceKind) -> &'static str {
         ResourceKind::Volume => "volume",
         ResourceKind::Image => "AMI",
         ResourceKind::Snapshot => "snapshot",
+        ResourceKind::Role => "role",
+        ResourceKind::InstanceProfile => "instance profile",
     }
 }
 

@@ -207,8 +207,6 @@ impl InstanceOptions {
         if planner.asks_for("iam_instance_profile") {
             let text = format!("`{option}` has no effect beside `iam_instance_profile`");
             planner.warn("no-effect", option, text, "give one of them");
-        } else {
-            planner.not_yet(option, "set `iam_instance_profile`");
         }
     }
 

@@ -19,8 +19,15 @@ pub(super) struct Launched {
     pub(super) key: Option<KeyPair>,
 }
 
+/// What an instance is launched with.
+struct With {
+    key_name: Option<String>,
+    group_ids: Vec<String>,
+    profile: Option<String>,
+}
+
 impl Run<'_> {
-    /// Makes key and group at the same time, then the instance.
+    /// Makes key, group and profile at the same time, then the instance.
     pub(super) async fn launch(
         &self,
         source: &ResolvedSource,
@@ -29,11 +36,14 @@ impl Run<'_> {
     ) -> Result<Launched, BuildError> {
         // Not `try_join`: that would drop the other call half way, and with it the id of what it
         // has just made.
-        let (key_name, group_ids) =
-            tokio::join!(self.key_pair(key.as_ref()), self.security_groups(network));
-        let (key_name, group_ids) = (key_name?, group_ids?);
+        let (key_name, group_ids, profile) = tokio::join!(
+            self.key_pair(key.as_ref()),
+            self.security_groups(network),
+            self.instance_profile(),
+        );
+        let with = With { key_name: key_name?, group_ids: group_ids?, profile: profile? };
         self.check_cancelled()?;
-        let instance = self.instance(source, network, key_name, group_ids).await?;
+        let instance = self.instance(source, network, with).await?;
         Ok(Launched { instance, key })
     }
 
@@ -126,8 +136,7 @@ impl Run<'_> {
         &self,
         source: &ResolvedSource,
         network: &Network,
-        key_name: Option<String>,
-        security_group_ids: Vec<String>,
+        with: With,
     ) -> Result<Instance, BuildError> {
         let settings = &self.build.instance;
         let token = uuid::Uuid::new_v4().to_string();
@@ -136,14 +145,14 @@ impl Run<'_> {
             image_id: source.image.id.clone(),
             instance_type: settings.instance_type.clone(),
             client_token: token.clone(),
-            key_name,
+            key_name: with.key_name,
             user_data: settings.user_data.as_deref().map(user_data::encode),
             network: NetworkInterface {
                 subnet_id: network.subnet_id.clone(),
-                security_group_ids,
+                security_group_ids: with.group_ids,
                 public_address: self.build.network.public_address,
             },
-            instance_profile: settings.instance_profile.clone(),
+            instance_profile: with.profile,
             devices: settings.devices.clone(),
             placement: settings.placement.clone(),
             ebs_optimized: settings.ebs_optimized,

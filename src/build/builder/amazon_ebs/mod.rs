@@ -16,6 +16,7 @@ mod image;
 mod launch;
 mod network;
 pub mod options;
+mod profile;
 mod reach;
 mod run;
 mod settings;
@@ -30,7 +31,8 @@ pub use super::amazon::SELECTORS;
 pub use options::{Prepared, prepare};
 pub use settings::{
     AddressKind, AmazonEbs, Communication, ImageSettings, InstanceSettings, KeySettings, Late,
-    LateTexts, NetworkSettings, SecuritySettings, SourceFilter, SourceSettings, WaitSettings,
+    LateTexts, NetworkSettings, ProfileSettings, SecuritySettings, SourceFilter, SourceSettings,
+    WaitSettings,
 };
 pub use tags::IMAGE_HASH;
 

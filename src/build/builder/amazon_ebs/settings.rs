@@ -105,8 +105,8 @@ pub struct InstanceSettings {
     pub instance_type: String,
     /// Text or bytes; base64 as they are when they are user data in base64 already.
     pub user_data: Option<Vec<u8>>,
-    /// Name or ARN of an instance profile.
-    pub instance_profile: Option<String>,
+    /// What the instance may do.
+    pub profile: ProfileSettings,
     /// Devices that differ from the source image's.
     pub devices: Vec<BlockDevice>,
     /// Where in the zone.
@@ -135,6 +135,24 @@ pub struct InstanceSettings {
     pub ena_support: Option<bool>,
     /// Turns the older enhanced networking on before the image is made.
     pub sriov_support: bool,
+}
+
+/// The instance profile.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum ProfileSettings {
+    /// None.
+    #[default]
+    Nothing,
+    /// One that exists.
+    Existing {
+        /// Its name or ARN.
+        name: String,
+    },
+    /// One for this build alone.
+    Temporary {
+        /// Its policy as JSON; what Systems Manager needs when `None`.
+        policy: Option<String>,
+    },
 }
 
 /// How to reach the instance.

@@ -15,7 +15,8 @@ use crate::build::builder::amazon::{
 };
 use crate::build::builder::amazon_ebs::settings::{
     AddressKind, AmazonEbs, Communication, ImageSettings, InstanceSettings, KeySettings, Late,
-    LateTexts, NetworkSettings, SecuritySettings, SourceFilter, SourceSettings, WaitSettings,
+    LateTexts, NetworkSettings, ProfileSettings, SecuritySettings, SourceFilter, SourceSettings,
+    WaitSettings,
 };
 use crate::build::{BuildError, Places, SshLogin};
 use crate::communicator::CommunicatorOptions;
@@ -168,7 +169,7 @@ fn instance_of(options: &AmazonEbsOptions, user_data: Option<Vec<u8>>) -> Instan
     InstanceSettings {
         instance_type: kind,
         user_data,
-        instance_profile: text(&instance.iam_instance_profile),
+        profile: profile(instance),
         devices: options
             .launch_block_device_mappings
             .iter()
@@ -203,6 +204,15 @@ fn instance_of(options: &AmazonEbsOptions, user_data: Option<Vec<u8>>) -> Instan
         disable_stop: instance.disable_stop_instance,
         ena_support: image.ena_support,
         sriov_support: image.sriov_support,
+    }
+}
+
+fn profile(instance: &InstanceOptions) -> ProfileSettings {
+    let policy = &instance.temporary_iam_instance_profile_policy_document;
+    match (text(&instance.iam_instance_profile), policy) {
+        (Some(name), _) => ProfileSettings::Existing { name },
+        (None, Some(policy)) => ProfileSettings::Temporary { policy: Some(policy.json()) },
+        (None, None) => ProfileSettings::Nothing,
     }
 }
 

@@ -14,6 +14,7 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::body::SdkBody;
 
+use super::fake_iam::FakeIam;
 use crate::build::Cancel;
 use crate::build::ledger;
 use crate::build::ledger::tests::InMemory;
@@ -56,6 +57,7 @@ pub(super) struct State {
     pub(super) volumes: BTreeMap<String, String>,
     pub(super) images: BTreeMap<String, Image>,
     pub(super) snapshots: BTreeMap<String, Snapshot>,
+    pub(super) iam: FakeIam,
     /// Whether volumes outlive their instance.
     pub(super) volumes_stay: bool,
     /// Refuses tags for snapshots at CreateImage, as GovCloud does.
@@ -93,7 +95,7 @@ pub(super) struct Snapshot {
     pub(super) tags: Tags,
 }
 
-type Reply = Result<String, (u16, &'static str, String)>;
+pub(super) type Reply = Result<String, (u16, &'static str, String)>;
 
 impl FakeEc2 {
     pub(super) fn client(&self) -> SharedHttpClient {
@@ -123,6 +125,7 @@ impl FakeEc2 {
             all.extend(state.keys.keys().cloned());
             all.extend(state.groups.keys().cloned());
             all.extend(state.volumes.keys().cloned());
+            all.extend(state.iam.all());
             all
         })
     }
@@ -166,11 +169,11 @@ impl HttpConnector for FakeEc2 {
     }
 }
 
-type Form = BTreeMap<String, String>;
+pub(super) type Form = BTreeMap<String, String>;
 
 fn response(action: &str, reply: Reply) -> HttpResponse {
     let (status, text) = match reply {
-        Ok(inner) if action == "GetCallerIdentity" => (
+        Ok(inner) if action == "GetCallerIdentity" || is_iam(action) => (
             200,
             format!(
                 "<{action}Response><{action}Result>{inner}</{action}Result></{action}Response>"
@@ -179,6 +182,12 @@ fn response(action: &str, reply: Reply) -> HttpResponse {
         Ok(inner) => {
             (200, format!("<{action}Response><requestId>r</requestId>{inner}</{action}Response>"))
         }
+        Err((status, code, message)) if is_iam(action) => (
+            status,
+            format!(
+                "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error><RequestId>r</RequestId></ErrorResponse>"
+            ),
+        ),
         Err((status, code, message)) => (
             status,
             format!(
@@ -190,7 +199,12 @@ fn response(action: &str, reply: Reply) -> HttpResponse {
     HttpResponse::new(status, SdkBody::from(text))
 }
 
-fn get<'a>(form: &'a Form, name: &str) -> &'a str {
+/// Whether IAM answers that action.
+fn is_iam(action: &str) -> bool {
+    FakeIam::default().act(action, &Form::new()).is_some()
+}
+
+pub(super) fn get<'a>(form: &'a Form, name: &str) -> &'a str {
     form.get(name).map_or("", String::as_str)
 }
 
@@ -249,6 +263,8 @@ impl State {
             "CreateSecurityGroup" => "security-group",
             "RunInstances" => "instance",
             "CreateImage" => "image",
+            "CreateRole" => "role",
+            "CreateInstanceProfile" => "instance-profile",
             _ => return,
         };
         let Some(storage) = &self.ledger else { return };
@@ -263,6 +279,9 @@ impl State {
     }
 
     fn act(&mut self, action: &str, form: &Form) -> Reply {
+        if let Some(reply) = self.iam.act(action, form) {
+            return reply;
+        }
         match action {
             "GetCallerIdentity" => {
                 Ok("<Account>123456789012</Account><Arn>arn:aws:iam::123456789012:user/u</Arn>"
@@ -386,6 +405,11 @@ impl State {
                 let key = get(form, "KeyName");
                 if !self.keys.contains_key(key) {
                     return not_found("InvalidKeyPair.NotFound", key);
+                }
+                let profile = get(form, "IamInstanceProfile.Name");
+                if !profile.is_empty() && !self.iam.is_usable(profile) {
+                    let text = "Value for parameter iamInstanceProfile.name is invalid";
+                    return Err((400, "InvalidParameterValue", text.to_owned()));
                 }
                 let (id, volume) = (self.id("i"), self.id("vol"));
                 self.volumes.insert(volume.clone(), "in-use".to_owned());

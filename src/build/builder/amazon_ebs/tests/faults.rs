@@ -5,8 +5,8 @@ use std::sync::Arc;
 use futures::FutureExt as _;
 use futures::stream::{self, StreamExt as _};
 
-use super::super::AmazonEbs;
 use super::super::run::run;
+use super::super::{AmazonEbs, ProfileSettings};
 use super::fake_ec2::{FakeEc2, Fault, SOURCE};
 use super::support::{HASH, World, image_id, plain, texts};
 use crate::build::{BuildError, BuildOutcome, OnError};
@@ -16,6 +16,7 @@ use crate::event::{Fact, ResourceKind};
 fn build(fake: &FakeEc2) -> AmazonEbs {
     let mut build = plain("http://fake.invalid", SOURCE);
     build.access.http = Some(fake.client());
+    build.instance.profile = ProfileSettings::Temporary { policy: None };
     build
 }
 
@@ -86,8 +87,14 @@ async fn a_good_run_makes_calls_in_order_and_tells_what_it_did() {
         .collect();
     assert_eq!(
         deleted,
-        [ResourceKind::KeyPair, ResourceKind::Instance, ResourceKind::SecurityGroup],
-        "the group goes after its instance, the key waits for nobody"
+        [
+            ResourceKind::KeyPair,
+            ResourceKind::InstanceProfile,
+            ResourceKind::Role,
+            ResourceKind::Instance,
+            ResourceKind::SecurityGroup
+        ],
+        "the group goes after its instance, key and profile wait for nobody"
     );
 }
 
@@ -216,7 +223,13 @@ async fn abort_leaves_everything_and_says_so() {
     let mut kinds: Vec<_> = outcome.left.iter().map(|left| left.kind).collect();
     assert_eq!(kinds.first(), Some(&ResourceKind::Instance), "newest first");
     kinds.sort();
-    let all = [ResourceKind::KeyPair, ResourceKind::SecurityGroup, ResourceKind::Instance];
+    let all = [
+        ResourceKind::KeyPair,
+        ResourceKind::SecurityGroup,
+        ResourceKind::Instance,
+        ResourceKind::Role,
+        ResourceKind::InstanceProfile,
+    ];
     assert_eq!(kinds, all);
     assert!(!world.context.ledger.close().await.expect("in memory"), "stays for gc");
 }
