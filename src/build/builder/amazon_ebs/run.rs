@@ -1,7 +1,7 @@
 //! The order of things.
 
 use std::panic::AssertUnwindSafe;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use futures::FutureExt as _;
 use tokio::time::{Instant, timeout};
@@ -21,6 +21,7 @@ use crate::build::{
     ResolvedSource, Resources, Teardown,
 };
 use crate::communicator::ssh::KeyPair;
+use crate::communicator::{Communicator, clear_authorized_key};
 use crate::event::{Artifact, Fact, ResourceKind, Step};
 use crate::template::schema::BuildData;
 
@@ -172,7 +173,8 @@ impl Run<'_> {
         let launched = step(events, Step::Launch, self.launch(&source, &network, key)).await?;
         let instance = launched.instance.id.clone();
         let communicator = step(events, Step::Connect, self.connect(&launched, &mut data)).await?;
-        step(events, Step::Provision, self.provision(communicator, data)).await?;
+        let key = launched.key.as_ref();
+        step(events, Step::Provision, self.provision(communicator, data, key)).await?;
         step(events, Step::Stop, self.stop(&instance)).await?;
         if self.build.image.skip_create {
             return Ok(self.artifact(Vec::new(), false));
@@ -296,7 +298,7 @@ impl Run<'_> {
         &self,
         launched: &Launched,
         data: &mut BuildData,
-    ) -> Result<Option<std::sync::Arc<dyn crate::communicator::Communicator>>, BuildError> {
+    ) -> Result<Option<Arc<dyn Communicator>>, BuildError> {
         let reached = self.reach(launched).await?;
         let way = match (&self.build.communication, &reached.host) {
             (Communication::Ssh { port, login, .. }, Some(host)) => {
@@ -310,8 +312,9 @@ impl Run<'_> {
 
     async fn provision(
         &self,
-        communicator: Option<std::sync::Arc<dyn crate::communicator::Communicator>>,
+        communicator: Option<Arc<dyn Communicator>>,
         data: BuildData,
+        key: Option<&KeyPair>,
     ) -> Result<(), BuildError> {
         let request = ProvisionRequest {
             communicator: communicator.clone(),
@@ -326,12 +329,34 @@ impl Run<'_> {
             done = (self.context.provision)(request) => done.map_err(BuildError::Provision),
             () = self.context.cancel.hurry().cancelled() => Err(BuildError::Cancelled),
         };
+        let result = match (result, &communicator, key) {
+            (Ok(()), Some(communicator), Some(key)) => {
+                self.interruptible(self.clear_key(&**communicator, key)).await.flatten()
+            }
+            (result, ..) => result,
+        };
         if let Some(communicator) = communicator {
             // A courtesy to the far side, which may not answer any more.
             drop(timeout(seconds(5), communicator.disconnect()).await);
         }
         result?;
         self.check_cancelled()
+    }
+
+    /// Takes the temporary key out of the image to be, when the template asks for that.
+    async fn clear_key(
+        &self,
+        communicator: &dyn Communicator,
+        key: &KeyPair,
+    ) -> Result<(), BuildError> {
+        if !matches!(self.build.communication, Communication::Ssh { clear_key: true, .. }) {
+            return Ok(());
+        }
+        let cleared = clear_authorized_key(communicator, &key.public).await;
+        if let Some(text) = cleared.map_err(|error| BuildError::Provision(Box::new(error)))? {
+            self.context.events.emit(Fact::Warning { text }).await;
+        }
+        Ok(())
     }
 
     /// Makes the image and meanwhile, once that is safe, removes the instance.

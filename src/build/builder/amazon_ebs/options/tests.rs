@@ -140,7 +140,7 @@ fn empty_options_are_as_good_as_none() {
     };
     assert!(matches!(key, KeySettings::Temporary { .. }));
     assert_eq!((*port, login.handshake_attempts, login.timeout.as_secs()), (22, 10, 300));
-    assert!(login.password.is_none());
+    assert!(login.login.password.is_none());
 }
 
 /// Only with a warning, as Packer takes both.
