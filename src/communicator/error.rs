@@ -188,11 +188,10 @@ impl std::fmt::Display for ConnectError {
             }
             ConnectStage::HostKey => write!(f, "{address} is not the expected host: {last}")?,
             ConnectStage::Authentication => {
-                let user = match self.username.as_str() {
-                    "" => "anybody without a name".to_owned(),
-                    name => format!("user `{name}`"),
-                };
-                write!(f, "{address} does not let {user} log in: {last}")?;
+                match self.username.as_str() {
+                    "" => write!(f, "{address} lets nobody in without a log-in: {last}")?,
+                    user => write!(f, "{address} does not let user `{user}` log in: {last}")?,
+                }
                 if !self.tried.is_empty() {
                     write!(f, "; tried {}", self.tried.join(", "))?;
                 }
@@ -228,9 +227,7 @@ impl CommunicatorError {
             Self::Tunnel { .. } => vec![
                 "choose another port, or end what listens on it".into(),
             ],
-            Self::Key { .. } => vec![
-                "give an unencrypted OpenSSH, PKCS#1, PKCS#8 or SEC1 private key".into(),
-            ],
+            Self::Key { reason } => vec![key_hint(reason).into()],
             Self::Stalled { .. } => {
                 vec!["look at the instance's disk and memory: the receiving process is stuck".into()]
             }
@@ -261,8 +258,11 @@ impl ConnectError {
                     .into()
             }
             ConnectStage::Resolve => "check the host name and this machine's name server".into(),
-            ConnectStage::Tcp if self.last.contains("forbids") => {
+            ConnectStage::Tcp if self.last.contains("forbids TCP forwarding") => {
                 "its sshd must allow it: see `AllowTcpForwarding` and `PermitOpen` there".into()
+            }
+            ConnectStage::Tcp if self.last.contains("rules forbid") => {
+                format!("the proxy must allow connections to {}", self.address)
             }
             ConnectStage::Tcp => format!(
                 "check that the security group and the network let {} reach {}, and that sshd runs on the instance",
@@ -309,6 +309,16 @@ impl ConnectError {
                 "check `ssh_proxy_host` and `ssh_proxy_port`, and that it is a SOCKS 5 proxy".into()
             }
         }
+    }
+}
+
+fn key_hint(reason: &str) -> &'static str {
+    if reason.contains("passphrase") {
+        "give it to an agent with `ssh-add` and set `ssh_agent_auth`, or take the passphrase off a copy with `ssh-keygen -p -f COPY`"
+    } else if reason.contains("certificate") {
+        "`ssh-keygen -L -f FILE` shows what a certificate is for"
+    } else {
+        "give an unencrypted OpenSSH, PKCS#1, PKCS#8 or SEC1 private key"
     }
 }
 

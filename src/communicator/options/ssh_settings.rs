@@ -153,8 +153,18 @@ impl SshSettings {
         made_key: Option<&Secret>,
         dial: Option<Arc<dyn Dial>>,
     ) -> Result<SshOptions, CommunicatorError> {
-        let authentication = self.login.ways([made_key, self.private_key.as_ref()]).await?;
-        let agent = agent_socket();
+        self.load_with(agent_socket(), made_key, dial).await
+    }
+
+    /// The same with the socket of this machine's agent, if it has one.
+    pub(crate) async fn load_with(
+        &self,
+        agent: Option<PathBuf>,
+        made_key: Option<&Secret>,
+        dial: Option<Arc<dyn Dial>>,
+    ) -> Result<SshOptions, CommunicatorError> {
+        let keys = [made_key, self.private_key.as_ref()];
+        let authentication = self.login.ways(agent.as_ref(), keys).await?;
         Ok(SshOptions {
             timeout: self.timeout,
             handshake_attempts: self.handshake_attempts,
@@ -163,7 +173,7 @@ impl SshSettings {
             file_transfer: if self.sftp { FileTransfer::Sftp } else { FileTransfer::Stream },
             route: match dial {
                 Some(dial) => Route::Dial(dial),
-                None => self.route().await?,
+                None => self.route(agent.as_ref()).await?,
             },
             algorithms: self.algorithms.clone(),
             read_write_timeout: self.read_write_timeout,
@@ -175,7 +185,7 @@ impl SshSettings {
         })
     }
 
-    async fn route(&self) -> Result<Route, CommunicatorError> {
+    async fn route(&self, agent: Option<&PathBuf>) -> Result<Route, CommunicatorError> {
         if let Some(proxy) = &self.proxy {
             return Ok(Route::Proxy(proxy.clone()));
         }
@@ -184,7 +194,7 @@ impl SshSettings {
             bastions.push(Bastion {
                 address: one.address.clone(),
                 username: one.username.clone(),
-                authentication: one.login.ways([None, None]).await?,
+                authentication: one.login.ways(agent, [None, None]).await?,
             });
         }
         Ok(if bastions.is_empty() { Route::Direct } else { Route::Bastions(bastions) })
@@ -195,13 +205,14 @@ impl LoginSettings {
     /// The ways with their files read; `keys` come after the key file.
     async fn ways(
         &self,
+        agent: Option<&PathBuf>,
         keys: [Option<&Secret>; 2],
     ) -> Result<Vec<Authentication>, CommunicatorError> {
         let mut ways = Vec::new();
         if self.agent {
-            ways.push(Authentication::Agent(agent_socket().ok_or_else(|| {
-                CommunicatorError::Agent { reason: "`SSH_AUTH_SOCK` is not set".to_owned() }
-            })?));
+            let unset =
+                || CommunicatorError::Agent { reason: "`SSH_AUTH_SOCK` is not set".to_owned() };
+            ways.push(Authentication::Agent(agent.cloned().ok_or_else(unset)?));
         }
         if let Some(file) = &self.private_key_file {
             let key = Secret::new(read(file).await?);

@@ -172,3 +172,29 @@ fn listed(names: &[String]) -> String {
     let names: Vec<_> = names.iter().filter(is_algorithm).map(String::as_str).collect();
     if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_sides_of_any_mismatch_are_listed() {
+        let names = |all: &[&str]| all.iter().map(|&one| one.to_owned()).collect::<Vec<_>>();
+        let said = |kind, ours: &[&str], theirs: &[&str]| {
+            let (ours, theirs) = (names(ours), names(theirs));
+            explain(&russh::Error::NoCommonAlgo { kind, ours, theirs })
+        };
+        insta::assert_snapshot!(
+            said(AlgorithmKind::Key, &["ssh-ed25519"], &["ssh-dss"]),
+            @"there is no host key algorithm that both sides know: bake offers ssh-ed25519; the server offers ssh-dss"
+        );
+        insta::assert_snapshot!(
+            said(AlgorithmKind::Kex, &["a", "b"], &["c", "ext-info-s", "kex-strict-s-v00@openssh.com"]),
+            @"there is no key exchange that both sides know: bake offers a, b; the server offers c"
+        );
+        insta::assert_snapshot!(
+            said(AlgorithmKind::Mac, &["hmac-sha2-256"], &[]),
+            @"there is no MAC that both sides know: bake offers hmac-sha2-256; the server offers none"
+        );
+    }
+}

@@ -132,17 +132,14 @@ pub(super) async fn establish(
         agent: options.forward_agent.clone(),
     };
 
-    reached.begins(ConnectStage::Banner);
+    reached.begins_to_shake(knowledge.clone());
     let shake = async {
         let handshake = russh::client::connect_stream(Arc::new(config(options)), stream, client);
         tokio::pin!(handshake);
         let shaken = match timeout(BANNER_LIMIT, &mut handshake).await {
             Ok(shaken) => shaken,
             Err(_) if !knowledge.answered() => return Err(reached.too_long(BANNER_LIMIT)),
-            Err(_) => {
-                reached.begins(ConnectStage::KeyExchange);
-                handshake.await
-            }
+            Err(_) => handshake.await,
         };
         let mut handle = shaken.map_err(|error| handshake_failure(&error, &knowledge))?;
         if let Some(binding) = handle.agent_session_binding() {

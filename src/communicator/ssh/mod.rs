@@ -33,8 +33,10 @@ use futures::future::BoxFuture;
 use tokio::sync::{Mutex, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
+use self::authenticate::Credentials;
 use self::connection::{Connection, OpenSession};
 use self::tunnel::LocalTunnels;
+use self::way::Way;
 use super::{Chunk, Command, Communicator, CommunicatorError, Exit, Upload, UploadReport};
 use crate::event::Emitter;
 
@@ -89,6 +91,16 @@ pub async fn connect(
         ssh.connection().await?;
     }
     Ok(ssh)
+}
+
+/// Whether what the options name to log in with can be used, as far as this machine can tell: keys,
+/// certificates, an agent with keys. Nothing is connected to.
+///
+/// # Errors
+/// [`CommunicatorError::Key`] and [`CommunicatorError::Agent`].
+pub async fn check_credentials(options: &SshOptions) -> Result<(), CommunicatorError> {
+    Credentials::read(&options.username, &options.authentication).await?;
+    Way::new(options).await.map(drop)
 }
 
 impl Ssh {

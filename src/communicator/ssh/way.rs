@@ -10,6 +10,7 @@ use tokio_socks::Error as SocksError;
 use tokio_socks::tcp::Socks5Stream;
 
 use super::authenticate::Credentials;
+use super::client::Knowledge;
 use super::connection::{Connection, Failure, establish};
 use super::options::{Address, SshOptions};
 use super::route::{Bastion, Proxy, Route};
@@ -51,11 +52,13 @@ pub(super) struct Reached(Mutex<Progress>);
 struct Progress {
     place: Place,
     stage: ConnectStage,
+    /// What is known of the connection that is being made.
+    knowledge: Option<Arc<Knowledge>>,
 }
 
 impl Default for Progress {
     fn default() -> Self {
-        Self { place: Place::default(), stage: ConnectStage::Tcp }
+        Self { place: Place::default(), stage: ConnectStage::Tcp, knowledge: None }
     }
 }
 
@@ -72,7 +75,14 @@ impl Reached {
     /// The stop that comes now; nothing is connected to it yet.
     fn comes_to(&self, place: Place) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) =
-            Progress { place, stage: ConnectStage::Tcp };
+            Progress { place, ..Progress::default() };
+    }
+
+    /// The handshake begins now.
+    pub(super) fn begins_to_shake(&self, knowledge: Arc<Knowledge>) {
+        let mut progress = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        progress.stage = ConnectStage::Banner;
+        progress.knowledge = Some(knowledge);
     }
 
     /// The stage that begins now.
@@ -82,7 +92,12 @@ impl Reached {
 
     /// The failure of an attempt that took too long.
     pub(super) fn too_long(&self, limit: Duration) -> Failure {
-        let stage = self.get().stage;
+        let Progress { stage, knowledge, .. } = self.get();
+        let answered = knowledge.is_some_and(|knowledge| knowledge.answered());
+        let stage = match stage {
+            ConnectStage::Banner if answered => ConnectStage::KeyExchange,
+            stage => stage,
+        };
         let what = match stage {
             ConnectStage::Banner => "it accepts the connection but says nothing",
             ConnectStage::KeyExchange => "it is not complete",

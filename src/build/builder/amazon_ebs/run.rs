@@ -20,7 +20,7 @@ use crate::build::{
     BuildContext, BuildError, BuildOutcome, ImageIdentity, OnError, ProvisionRequest,
     ResolvedSource, Resources, Teardown,
 };
-use crate::communicator::ssh::KeyPair;
+use crate::communicator::ssh::{self, KeyPair};
 use crate::communicator::{Communicator, clear_authorized_key};
 use crate::event::{Artifact, Fact, ResourceKind, Step};
 use crate::template::schema::BuildData;
@@ -194,9 +194,10 @@ impl Run<'_> {
                 source::resolve(self.client, &self.build.source).boxed(),
                 network::resolve(self.client, self.build).boxed(),
                 self.local_key(),
+                self.check_login(),
             )
         };
-        let (source, network, key) = self.interruptible(looking).await??;
+        let (source, network, key, ()) = self.interruptible(looking).await??;
         events
             .emit(Fact::SourceImageFound {
                 id: source.image.id.clone(),
@@ -247,6 +248,13 @@ impl Run<'_> {
             }
             _ => Ok(None),
         }
+    }
+
+    /// Finds out before anything is made whether there are the keys and the agent to log in with.
+    async fn check_login(&self) -> Result<(), BuildError> {
+        let Communication::Ssh { login, .. } = &self.build.communication else { return Ok(()) };
+        let checking = async { ssh::check_credentials(&login.load(None, None).await?).await };
+        checking.await.map_err(|error| BuildError::Connect(Box::new(error)))
     }
 
     /// The newest own available image with this hash.
