@@ -104,13 +104,15 @@ pub enum Hop {
     Bastion,
     /// A SOCKS proxy before it.
     Proxy,
+    /// The instance, by streams that are not TCP: a session of Session Manager.
+    Session,
 }
 
 impl Hop {
     /// What goes before the address in a sentence; empty for the instance.
     pub(super) fn before(self) -> &'static str {
         match self {
-            Self::Machine => "",
+            Self::Machine | Self::Session => "",
             Self::Bastion => "the bastion host ",
             Self::Proxy => "the proxy ",
         }
@@ -178,6 +180,9 @@ impl std::fmt::Display for ConnectError {
             ConnectStage::Resolve => {
                 write!(f, "{}`{}` has no address: {last}", self.hop.before(), self.address)?;
             }
+            ConnectStage::Tcp if self.hop == Hop::Session => {
+                write!(f, "no session to {address}: {last}")?;
+            }
             ConnectStage::Tcp => write!(f, "no TCP connection to {address}: {last}")?,
             ConnectStage::Banner if self.hop == Hop::Proxy => {
                 write!(f, "no SOCKS 5 proxy answers at {}: {last}", self.address)?;
@@ -244,7 +249,9 @@ impl CommunicatorError {
 impl ConnectError {
     fn hints(&self) -> Vec<String> {
         let hint = match self.hop {
-            Hop::Machine => self.machine_hint(),
+            // Whoever makes such streams says all there is to say.
+            Hop::Session if self.stage <= ConnectStage::Tcp => return Vec::new(),
+            Hop::Machine | Hop::Session => self.machine_hint(),
             Hop::Bastion => self.bastion_hint(),
             Hop::Proxy => self.proxy_hint(),
         };

@@ -167,7 +167,13 @@ impl Attempt<'_> {
             )),
             AuthResult::Failure { remaining_methods, partial_success } => {
                 self.offered = Some(remaining_methods);
-                Ok(if partial_success { Answer::More } else { Answer::No })
+                if !partial_success {
+                    return Ok(Answer::No);
+                }
+                if let Some(right) = self.tried.last_mut() {
+                    right.push_str(", which is right but not enough");
+                }
+                Ok(Answer::More)
             }
         }
     }

@@ -204,8 +204,12 @@ impl<'a> Way<'a> {
 
     /// The machine as a stop behind the last one.
     fn machine(&self, address: &Address, last: Option<&LastHop>) -> Place {
+        let hop = match self.options.route {
+            Route::Dial(_) => Hop::Session,
+            _ => Hop::Machine,
+        };
         Place {
-            hop: Hop::Machine,
+            hop,
             number: last.map_or(0, |last| last.count),
             address: self.name(address),
             through: last.and_then(|last| last.name.clone()),

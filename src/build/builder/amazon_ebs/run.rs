@@ -21,7 +21,7 @@ use crate::build::{
     ResolvedSource, Resources, Teardown,
 };
 use crate::communicator::ssh::{self, KeyPair};
-use crate::communicator::{Communicator, clear_authorized_key};
+use crate::communicator::{Communicator, CommunicatorError, clear_authorized_key};
 use crate::event::{Artifact, Fact, ResourceKind, Step};
 use crate::template::schema::BuildData;
 
@@ -254,7 +254,14 @@ impl Run<'_> {
     async fn check_login(&self) -> Result<(), BuildError> {
         let Communication::Ssh { login, .. } = &self.build.communication else { return Ok(()) };
         let checking = async { ssh::check_credentials(&login.load(None, None).await?).await };
-        checking.await.map_err(|error| BuildError::Connect(Box::new(error)))
+        checking.await.map_err(|error| BuildError::Option {
+            option: match error {
+                CommunicatorError::Agent { .. } => "ssh_agent_auth",
+                _ => "ssh_private_key_file",
+            },
+            message: error.to_string(),
+            hints: error.hints(),
+        })
     }
 
     /// The newest own available image with this hash.

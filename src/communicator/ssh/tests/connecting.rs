@@ -224,36 +224,23 @@ async fn a_server_that_runs_no_commands_is_an_error() {
 
 #[tokio::test]
 async fn a_peer_that_vanishes_is_noticed() {
-    // A relay stands for the network; when it stops passing bytes, the peer is gone without a word.
     let server = server::start(Behaviour::default()).await;
-    let relay = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-    let port = relay.local_addr().unwrap().port();
-    let cut = CancellationToken::new();
-    let (gone, target) = (cut.clone(), server.port);
-    let relaying = tokio::spawn(async move {
-        let (mut near, _) = relay.accept().await.unwrap();
-        let mut far = tokio::net::TcpStream::connect(("127.0.0.1", target)).await.unwrap();
-        tokio::select! {
-            _ = tokio::io::copy_bidirectional(&mut near, &mut far) => {}
-            () = gone.cancelled() => std::future::pending().await,
-        }
-    });
+    let relay = relay::start(server.port).await;
     let options = SshOptions {
         keep_alive_interval: Some(Duration::from_millis(100)),
         silence_limit: Duration::from_millis(500),
         ..options()
     };
-    let ssh = try_to_connect(options, port).await.unwrap();
+    let ssh = try_to_connect(options, relay.port).await.unwrap();
     let connection = ssh.connection().await.unwrap();
     // An idle peer that answers is not gone.
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert!(connection.is_open());
-    cut.cancel();
+    relay.cut.cancel();
     let start = Instant::now();
     while connection.is_open() {
         tokio::time::sleep(Duration::from_millis(20)).await;
         assert!(start.elapsed() < Duration::from_secs(10), "nobody noticed");
     }
     assert_eq!(connection.end(), "the far side has stopped answering");
-    relaying.abort();
 }

@@ -57,7 +57,7 @@ async fn two_ways_may_be_needed() {
     let names = [(server.port(), "MACHINE")];
     // The first key was right, and is not enough.
     insta::assert_snapshot!(complaint(options, server.port(), &names).await, @"
-    MACHINE does not let user `root` log in: access denied; tried publickey (ssh-ed25519), publickey (ssh-ed25519); the server takes publickey
+    MACHINE does not let user `root` log in: access denied; tried publickey (ssh-ed25519), which is right but not enough, publickey (ssh-ed25519); the server takes publickey
     check `ssh_username` (`root` here; images have their own: ec2-user, ubuntu, admin, rocky, fedora, …), and that the key is the one the instance was launched with
     ");
 }

@@ -239,8 +239,5 @@ async fn streams_may_come_from_elsewhere() {
     let options = dialled(Given(Some(machine.port())));
     let ssh = connect(options, address, emitter, cancel).await.unwrap();
     assert_eq!(succeed(&ssh, "echo in").await, "in\n");
-    insta::assert_snapshot!(complaint(dialled(Given(None)), 1, &[]).await, @"
-    no TCP connection to i-0123456789abcdef0 (Session Manager): the agent is not registered
-    check that the security group and the network let this machine reach i-0123456789abcdef0 (Session Manager), and that sshd runs on the instance
-    ");
+    insta::assert_snapshot!(complaint(dialled(Given(None)), 1, &[]).await, @"no session to i-0123456789abcdef0 (Session Manager): the agent is not registered");
 }

@@ -71,8 +71,10 @@ async fn tunnels_lead_both_ways_and_again_after_a_loss() {
     );
     ssh.disconnect().await;
     drop(ssh);
-    until_closed(near).await;
-    assert_eq!(greeting(far).await, "nobody listens");
+    for port in [near, far] {
+        until_closed(port).await;
+        assert_eq!(greeting(port).await, "nobody listens");
+    }
 }
 
 async fn until_closed(port: u16) {

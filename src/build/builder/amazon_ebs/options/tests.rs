@@ -151,7 +151,11 @@ async fn ways_and_routes_are_put_together() {
     let write = |name: &str| {
         let kind = crate::communicator::ssh::KeyType::Ed25519;
         let key = KeyPair::generate(kind, name).expect("a key").private;
-        std::fs::write(directory.path().join(name), key.reveal()).expect("write");
+        let path = directory.path().join(name);
+        std::fs::write(&path, key.reveal()).expect("write");
+        // `ssh-keygen` reads no key that others can read.
+        let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+        std::fs::set_permissions(&path, private).expect("chmod");
         key
     };
     let (own, gate, made) = (write("own"), write("gate"), write("made"));
@@ -230,6 +234,19 @@ async fn ways_and_routes_are_put_together() {
     assert_eq!(bastions[0].username, "admin");
     assert_eq!(ways(&bastions[0].authentication), "own");
 
+    // A certificate comes before its key, and goes with it.
+    certify(directory.path());
+    let files = "ssh_private_key_file = \"own\"\nssh_certificate_file = \"own-cert.pub\"";
+    let (options, _) = login(&format!("{files}\nssh_bastion_host = \"gate\"")).await;
+    assert_eq!(ways(&options.authentication), "certificate own made");
+    let Route::Bastions(bastions) = options.route else { panic!("{:?}", options.route) };
+    assert_eq!(ways(&bastions[0].authentication), "certificate own");
+    let files =
+        "ssh_bastion_private_key_file = \"own\"\nssh_bastion_certificate_file = \"own-cert.pub\"";
+    let (options, _) = login(&format!("{files}\nssh_bastion_host = \"gate\"")).await;
+    let Route::Bastions(bastions) = options.route else { panic!("{:?}", options.route) };
+    assert_eq!(ways(&bastions[0].authentication), "certificate own");
+
     let proxy =
         "ssh_proxy_host = \"proxy\"\nssh_proxy_username = \"me\"\nssh_proxy_password = \"pw\"";
     let (options, key) = login(proxy).await;
@@ -240,6 +257,35 @@ async fn ways_and_routes_are_put_together() {
     let (options, _) = login("").await;
     assert!(matches!(options.route, Route::Direct));
     assert_eq!(ways(&options.authentication), "made");
+    assert_eq!((options.timeout.as_secs(), options.handshake_attempts), (300, 10));
+    assert_eq!(options.keep_alive_interval.map(|time| time.as_secs()), Some(5));
+    // The old name wins, and alone it means as many attempts as fit in.
+    let (options, _) = login("ssh_wait_timeout = \"7m\"\nssh_timeout = \"2m\"").await;
+    assert_eq!((options.timeout.as_secs(), options.handshake_attempts), (420, 0));
+}
+
+/// Makes a certificate for the key `own`, which is valid from now on.
+fn certify(directory: &Path) {
+    use std::process::{Command, Stdio};
+    let run = |program: &str, arguments: &[&str]| {
+        let mut command = Command::new(program);
+        command.args(arguments).current_dir(directory).stdin(Stdio::null());
+        command.output().expect("openssh-client is installed")
+    };
+    let public = run("ssh-keygen", &["-y", "-f", "own"]).stdout;
+    std::fs::write(directory.join("own.pub"), public).expect("write");
+    run("ssh-keygen", &["-q", "-t", "ed25519", "-N", "", "-f", "ca"]);
+    let signed = run("ssh-keygen", &["-q", "-s", "ca", "-I", "x", "-n", "admin", "own.pub"]);
+    assert!(signed.status.success(), "{signed:?}");
+}
+
+#[test]
+fn a_host_and_a_port_stand_in_for_the_instances_own() {
+    let body = format!("{MINIMAL}  ssh_host = \"gate\"\n  ssh_port = 2222\n");
+    let Communication::Ssh { host, port, .. } = prepared(&body).build.communication else {
+        panic!("it is SSH");
+    };
+    assert_eq!((host.as_deref(), port), (Some("gate"), 2222));
 }
 
 #[tokio::test]

@@ -2,4 +2,5 @@
 
 mod fake_ec2;
 mod faults;
+mod login;
 mod support;
