@@ -21,16 +21,17 @@ done;
 exit $r
 "#;
 
-/// Takes the key and the script above: first for the login user, then for root.
+/// Takes the key and the script above: first for the login user, then, where that is possible, for
+/// root and everybody else.
 const BOTH: &str = r#"
 sh -c "$2" sh "$1" "$HOME" || exit 1;
-if [ "$(id -u)" -eq 0 ]; then exec sh -c "$2" sh "$1" /root; fi;
-if command -v sudo >/dev/null 2>&1 && sudo -n true >/dev/null 2>&1; then exec sudo -n sh -c "$2" sh "$1" /root; fi;
+if [ "$(id -u)" -eq 0 ]; then exec sh -c "$2" sh "$1" /root /home/*; fi;
+if command -v sudo >/dev/null 2>&1 && sudo -n true >/dev/null 2>&1; then exec sudo -n sh -c "$2" sh "$1" /root /home/*; fi;
 exit 3
 "#;
 
 /// Removes a public key, given as a line of `authorized_keys`, from the files that let it log in:
-/// the login user's and root's. Lines with options before the key, as cloud-init writes them for
+/// the login user's and, with the rights for it, root's and those of all homes. Lines with options before the key, as cloud-init writes them for
 /// root, go too. Returns what the user should know, if anything.
 ///
 /// # Errors

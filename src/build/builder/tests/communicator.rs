@@ -212,3 +212,23 @@ fn a_key_in_the_template_is_read() {
       an unencrypted OpenSSH, PKCS#1, PKCS#8 or SEC1 key, as PEM
     ");
 }
+
+#[test]
+fn what_says_more_of_a_host_needs_the_host() {
+    insta::assert_snapshot!(
+        said_of("ssh_bastion_username = \"me\"\nssh_proxy_port = 1081\nssh_bastion_host = \"\""),
+        @"
+    warning[no-effect]: `ssh_proxy_port` has no effect without `ssh_proxy_host`
+    error[unsupported-option]: the builder `null` is not supported yet
+    "
+    );
+    insta::assert_snapshot!(
+        said_of("ssh_bastion_host = \"gate\"\nssh_bastion_password = \"x\"\nssh_bastion_certificate_file = \"missing\""),
+        @"
+    error[wrong-option]: `ssh_bastion_certificate_file` needs `ssh_bastion_private_key_file`
+      the key that the certificate is for
+    error[wrong-option]: `missing` cannot be read: No such file or directory (os error 2)
+      paths are relative to the directory in which bake runs; `${path.root}` is the template's
+    "
+    );
+}
