@@ -1,6 +1,5 @@
 //! What a run is given, and what it gives back.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{BuildError, Cancel, Clock, Ledger, Left};
 use crate::aws::Image;
-use crate::communicator::Communicator;
+use crate::communicator::{Communicator, Dial, SshSettings};
 use crate::event::{Artifact, Emitter};
 use crate::template::schema::{BuildData, Secret};
 
@@ -94,35 +93,16 @@ pub struct ConnectRequest {
     pub host: String,
     /// TCP port.
     pub port: u16,
-    /// How to log in.
-    pub login: SshLogin,
+    /// How to connect and log in.
+    pub login: SshSettings,
+    /// Streams to the instance that are not TCP, such as those of Session Manager.
+    pub dial: Option<Arc<dyn Dial>>,
     /// The temporary private key in OpenSSH's format, when one was made.
     pub private_key: Option<Secret>,
     /// Events in the name of this build.
     pub events: Emitter,
     /// Ends it.
     pub cancel: CancellationToken,
-}
-
-/// How to log in over SSH.
-#[derive(Clone, Debug, Default)]
-pub struct SshLogin {
-    /// The user.
-    pub username: String,
-    /// A password, when one is given.
-    pub password: Option<Secret>,
-    /// A private key of the user's own.
-    pub private_key_file: Option<PathBuf>,
-    /// How long to try.
-    pub timeout: Duration,
-    /// Refused log-ins after which to give up; 0 for no limit.
-    pub handshake_attempts: u32,
-    /// Whether scripts get a terminal.
-    pub pty: bool,
-    /// Whether files travel by SFTP.
-    pub sftp: bool,
-    /// How often to ask an idle connection whether it is alive.
-    pub keep_alive_interval: Option<Duration>,
 }
 
 /// Runs the provisioners over a connection; `None` when the communicator is `none`.

@@ -3,23 +3,22 @@
 //! Here the rooms meet: a plan's hash, its way to the instance and its provisioners are put into
 //! the context of a builder.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::FutureExt as _;
 use serde_json::json;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::Semaphore;
 
 use crate::aws::OwnCloud;
-use crate::communicator::ssh::{self, Address, Authentication, FileTransfer, SshOptions};
+use crate::communicator::ssh::{self, Address};
 use crate::communicator::{self, Communicator};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::event::{Emitter, Fact};
 use crate::plan::identity::{image_hash, template_hash};
 use crate::plan::{Plan, StepPlan};
 use crate::provision::{self, StepContext};
-use crate::template::schema::Secret;
 
 use super::builder::{BUILDERS, PreparedBuild, amazon_ebs};
 use super::context::{
@@ -148,10 +147,7 @@ fn context(
             let plan = Arc::clone(&plan);
             Arc::new(move |source| Ok(identify(&plan, source)))
         },
-        connect: {
-            let directory = settings.directory.clone();
-            Arc::new(move |request| connect(request, directory.clone()).boxed())
-        },
+        connect: Arc::new(|request| connect(request).boxed()),
         provision: Arc::new(move |request| provision(Arc::clone(&plan), request).boxed()),
     }
 }
@@ -167,41 +163,12 @@ fn identify(plan: &Plan, source: &ResolvedSource) -> ImageIdentity {
     ImageIdentity { hash: image_hash(plan, amazon_ebs::SELECTORS, &found).hex(), unrepeatable }
 }
 
-/// Connects over SSH with the key that was made for the build, or the user's own.
-async fn connect(
-    request: ConnectRequest,
-    directory: PathBuf,
-) -> Result<Arc<dyn Communicator>, BoxError> {
-    let login = &request.login;
-    let mut ways = Vec::new();
-    if let Some(file) = &login.private_key_file {
-        ways.push(Authentication::Key(read_key(&directory.join(file)).await?));
-    }
-    if let Some(key) = &request.private_key {
-        ways.push(Authentication::Key(key.clone()));
-    }
-    if let Some(password) = &login.password {
-        ways.push(Authentication::Password(password.clone()));
-    }
-    let options = SshOptions {
-        timeout: login.timeout,
-        handshake_attempts: login.handshake_attempts,
-        pty: login.pty,
-        keep_alive_interval: login.keep_alive_interval,
-        file_transfer: if login.sftp { FileTransfer::Sftp } else { FileTransfer::Stream },
-        ..SshOptions::new(login.username.clone(), ways)
-    };
-    let (_address, known) =
-        watch::channel(Some(Address { host: request.host, port: request.port }));
-    let connection = ssh::connect(options, known, request.events, request.cancel).await?;
+/// Connects over SSH.
+async fn connect(request: ConnectRequest) -> Result<Arc<dyn Communicator>, BoxError> {
+    let options = request.login.load(request.private_key.as_ref(), request.dial).await?;
+    let address = Address::known(request.host, request.port);
+    let connection = ssh::connect(options, address, request.events, request.cancel).await?;
     Ok(Arc::new(connection))
-}
-
-async fn read_key(path: &Path) -> Result<Secret, BoxError> {
-    let text = tokio::fs::read_to_string(path)
-        .await
-        .map_err(|error| format!("cannot read the key `{}`: {error}", path.display()))?;
-    Ok(Secret::new(text))
 }
 
 /// Runs the plan's steps and, when one has failed for good, its error-cleanup step.

@@ -21,6 +21,20 @@ pub enum CommunicatorError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The SSH agent of this machine cannot be used.
+    #[error("the SSH agent cannot be used: {reason}")]
+    Agent {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A tunnel cannot be opened.
+    #[error("the tunnel `{tunnel}` cannot be opened: {reason}")]
+    Tunnel {
+        /// As the template says it.
+        tunnel: String,
+        /// Why.
+        reason: String,
+    },
     /// It was never possible to log in.
     #[error(transparent)]
     Connect(#[from] Box<ConnectError>),
@@ -38,6 +52,14 @@ pub enum CommunicatorError {
         /// What was asked for.
         wanted: &'static str,
         /// The server's words, or ours.
+        reason: String,
+    },
+    /// A command of bake's own failed on the far side.
+    #[error("cannot {wanted}: {reason}")]
+    Failed {
+        /// What it was to do.
+        wanted: &'static str,
+        /// What it said, or how it ended.
         reason: String,
     },
     /// An upload failed on the far side.
@@ -72,6 +94,31 @@ pub enum CommunicatorError {
     },
 }
 
+/// A stop on the way to an instance.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Hop {
+    /// The instance itself.
+    #[default]
+    Machine,
+    /// A bastion host before it.
+    Bastion,
+    /// A SOCKS proxy before it.
+    Proxy,
+    /// The instance, by streams that are not TCP: a session of Session Manager.
+    Session,
+}
+
+impl Hop {
+    /// What goes before the address in a sentence; empty for the instance.
+    pub(super) fn before(self) -> &'static str {
+        match self {
+            Self::Machine | Self::Session => "",
+            Self::Bastion => "the bastion host ",
+            Self::Proxy => "the proxy ",
+        }
+    }
+}
+
 /// How far an attempt to connect came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ConnectStage {
@@ -94,8 +141,12 @@ pub enum ConnectStage {
 /// Why it was never possible to log in.
 #[derive(Debug)]
 pub struct ConnectError {
-    /// Host and port; empty when none was known.
+    /// Which stop on the way failed.
+    pub hop: Hop,
+    /// Host and port of that stop; empty when none was known.
     pub address: String,
+    /// What lies before it, such as `the bastion host gate:22`.
+    pub through: Option<String>,
     /// The stage that never worked: the furthest that any attempt came to.
     pub stage: ConnectStage,
     /// What went wrong there the last time.
@@ -118,18 +169,34 @@ impl std::error::Error for ConnectError {}
 
 impl std::fmt::Display for ConnectError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { address, last, .. } = self;
+        let last = &self.last;
+        let address = format!("{}{}", self.hop.before(), self.address);
+        let address = match &self.through {
+            Some(through) => format!("{address} through {through}"),
+            None => address,
+        };
         match self.stage {
             ConnectStage::Address => write!(f, "no address to connect to: {last}")?,
-            ConnectStage::Resolve => write!(f, "`{address}` has no address: {last}")?,
+            ConnectStage::Resolve => {
+                write!(f, "{}`{}` has no address: {last}", self.hop.before(), self.address)?;
+            }
+            ConnectStage::Tcp if self.hop == Hop::Session => {
+                write!(f, "no session to {address}: {last}")?;
+            }
             ConnectStage::Tcp => write!(f, "no TCP connection to {address}: {last}")?,
+            ConnectStage::Banner if self.hop == Hop::Proxy => {
+                write!(f, "no SOCKS 5 proxy answers at {}: {last}", self.address)?;
+            }
             ConnectStage::Banner => write!(f, "no SSH server answers at {address}: {last}")?,
             ConnectStage::KeyExchange => {
                 write!(f, "the SSH handshake with {address} failed: {last}")?;
             }
             ConnectStage::HostKey => write!(f, "{address} is not the expected host: {last}")?,
             ConnectStage::Authentication => {
-                write!(f, "{address} does not let user `{}` log in: {last}", self.username)?;
+                match self.username.as_str() {
+                    "" => write!(f, "{address} lets nobody in without a log-in: {last}")?,
+                    user => write!(f, "{address} does not let user `{user}` log in: {last}")?,
+                }
                 if !self.tried.is_empty() {
                     write!(f, "; tried {}", self.tried.join(", "))?;
                 }
@@ -164,30 +231,54 @@ impl CommunicatorError {
             Self::Changed { .. } => {
                 vec!["leave the files alone while the build runs, and run it again".into()]
             }
-            Self::Key { .. } => vec![
-                "give an unencrypted OpenSSH, PKCS#1, PKCS#8 or SEC1 private key".into(),
+            Self::Agent { .. } => vec![
+                "start one with `eval $(ssh-agent)`, give it the key with `ssh-add FILE`, and see that `SSH_AUTH_SOCK` reaches bake".into(),
             ],
+            Self::Tunnel { .. } => vec![
+                "choose another port, or end what listens on it".into(),
+            ],
+            Self::Key { reason } => vec![key_hint(reason).into()],
             Self::Stalled { .. } => {
                 vec!["look at the instance's disk and memory: the receiving process is stuck".into()]
             }
             Self::Lost { .. } => vec![
                 "if a script restarts the machine or sshd on purpose, set `expect_disconnect = true` on it".into(),
             ],
-            Self::Cancelled | Self::Refused { .. } | Self::Read { .. } => Vec::new(),
+            Self::Cancelled | Self::Refused { .. } | Self::Failed { .. } | Self::Read { .. } => {
+                Vec::new()
+            },
         }
     }
 }
 
 impl ConnectError {
     fn hints(&self) -> Vec<String> {
-        let hint = match self.stage {
+        let hint = match self.hop {
+            // Whoever makes such streams says all there is to say.
+            Hop::Session if self.stage <= ConnectStage::Tcp => return Vec::new(),
+            Hop::Machine | Hop::Session => self.machine_hint(),
+            Hop::Bastion => self.bastion_hint(),
+            Hop::Proxy => self.proxy_hint(),
+        };
+        vec![hint]
+    }
+
+    fn machine_hint(&self) -> String {
+        match self.stage {
             ConnectStage::Address => {
                 "set `ssh_host`, or choose with `ssh_interface` an address that the instance has"
                     .into()
             }
             ConnectStage::Resolve => "check the host name and this machine's name server".into(),
+            ConnectStage::Tcp if self.last.contains("forbids TCP forwarding") => {
+                "its sshd must allow it: see `AllowTcpForwarding` and `PermitOpen` there".into()
+            }
+            ConnectStage::Tcp if self.last.contains("rules forbid") => {
+                format!("the proxy must allow connections to {}", self.address)
+            }
             ConnectStage::Tcp => format!(
-                "check that the security group and the network let this machine reach {}, and that sshd runs on the instance",
+                "check that the security group and the network let {} reach {}, and that sshd runs on the instance",
+                self.through.as_deref().unwrap_or("this machine"),
                 self.address
             ),
             ConnectStage::Banner => format!(
@@ -195,15 +286,51 @@ impl ConnectError {
                 self.address
             ),
             ConnectStage::KeyExchange => {
-                "check that client and server have algorithms in common".into()
+                "check that client and server have algorithms in common: `ssh_ciphers` and `ssh_key_exchange_algorithms` are what bake offers".into()
             }
             ConnectStage::HostKey => "somebody may stand between; nothing was sent".into(),
             ConnectStage::Authentication => format!(
                 "check `ssh_username` (`{}` here; images have their own: ec2-user, ubuntu, admin, rocky, fedora, …), and that the key is the one the instance was launched with",
                 self.username
             ),
-        };
-        vec![hint]
+        }
+    }
+
+    fn bastion_hint(&self) -> String {
+        match self.stage {
+            ConnectStage::Authentication => {
+                "check `ssh_bastion_username` and the bastion host's key, password or agent".into()
+            }
+            ConnectStage::KeyExchange => {
+                "its sshd is too old, or too strict, for what bake offers".into()
+            }
+            _ => format!(
+                "check `ssh_bastion_host` and `ssh_bastion_port`, and that {} reaches {}",
+                self.through.as_deref().unwrap_or("this machine"),
+                self.address
+            ),
+        }
+    }
+
+    fn proxy_hint(&self) -> String {
+        match self.stage {
+            ConnectStage::Authentication => {
+                "check `ssh_proxy_username` and `ssh_proxy_password`".into()
+            }
+            _ => {
+                "check `ssh_proxy_host` and `ssh_proxy_port`, and that it is a SOCKS 5 proxy".into()
+            }
+        }
+    }
+}
+
+fn key_hint(reason: &str) -> &'static str {
+    if reason.contains("passphrase") {
+        "give it to an agent with `ssh-add` and set `ssh_agent_auth`, or take the passphrase off a copy with `ssh-keygen -p -f COPY`"
+    } else if reason.contains("certificate") {
+        "`ssh-keygen -L -f FILE` shows what a certificate is for"
+    } else {
+        "give an unencrypted OpenSSH, PKCS#1, PKCS#8 or SEC1 private key"
     }
 }
 

@@ -3,6 +3,7 @@
 //! A [`Communicator`] knows nothing of provisioners, templates or clouds. SSH
 //! lives in [`ssh`]; its crate's types do not leave that folder.
 
+mod authorized_key;
 mod contract;
 mod dial;
 mod error;
@@ -12,11 +13,12 @@ mod quote;
 
 pub mod ssh;
 
+pub use authorized_key::clear_authorized_key;
 pub use contract::{
     Chunk, Command, Communicator, Download, DownloadReport, Exit, Stdin, Upload, UploadReport,
 };
 pub use dial::{ByteStream, Dial, DialError};
-pub use error::{CommunicatorError, ConnectError, ConnectStage};
+pub use error::{CommunicatorError, ConnectError, ConnectStage, Hop};
 pub use none::None;
-pub use options::CommunicatorOptions;
+pub use options::{CommunicatorOptions, SshSettings};
 pub use quote::quote;

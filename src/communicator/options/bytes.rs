@@ -5,10 +5,16 @@ use serde_json::{Value as Json, json};
 use crate::template::schema::{Decoder, FoundBlock, OptionType, Secret, Shape};
 use crate::value::{Type, Value};
 
-/// A key as Packer hands it to its plugins: a list of numbers from 0 to 255. Templates have no use
-/// for it; it is read so that it is not taken for a typo.
+/// A key as Packer hands it to its plugins: a list of numbers from 0 to 255.
 #[derive(Clone, Debug)]
 pub struct KeyBytes(Secret);
+
+impl KeyBytes {
+    /// The text that the bytes are, when there are any.
+    pub fn text(&self) -> Option<&Secret> {
+        Some(&self.0).filter(|text| !text.reveal().is_empty())
+    }
+}
 
 impl Default for KeyBytes {
     fn default() -> Self {

@@ -4,65 +4,35 @@
 use crate::diagnostic::did_you_mean;
 use crate::plan::{Planner, UNKNOWN_TEXT};
 
+use super::CommunicatorOptions;
 use super::key_file::KeyFiles;
-use super::{CommunicatorOptions, Tunnel};
+use crate::communicator::ssh::{self, Algorithms, Tunnel};
 
-/// Options of SSH that bake cannot do yet.
-const UNSUPPORTED_SSH: &[&str] = &[
-    "ssh_agent_auth",
-    "ssh_bastion_agent_auth",
-    "ssh_bastion_certificate_file",
-    "ssh_bastion_host",
+/// Options of SSH that bake cannot do; each has a row in `docs/unsupported.md`.
+const UNSUPPORTED_SSH: &[(&str, &str)] = &[(
     "ssh_bastion_interactive",
-    "ssh_bastion_password",
-    "ssh_bastion_port",
-    "ssh_bastion_private_key_file",
-    "ssh_bastion_username",
-    "ssh_certificate_file",
-    "ssh_ciphers",
-    "ssh_clear_authorized_keys",
-    "ssh_key_exchange_algorithms",
-    "ssh_local_tunnels",
-    "ssh_private_key",
-    "ssh_proxy_host",
-    "ssh_proxy_password",
-    "ssh_proxy_port",
-    "ssh_proxy_username",
-    "ssh_public_key",
-    "ssh_read_write_timeout",
-    "ssh_remote_tunnels",
+    "give `ssh_bastion_password`, such as a variable that is set by `PKR_VAR_…`, or a key",
+)];
+
+/// Options that say more about a host, and the one that names it.
+const COMPANIONS: &[(&str, &[&str])] = &[
+    (
+        "ssh_bastion_host",
+        &[
+            "ssh_bastion_agent_auth",
+            "ssh_bastion_certificate_file",
+            "ssh_bastion_interactive",
+            "ssh_bastion_password",
+            "ssh_bastion_port",
+            "ssh_bastion_private_key_file",
+            "ssh_bastion_username",
+        ],
+    ),
+    ("ssh_proxy_host", &["ssh_proxy_password", "ssh_proxy_port", "ssh_proxy_username"]),
 ];
 
-/// Ciphers that Packer knows.
-const CIPHERS: &[&str] = &[
-    "aes128-gcm@openssh.com",
-    "aes256-gcm@openssh.com",
-    "chacha20-poly1305@openssh.com",
-    "aes128-ctr",
-    "aes192-ctr",
-    "aes256-ctr",
-    "aes128-cbc",
-    "3des-cbc",
-    "arcfour",
-    "arcfour128",
-    "arcfour256",
-];
-
-/// Key exchanges that Packer knows.
-const KEY_EXCHANGES: &[&str] = &[
-    "mlkem768x25519-sha256",
-    "curve25519-sha256",
-    "curve25519-sha256@libssh.org",
-    "ecdh-sha2-nistp256",
-    "ecdh-sha2-nistp384",
-    "ecdh-sha2-nistp521",
-    "diffie-hellman-group16-sha512",
-    "diffie-hellman-group14-sha256",
-    "diffie-hellman-group14-sha1",
-    "diffie-hellman-group1-sha1",
-    "diffie-hellman-group-exchange-sha256",
-    "diffie-hellman-group-exchange-sha1",
-];
+/// Ciphers that Packer takes and bake has not, as nobody should use them.
+const BROKEN_CIPHERS: &[&str] = &["3des-cbc", "arcfour", "arcfour128", "arcfour256"];
 
 impl CommunicatorOptions {
     /// Reports what is wrong with them, and what bake cannot do yet.
@@ -111,9 +81,9 @@ impl CommunicatorOptions {
     }
 
     fn check_ssh(&self, planner: &mut Planner<'_>) {
-        for option in UNSUPPORTED_SSH {
+        for (option, help) in UNSUPPORTED_SSH {
             if planner.asks_for(option) {
-                planner.not_yet(option, "");
+                planner.not_yet(option, help);
             }
         }
         if self.ssh_username.as_ref().is_none_or(String::is_empty) {
@@ -122,7 +92,10 @@ impl CommunicatorOptions {
         }
         self.check_key_files(planner);
         self.check_temporary_key(planner);
+        check_companions(planner);
         self.check_bastion(planner);
+        self.check_proxy(planner);
+        self.check_private_key(planner);
         self.check_algorithms(planner);
         let method = Some(self.ssh_file_transfer_method.as_str());
         planner.one_of("ssh_file_transfer_method", method, &["scp", "sftp"]);
@@ -189,6 +162,13 @@ impl CommunicatorOptions {
         if !planner.asks_for("ssh_bastion_host") {
             return;
         }
+        let late = planner.is_late("ssh_bastion_host")
+            || self.ssh_bastion_host.as_deref().is_some_and(|host| host.contains(UNKNOWN_TEXT));
+        if let (false, Err(problem)) = (late, self.bastion_hosts()) {
+            let help =
+                "hosts are separated by commas; each is `host`, `host:port` or `user@host:port`";
+            planner.wrong("ssh_bastion_host", format!("in `ssh_bastion_host`, {problem}"), help);
+        }
         let ways = [
             "ssh_bastion_password",
             "ssh_bastion_interactive",
@@ -206,20 +186,57 @@ impl CommunicatorOptions {
 
     fn check_algorithms(&self, planner: &mut Planner<'_>) {
         for (option, what, names, known) in [
-            ("ssh_ciphers", "cipher", &self.ssh_ciphers, CIPHERS),
+            ("ssh_ciphers", "cipher", &self.ssh_ciphers, Algorithms::ciphers()),
             (
                 "ssh_key_exchange_algorithms",
                 "key exchange",
                 &self.ssh_key_exchange_algorithms,
-                KEY_EXCHANGES,
+                Algorithms::key_exchanges(),
             ),
         ] {
             let known_or_late =
                 |name: &&String| known.contains(&name.as_str()) || *name == UNKNOWN_TEXT;
             for name in names.iter().filter(|name| !known_or_late(name)) {
-                let help = did_you_mean(name, known.iter().copied())
-                    .unwrap_or_else(|| format!("one of {}", known.join(", ")));
+                let all = format!("one of {}", known.join(", "));
+                if BROKEN_CIPHERS.contains(&name.as_str()) {
+                    let text = format!("bake has no {what} `{name}`: it is broken");
+                    planner.wrong(option, text, &all);
+                    continue;
+                }
+                let help = did_you_mean(name, known.iter().copied()).unwrap_or(all);
                 planner.wrong(option, format!("there is no {what} `{name}`"), &help);
+            }
+        }
+    }
+
+    fn check_private_key(&self, planner: &mut Planner<'_>) {
+        let Some(key) = self.ssh_private_key.text() else { return };
+        if let Err(error) = ssh::check_private_key(key) {
+            let help = "an unencrypted OpenSSH, PKCS#1, PKCS#8 or SEC1 key, as PEM";
+            planner.wrong("ssh_private_key", error.to_string(), help);
+        }
+    }
+
+    /// User and password of a proxy go in one message with a byte for the length of each.
+    fn check_proxy(&self, planner: &mut Planner<'_>) {
+        if !planner.asks_for("ssh_proxy_host") {
+            return;
+        }
+        if planner.asks_for("ssh_proxy_password") && !planner.asks_for("ssh_proxy_username") {
+            let text = "`ssh_proxy_password` needs `ssh_proxy_username`";
+            planner.wrong("ssh_proxy_password", text, "");
+        }
+        if planner.asks_for("ssh_proxy_username") && !planner.asks_for("ssh_proxy_password") {
+            let text = "`ssh_proxy_username` needs `ssh_proxy_password`";
+            planner.wrong("ssh_proxy_username", text, "SOCKS 5 knows no users without a password");
+        }
+        let password = self.ssh_proxy_password.as_ref().map_or(0, |one| one.reveal().len());
+        let username = self.ssh_proxy_username.as_ref().map_or(0, String::len);
+        for (option, length) in [("ssh_proxy_username", username), ("ssh_proxy_password", password)]
+        {
+            if length > 255 {
+                let text = format!("`{option}` has {length} bytes; SOCKS 5 takes 255");
+                planner.wrong(option, text, "");
             }
         }
     }
@@ -233,7 +250,8 @@ impl CommunicatorOptions {
         }
         .check(planner);
         // A bastion host without a key of its own takes the machine's, with its certificate.
-        if planner.asks_for("ssh_bastion_private_key_file") {
+        let own = ["ssh_bastion_private_key_file", "ssh_bastion_certificate_file"];
+        if own.iter().any(|option| planner.asks_for(option)) {
             KeyFiles {
                 key_option: "ssh_bastion_private_key_file",
                 key: self.ssh_bastion_private_key_file.as_deref(),
@@ -241,6 +259,20 @@ impl CommunicatorOptions {
                 certificate: self.ssh_bastion_certificate_file.as_deref(),
             }
             .check(planner);
+        }
+    }
+}
+
+/// Warns of options about a host that no option names. An empty name is the template's way to have
+/// a host or not.
+fn check_companions(planner: &mut Planner<'_>) {
+    for (host, options) in COMPANIONS {
+        if planner.is_given(host) {
+            continue;
+        }
+        for option in options.iter().filter(|option| planner.asks_for(option)).collect::<Vec<_>>() {
+            let text = format!("`{option}` has no effect without `{host}`");
+            planner.warn("no-effect", option, text, "");
         }
     }
 }

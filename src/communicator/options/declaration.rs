@@ -10,7 +10,7 @@ crate::options! {
     pub struct CommunicatorOptions {
         /// `ssh`, `winrm` or `none`.
         unhashed communicator: String = "ssh".to_owned(),
-        /// How long to wait before connecting.
+        /// How long to wait once it was possible to connect; then bake connects again.
         unhashed pause_before_connecting: Duration = Duration::ZERO,
         /// Host to connect to instead of the machine's address.
         unhashed ssh_host: Option<String>,
@@ -44,11 +44,11 @@ crate::options! {
         unhashed ssh_handshake_attempts: Option<u32>,
         /// Gives scripts a terminal.
         hashed ssh_pty: bool = false,
-        /// Agent forwarding; bake never forwards.
+        /// Keeps the SSH agent of this machine from the far side; else commands there may use it.
         unhashed ssh_disable_agent_forwarding: bool = false,
-        /// Ciphers.
+        /// Ciphers to offer, best first.
         unhashed ssh_ciphers: Vec<String>,
-        /// Key exchange algorithms.
+        /// Key exchanges to offer, best first.
         unhashed ssh_key_exchange_algorithms: Vec<String>,
         /// `scp` or `sftp`.
         unhashed ssh_file_transfer_method: String = "scp".to_owned(),
@@ -56,33 +56,33 @@ crate::options! {
         unhashed ssh_keep_alive_interval: String = "5s".to_owned(),
         /// How long one read or write may take.
         unhashed ssh_read_write_timeout: Option<Duration>,
-        /// Bastion host.
+        /// Bastion host; several, each behind the one before it, are separated by commas. A user and a port of its own: `user@host:port`.
         unhashed ssh_bastion_host: Option<String>,
         /// Port of the bastion host.
         unhashed ssh_bastion_port: Option<u16>,
-        /// User on the bastion host.
+        /// User on the bastion host; `ssh_username` by default.
         unhashed ssh_bastion_username: Option<String>,
         /// Password on the bastion host.
         unhashed ssh_bastion_password: Option<Secret>,
-        /// Asks for the password on the bastion host.
+        /// Asks for the password on the bastion host; bake never asks.
         unhashed ssh_bastion_interactive: bool = false,
         /// Agent for the bastion host.
         unhashed ssh_bastion_agent_auth: bool = false,
-        /// Private key for the bastion host.
+        /// Private key for the bastion host; `ssh_private_key_file` by default, with its certificate.
         unhashed ssh_bastion_private_key_file: Option<String>,
         /// Certificate for the bastion host.
         unhashed ssh_bastion_certificate_file: Option<String>,
-        /// SOCKS proxy.
+        /// SOCKS 5 proxy.
         unhashed ssh_proxy_host: Option<String>,
-        /// Port of the proxy.
+        /// Port of the proxy; 1080 by default.
         unhashed ssh_proxy_port: Option<u16>,
         /// User of the proxy.
         unhashed ssh_proxy_username: Option<String>,
         /// Password of the proxy.
         unhashed ssh_proxy_password: Option<Secret>,
-        /// Local tunnels.
+        /// Ports of this machine that lead to what the far side reaches: `PORT:HOST:PORT`.
         unhashed ssh_local_tunnels: Vec<String>,
-        /// Remote tunnels.
+        /// Ports of the far side that lead to what this machine reaches: `PORT:HOST:PORT`.
         unhashed ssh_remote_tunnels: Vec<String>,
         /// Set by Packer itself: the public key as bytes.
         unhashed ssh_public_key: KeyBytes = KeyBytes::default(),

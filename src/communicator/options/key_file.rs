@@ -27,7 +27,9 @@ impl KeyFiles<'_> {
             planner.wrong(self.certificate_option, text, "the key that the certificate is for");
         }
         let Some(certificate) = read(file, self.certificate_option, planner) else { return };
-        if let Err(reason) = ssh::check_certificate(&certificate, key.as_ref()) {
+        if let Err(reason) =
+            ssh::check_certificate(&certificate, key.as_ref(), jiff::Timestamp::now())
+        {
             let text = format!("`{file}` is no certificate to log in with: {reason}");
             planner.wrong(self.certificate_option, text, "`ssh-keygen -L -f FILE` shows one");
         }

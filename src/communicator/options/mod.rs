@@ -1,15 +1,16 @@
 //! How a template says to reach a machine: the same options for every builder, with Packer's checks
 //! before a build.
 
+mod bastion;
 mod bytes;
 mod check;
 mod declaration;
 mod key_file;
 mod meaning;
 mod path;
-mod tunnel;
+mod ssh_settings;
 
 pub use bytes::KeyBytes;
 pub use declaration::CommunicatorOptions;
 pub use path::user_path;
-pub use tunnel::Tunnel;
+pub use ssh_settings::{LoginSettings, SshSettings};

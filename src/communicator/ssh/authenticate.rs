@@ -1,19 +1,26 @@
 //! Logging in.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use russh::MethodSet;
 use russh::client::{AuthResult, Handle, KeyboardInteractiveAuthResponse};
-use russh::keys::{HashAlg, PrivateKey, PrivateKeyWithHashAlg};
+use russh::keys::agent::AgentIdentity;
+use russh::keys::signature::Signer as _;
+use russh::keys::ssh_encoding::Encode as _;
+use russh::keys::{Algorithm, Certificate, HashAlg, PrivateKey, PrivateKeyWithHashAlg};
+use russh::{AgentAuthError, MethodSet, SendError, Signer};
 
-use super::client::{Client, explain};
-use super::key;
-use super::options::{Authentication, SshOptions};
+use super::client::{Client, Knowledge, explain};
+use super::options::Authentication;
+use super::{agent, key};
 use crate::communicator::CommunicatorError;
 use crate::template::schema::Secret;
 
 /// Rounds of questions that a server may ask before we stop answering.
 const MAXIMUM_ROUNDS: usize = 10;
+
+/// What a server says before it hangs up because of too many refused keys.
+const TOO_MANY: &str = "too many authentication failures";
 
 /// Ways to log in with their keys read.
 pub(super) struct Credentials {
@@ -22,21 +29,31 @@ pub(super) struct Credentials {
 }
 
 enum Way {
+    Agent(PathBuf),
     Key(Arc<PrivateKey>),
+    Certificate(Arc<PrivateKey>, Box<Certificate>),
     Password(Secret),
 }
 
 /// Why a log-in did not succeed.
 pub(super) enum LoginError {
     /// The server said no to everything.
-    Refused {
-        /// What was tried.
-        tried: Vec<String>,
-        /// What the server says it takes.
-        offered: Vec<String>,
-    },
+    Refused(Refusal),
+    /// Something on this machine is missing: another attempt ends the same way.
+    Local(CommunicatorError),
     /// The connection broke on the way.
     Broken(String),
+}
+
+/// How a server says no.
+#[derive(Default)]
+pub(super) struct Refusal {
+    /// In a few words.
+    pub(super) text: String,
+    /// What was tried.
+    pub(super) tried: Vec<String>,
+    /// What the server says it takes.
+    pub(super) offered: Vec<String>,
 }
 
 impl From<russh::Error> for LoginError {
@@ -46,101 +63,236 @@ impl From<russh::Error> for LoginError {
 }
 
 impl Credentials {
-    /// Reads the keys.
-    pub(super) fn of(options: &SshOptions) -> Result<Self, CommunicatorError> {
-        let ways = options
-            .authentication
-            .iter()
-            .map(|way| match way {
-                Authentication::Key(text) => key::read(text).map(Way::Key),
-                Authentication::Password(password) => Ok(Way::Password(password.clone())),
-            })
-            .collect::<Result<_, _>>()?;
-        Ok(Self { username: options.username.clone(), ways })
-    }
-
-    /// Tries one way after the other.
-    pub(super) async fn log_in(&self, handle: &mut Handle<Client>) -> Result<(), LoginError> {
-        let mut tried = Vec::new();
-        let mut offered = MethodSet::empty();
-        for way in &self.ways {
-            let done = match way {
-                Way::Key(key) => self.with_key(handle, key, &mut tried, &mut offered).await?,
-                Way::Password(password) => {
-                    self.with_password(handle, password, &mut tried, &mut offered).await?
+    /// Reads the keys, and sees that the agent has some.
+    pub(super) async fn read(
+        username: &str,
+        ways: &[Authentication],
+    ) -> Result<Self, CommunicatorError> {
+        let mut read = Vec::new();
+        for way in ways {
+            read.push(match way {
+                Authentication::Agent(socket) => {
+                    agent::identities(&mut agent::connect(socket, None, false).await?).await?;
+                    Way::Agent(socket.clone())
                 }
-            };
-            if done {
-                return Ok(());
-            }
+                Authentication::Key(text) => Way::Key(key::read(text)?),
+                Authentication::Certificate { key, certificate } => {
+                    let (key, certificate) = key::read_certified(key, certificate)?;
+                    Way::Certificate(key, Box::new(certificate))
+                }
+                Authentication::Password(password) => Way::Password(password.clone()),
+            });
         }
-        if self.ways.is_empty() {
-            tried.push("none".into());
-            let result = handle.authenticate_none(&self.username).await?;
-            if accepted(handle, result, &mut offered)? {
-                return Ok(());
-            }
-        }
-        let offered = offered.iter().map(|kind| <&str>::from(kind).to_owned()).collect();
-        Err(LoginError::Refused { tried, offered })
+        Ok(Self { username: username.to_owned(), ways: read })
     }
 
-    async fn with_key(
+    /// Tries one way after the other. A server may want more than one of them.
+    pub(super) async fn log_in(
         &self,
         handle: &mut Handle<Client>,
-        key: &Arc<PrivateKey>,
-        tried: &mut Vec<String>,
-        offered: &mut MethodSet,
-    ) -> Result<bool, LoginError> {
-        // An RSA key can sign in three ways. A server says which of them it knows, or says
-        // nothing; which of them it takes for a log-in is another matter (OpenSSH before 9.6 does
-        // not tell), so the next one is worth a try.
-        let hashes: &[Option<HashAlg>] = if key.algorithm().is_rsa() {
-            match handle.best_supported_rsa_hash().await? {
-                Some(Some(HashAlg::Sha512)) => &[Some(HashAlg::Sha512), Some(HashAlg::Sha256)],
-                Some(Some(_)) => &[Some(HashAlg::Sha256)],
-                Some(None) => &[None],
-                None => &[Some(HashAlg::Sha512), Some(HashAlg::Sha256), None],
+        knowledge: &Knowledge,
+    ) -> Result<(), LoginError> {
+        let mut attempt =
+            Attempt { username: &self.username, handle, tried: Vec::new(), offered: None };
+        match attempt.run(&self.ways).await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(LoginError::Refused(attempt.refusal("access denied".to_owned()))),
+            // By now the library knows the server's last words.
+            Err(LoginError::Broken(_)) if says_too_many(knowledge) => {
+                Err(LoginError::Refused(attempt.refusal(knowledge.end())))
             }
-        } else {
-            &[None]
-        };
-        for hash in hashes {
-            let key = PrivateKeyWithHashAlg::new(key.clone(), *hash);
-            tried.push(format!("publickey ({})", key.algorithm()));
-            let result = handle.authenticate_publickey(&self.username, key).await?;
-            if accepted(handle, result, offered)? {
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn says_too_many(knowledge: &Knowledge) -> bool {
+    knowledge.end().to_ascii_lowercase().contains(TOO_MANY)
+}
+
+/// One log-in under way.
+struct Attempt<'a> {
+    username: &'a str,
+    handle: &'a mut Handle<Client>,
+    tried: Vec<String>,
+    offered: Option<MethodSet>,
+}
+
+/// What the server said to one way.
+enum Answer {
+    Yes,
+    /// Right, but not enough.
+    More,
+    No,
+}
+
+impl Attempt<'_> {
+    async fn run(&mut self, ways: &[Way]) -> Result<bool, LoginError> {
+        for way in ways {
+            let answer = match way {
+                Way::Agent(socket) => self.with_agent(socket).await?,
+                Way::Key(key) => self.with_key(key).await?,
+                Way::Certificate(key, certificate) => {
+                    self.with_certificate(key, certificate).await?
+                }
+                Way::Password(password) => self.with_password(password).await?,
+            };
+            if let Answer::Yes = answer {
                 return Ok(true);
             }
+        }
+        if ways.is_empty() {
+            self.tried.push("none".into());
+            let result = self.handle.authenticate_none(self.username).await?;
+            return Ok(matches!(self.answer(result)?, Answer::Yes));
         }
         Ok(false)
     }
 
-    async fn with_password(
-        &self,
-        handle: &mut Handle<Client>,
-        password: &Secret,
-        tried: &mut Vec<String>,
-        offered: &mut MethodSet,
-    ) -> Result<bool, LoginError> {
-        tried.push("password".into());
-        let result = handle.authenticate_password(&self.username, password.reveal()).await?;
-        if accepted(handle, result, offered)? {
-            return Ok(true);
+    fn refusal(self, text: String) -> Refusal {
+        let offered = self.offered.iter().flat_map(|all| all.iter());
+        Refusal {
+            text,
+            tried: self.tried,
+            offered: offered.map(|kind| <&str>::from(kind).to_owned()).collect(),
         }
-        tried.push("keyboard-interactive".into());
-        let mut answer =
-            handle.authenticate_keyboard_interactive_start(&self.username, None::<String>).await?;
+    }
+
+    fn answer(&mut self, result: AuthResult) -> Result<Answer, LoginError> {
+        match result {
+            AuthResult::Success => Ok(Answer::Yes),
+            // This is also what the library answers when the connection is gone.
+            AuthResult::Failure { .. } if self.handle.is_closed() => Err(LoginError::Broken(
+                "the far side closed the connection during the log-in".into(),
+            )),
+            AuthResult::Failure { remaining_methods, partial_success } => {
+                self.offered = Some(remaining_methods);
+                if !partial_success {
+                    return Ok(Answer::No);
+                }
+                if let Some(right) = self.tried.last_mut() {
+                    right.push_str(", which is right but not enough");
+                }
+                Ok(Answer::More)
+            }
+        }
+    }
+
+    async fn with_agent(&mut self, socket: &std::path::Path) -> Result<Answer, LoginError> {
+        let binding = self.handle.agent_session_binding().cloned();
+        let mut agent =
+            agent::connect(socket, binding.as_ref(), false).await.map_err(LoginError::Local)?;
+        let identities = agent::identities(&mut agent).await.map_err(LoginError::Local)?;
+        for identity in identities {
+            let user = self.username;
+            let algorithm = identity.public_key().algorithm();
+            let (what, comment) = match &identity {
+                AgentIdentity::PublicKey { .. } => ("key", identity.comment()),
+                AgentIdentity::Certificate { .. } => ("certificate", identity.comment()),
+            };
+            self.tried.push(format!("the agent's {what} `{comment}` ({algorithm})"));
+            for hash in self.hashes(&algorithm).await? {
+                let result = match &identity {
+                    AgentIdentity::PublicKey { key, .. } => {
+                        let key = key.clone();
+                        self.handle.authenticate_publickey_with(user, key, hash, &mut agent).await
+                    }
+                    AgentIdentity::Certificate { certificate, .. } => {
+                        let one = certificate.clone();
+                        self.handle.authenticate_certificate_with(user, one, hash, &mut agent).await
+                    }
+                };
+                let result = match result {
+                    Ok(result) => result,
+                    Err(AgentAuthError::Key(error)) => {
+                        // Locked, or somebody said no. The next key may do.
+                        if let Some(one) = self.tried.last_mut() {
+                            one.push_str(&format!(", with which it did not sign: {error}"));
+                        }
+                        break;
+                    }
+                    Err(AgentAuthError::Send(SendError {})) => {
+                        return Err(russh::Error::SendError.into());
+                    }
+                };
+                match self.answer(result)? {
+                    Answer::No => {}
+                    answer => return Ok(answer),
+                }
+            }
+        }
+        Ok(Answer::No)
+    }
+
+    async fn with_key(&mut self, key: &Arc<PrivateKey>) -> Result<Answer, LoginError> {
+        let algorithm = key.algorithm();
+        for hash in self.hashes(&algorithm).await? {
+            let key = PrivateKeyWithHashAlg::new(key.clone(), hash);
+            self.tried.push(format!("publickey ({})", key.algorithm()));
+            let result = self.handle.authenticate_publickey(self.username, key).await?;
+            match self.answer(result)? {
+                Answer::No => {}
+                answer => return Ok(answer),
+            }
+        }
+        Ok(Answer::No)
+    }
+
+    async fn with_certificate(
+        &mut self,
+        key: &Arc<PrivateKey>,
+        certificate: &Certificate,
+    ) -> Result<Answer, LoginError> {
+        // Servers that know certificates of RSA keys know this hash.
+        let hash = key.algorithm().is_rsa().then_some(HashAlg::Sha512);
+        self.tried.push(format!("certificate `{}`", certificate.key_id()));
+        let mut signer = KeySigner(key.clone());
+        let result = self
+            .handle
+            .authenticate_certificate_with(self.username, certificate.clone(), hash, &mut signer)
+            .await
+            .map_err(|SignError(text)| LoginError::Broken(text))?;
+        self.answer(result)
+    }
+
+    /// The ways in which a key can sign, best first.
+    ///
+    /// An RSA key can sign in three. A server says which of them it knows, or says nothing; which
+    /// of them it takes for a log-in is another matter (OpenSSH before 9.6 does not tell), so the
+    /// next one is worth a try.
+    async fn hashes(&mut self, algorithm: &Algorithm) -> Result<Vec<Option<HashAlg>>, LoginError> {
+        if !algorithm.clone().is_rsa() {
+            return Ok(vec![None]);
+        }
+        Ok(match self.handle.best_supported_rsa_hash().await? {
+            Some(Some(HashAlg::Sha512)) => vec![Some(HashAlg::Sha512), Some(HashAlg::Sha256)],
+            Some(Some(_)) => vec![Some(HashAlg::Sha256)],
+            Some(None) => vec![None],
+            None => vec![Some(HashAlg::Sha512), Some(HashAlg::Sha256), None],
+        })
+    }
+
+    async fn with_password(&mut self, password: &Secret) -> Result<Answer, LoginError> {
+        self.tried.push("password".into());
+        let result = self.handle.authenticate_password(self.username, password.reveal()).await?;
+        match self.answer(result)? {
+            Answer::No => {}
+            answer => return Ok(answer),
+        }
+        self.tried.push("keyboard-interactive".into());
+        let mut answer = self
+            .handle
+            .authenticate_keyboard_interactive_start(self.username, None::<String>)
+            .await?;
         for _ in 0..MAXIMUM_ROUNDS {
             answer = match answer {
-                KeyboardInteractiveAuthResponse::Success => return Ok(true),
-                KeyboardInteractiveAuthResponse::Failure { remaining_methods, .. } => {
-                    *offered = remaining_methods;
-                    return Ok(false);
+                KeyboardInteractiveAuthResponse::Success => return Ok(Answer::Yes),
+                KeyboardInteractiveAuthResponse::Failure { remaining_methods, partial_success } => {
+                    return self.answer(AuthResult::Failure { remaining_methods, partial_success });
                 }
                 KeyboardInteractiveAuthResponse::InfoRequest { prompts, .. } => {
                     let answers = prompts.iter().map(|_| password.reveal().to_owned()).collect();
-                    handle.authenticate_keyboard_interactive_respond(answers).await?
+                    self.handle.authenticate_keyboard_interactive_respond(answers).await?
                 }
             };
         }
@@ -148,20 +300,34 @@ impl Credentials {
     }
 }
 
-fn accepted(
-    handle: &Handle<Client>,
-    result: AuthResult,
-    offered: &mut MethodSet,
-) -> Result<bool, LoginError> {
-    match result {
-        AuthResult::Success => Ok(true),
-        // This is also what the library answers when the connection is gone.
-        AuthResult::Failure { .. } if handle.is_closed() => {
-            Err(LoginError::Broken("the far side closed the connection during the log-in".into()))
-        }
-        AuthResult::Failure { remaining_methods, .. } => {
-            *offered = remaining_methods;
-            Ok(false)
-        }
+/// Signs with a private key; for certificates. The library's own way names an RSA signature by its
+/// old hash there, which servers refuse.
+struct KeySigner(Arc<PrivateKey>);
+
+/// Why there is no signature.
+struct SignError(String);
+
+impl From<SendError> for SignError {
+    fn from(_: SendError) -> Self {
+        Self(explain(&russh::Error::SendError))
+    }
+}
+
+impl Signer for KeySigner {
+    type Error = SignError;
+
+    async fn auth_sign(
+        &mut self,
+        _identity: &AgentIdentity,
+        _hash: Option<HashAlg>,
+        mut data: Vec<u8>,
+    ) -> Result<Vec<u8>, Self::Error> {
+        // RSA keys sign with SHA-512.
+        let failed = |error: &dyn std::fmt::Display| SignError(format!("cannot sign: {error}"));
+        let signature = self.0.try_sign(&data).map_err(|error| failed(&error))?;
+        let mut encoded = Vec::new();
+        signature.encode(&mut encoded).map_err(|error| failed(&error))?;
+        encoded.encode(&mut data).map_err(|error| failed(&error))?;
+        Ok(data)
     }
 }

@@ -1,13 +1,15 @@
-//! What the SSH library tells us about a connection.
+//! What the SSH library tells us about a connection, and what the server may ask of us.
 
-use std::pin::Pin;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use russh::client::{DisconnectReason, Handler, Session};
+use russh::client::{ChannelOpenHandle, DisconnectReason, Handler, Msg, Session};
+use russh::keys::agent::AgentSessionBinding;
 use russh::keys::{PublicKey, PublicKeyOrCertificate};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use russh::{AlgorithmKind, Channel};
+
+use super::{Tunnel, agent, tunnel};
 
 /// What became known of a connection, from whichever side asks.
 #[derive(Debug, Default)]
@@ -15,12 +17,19 @@ pub(super) struct Knowledge {
     answered: AtomicBool,
     wrong_host_key: Mutex<Option<String>>,
     end: Mutex<Option<String>>,
+    /// What an agent wants to know of the connection.
+    pub(super) binding: OnceLock<AgentSessionBinding>,
 }
 
 impl Knowledge {
     /// Whether the far side ever said anything.
     pub(super) fn answered(&self) -> bool {
         self.answered.load(Ordering::Relaxed)
+    }
+
+    /// The far side said something.
+    pub(super) fn note_answer(&self) {
+        self.answered.store(true, Ordering::Relaxed);
     }
 
     /// The fingerprint of the host key, when it was not the expected one.
@@ -39,6 +48,10 @@ impl Knowledge {
 pub(super) struct Client {
     pub(super) knowledge: Arc<Knowledge>,
     pub(super) expected: Option<PublicKey>,
+    /// Where what connects to the far side's ports goes.
+    pub(super) remote_tunnels: Vec<Tunnel>,
+    /// The socket of the agent that the far side may use.
+    pub(super) agent: Option<PathBuf>,
 }
 
 impl Handler for Client {
@@ -72,6 +85,41 @@ impl Handler for Client {
         Ok(false)
     }
 
+    /// Something connected to a port of a remote tunnel. What was not asked for is refused.
+    async fn server_channel_open_forwarded_tcpip(
+        &mut self,
+        channel: Channel<Msg>,
+        _connected_address: &str,
+        connected_port: u32,
+        _originator_address: &str,
+        _originator_port: u32,
+        reply: ChannelOpenHandle,
+        _session: &mut Session,
+    ) -> Result<(), Self::Error> {
+        let asked = |one: &&Tunnel| u32::from(one.listen) == connected_port;
+        if let Some(tunnel) = self.remote_tunnels.iter().find(asked) {
+            drop(tokio::spawn(tunnel::pass_in(tunnel.clone(), channel, reply)));
+        }
+        Ok(())
+    }
+
+    /// A process on the far side wants to use our agent. Without forwarding it is refused.
+    async fn server_channel_open_agent_forward(
+        &mut self,
+        channel: Channel<Msg>,
+        reply: ChannelOpenHandle,
+        _session: &mut Session,
+    ) -> Result<(), Self::Error> {
+        if let Some(socket) = self.agent.clone() {
+            let binding = self.knowledge.binding.get().cloned();
+            drop(tokio::spawn(async move {
+                reply.accept().await;
+                agent::serve(&socket, binding, channel).await;
+            }));
+        }
+        Ok(())
+    }
+
     async fn disconnected(
         &mut self,
         reason: DisconnectReason<Self::Error>,
@@ -95,12 +143,20 @@ pub(super) fn explain(error: &russh::Error) -> String {
         }
         russh::Error::KeepaliveTimeout => "the far side has stopped answering".into(),
         russh::Error::Version => "what answers does not speak SSH 2".into(),
-        russh::Error::NoCommonAlgo { kind, ours, theirs } => format!(
-            "no common {} algorithm: bake offers {}; the server offers {}",
-            format!("{kind:?}").to_lowercase(),
-            ours.join(", "),
-            theirs.join(", ")
-        ),
+        russh::Error::NoCommonAlgo { kind, ours, theirs } => {
+            let what = match kind {
+                AlgorithmKind::Kex => "key exchange",
+                AlgorithmKind::Key => "host key algorithm",
+                AlgorithmKind::Cipher => "cipher",
+                AlgorithmKind::Mac => "MAC",
+                AlgorithmKind::Compression => "compression",
+            };
+            format!(
+                "there is no {what} that both sides know: bake offers {}; the server offers {}",
+                listed(ours),
+                listed(theirs)
+            )
+        }
         russh::Error::IO(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
             "the far side closed the connection".into()
         }
@@ -109,59 +165,36 @@ pub(super) fn explain(error: &russh::Error) -> String {
     }
 }
 
-/// A stream that notes when the far side first says something.
-pub(super) struct Watched<S> {
-    pub(super) stream: S,
-    pub(super) knowledge: Arc<Knowledge>,
+/// Names of algorithms, without those that only tell what else a side can do.
+fn listed(names: &[String]) -> String {
+    let is_algorithm =
+        |name: &&String| !name.starts_with("ext-info-") && !name.starts_with("kex-strict-");
+    let names: Vec<_> = names.iter().filter(is_algorithm).map(String::as_str).collect();
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<std::io::Result<()>> {
-        let before = buffer.filled().len();
-        let result = Pin::new(&mut self.stream).poll_read(context, buffer);
-        if buffer.filled().len() > before {
-            self.knowledge.answered.store(true, Ordering::Relaxed);
-        }
-        result
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<std::io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
-    }
-
-    fn poll_flush(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
-    }
-
-    fn poll_shutdown(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffers: &[std::io::IoSlice<'_>],
-    ) -> Poll<std::io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(context, buffers)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
+    #[test]
+    fn both_sides_of_any_mismatch_are_listed() {
+        let names = |all: &[&str]| all.iter().map(|&one| one.to_owned()).collect::<Vec<_>>();
+        let said = |kind, ours: &[&str], theirs: &[&str]| {
+            let (ours, theirs) = (names(ours), names(theirs));
+            explain(&russh::Error::NoCommonAlgo { kind, ours, theirs })
+        };
+        insta::assert_snapshot!(
+            said(AlgorithmKind::Key, &["ssh-ed25519"], &["ssh-dss"]),
+            @"there is no host key algorithm that both sides know: bake offers ssh-ed25519; the server offers ssh-dss"
+        );
+        insta::assert_snapshot!(
+            said(AlgorithmKind::Kex, &["a", "b"], &["c", "ext-info-s", "kex-strict-s-v00@openssh.com"]),
+            @"there is no key exchange that both sides know: bake offers a, b; the server offers c"
+        );
+        insta::assert_snapshot!(
+            said(AlgorithmKind::Mac, &["hmac-sha2-256"], &[]),
+            @"there is no MAC that both sides know: bake offers hmac-sha2-256; the server offers none"
+        );
     }
 }

@@ -1,21 +1,24 @@
 //! One connection: from a byte stream to a place where channels can be opened.
 
-use std::borrow::Cow;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use russh::client::{Config, Handle, Msg};
 use russh::keys::PublicKey;
-use russh::{Channel, ChannelOpenFailure, Disconnect, Preferred, cipher, compression};
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use russh::{Channel, ChannelOpenFailure, Disconnect};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
 use super::authenticate::{Credentials, LoginError};
-use super::client::{Client, Knowledge, Watched, explain};
-use super::options::SshOptions;
-use crate::communicator::{CommunicatorError, ConnectStage};
+use super::client::{Client, Knowledge, explain};
+use super::options::{Address, SshOptions};
+use super::stream::Watched;
+use super::way::{Line, Reached};
+use crate::communicator::{ByteStream, CommunicatorError, ConnectStage};
 
 /// Time for version, key exchange and log-in of one attempt.
 pub(super) const HANDSHAKE_LIMIT: Duration = Duration::from_secs(60);
@@ -32,16 +35,6 @@ const REFUSAL_LIMIT: Duration = Duration::from_millis(500);
 
 /// OpenSSH allows 10 sessions on a connection (`MaxSessions`).
 const MAXIMUM_SESSIONS: usize = 8;
-
-/// Fastest first where the processor has AES instructions; all of them are sound.
-const CIPHERS: &[cipher::Name] = &[
-    cipher::AES_256_GCM,
-    cipher::AES_128_GCM,
-    cipher::CHACHA20_POLY1305,
-    cipher::AES_256_CTR,
-    cipher::AES_192_CTR,
-    cipher::AES_128_CTR,
-];
 
 /// Why an attempt failed.
 #[derive(Debug)]
@@ -69,34 +62,6 @@ impl Failure {
     }
 }
 
-/// How far an attempt has come: when it is cut off, this is the stage to tell about.
-#[derive(Debug)]
-pub(super) struct Reached(Mutex<ConnectStage>);
-
-impl Reached {
-    /// Nothing is connected yet.
-    pub(super) fn nothing() -> Self {
-        Self(Mutex::new(ConnectStage::Tcp))
-    }
-
-    /// The stage that begins now.
-    pub(super) fn begins(&self, stage: ConnectStage) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = stage;
-    }
-
-    /// The failure of an attempt that took too long.
-    pub(super) fn too_long(&self, limit: Duration) -> Failure {
-        let stage = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let what = match stage {
-            ConnectStage::Banner => "it accepts the connection but says nothing",
-            ConnectStage::KeyExchange => "it is not complete",
-            ConnectStage::Authentication => "the log-in is not complete",
-            _ => "no answer",
-        };
-        Failure::new(stage, format!("{what} for {:.0} s", limit.as_secs_f64()))
-    }
-}
-
 /// A connection on which we are logged in.
 pub(super) struct Connection {
     handle: Handle<Client>,
@@ -106,6 +71,10 @@ pub(super) struct Connection {
     pub(super) name: String,
     /// The address that was reached.
     pub(super) peer: Option<SocketAddr>,
+    /// Whether commands may use this machine's SSH agent.
+    pub(super) agent_forwarded: bool,
+    /// The connection that this one goes through.
+    below: Option<Arc<Connection>>,
 }
 
 /// An open channel and the right to have it.
@@ -127,27 +96,19 @@ fn config(options: &SshOptions) -> Config {
         keepalive_interval: options.keep_alive_interval,
         keepalive_max: unanswered,
         nodelay: true,
-        preferred: Preferred {
-            cipher: Cow::Borrowed(CIPHERS),
-            compression: Cow::Borrowed(&[compression::NONE]),
-            ..Preferred::DEFAULT
-        },
+        preferred: options.algorithms.preferred(),
         ..Config::default()
     }
 }
 
 /// Shakes hands and logs in over a stream that is already connected.
-pub(super) async fn establish<S>(
-    stream: S,
+pub(super) async fn establish(
+    line: Line,
     options: &SshOptions,
     credentials: &Credentials,
     name: String,
-    peer: Option<SocketAddr>,
     reached: &Reached,
-) -> Result<Connection, Failure>
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
+) -> Result<Connection, Failure> {
     let knowledge = Arc::new(Knowledge::default());
     let expected = match &options.expected_host_key {
         Some(text) => Some(PublicKey::from_openssh(text).map_err(|error| Failure {
@@ -156,36 +117,51 @@ where
         })?),
         None => None,
     };
-    let stream = Watched { stream, knowledge: knowledge.clone() };
-    let client = Client { knowledge: knowledge.clone(), expected };
+    let Line { stream, peer, below } = line;
+    // The library's task lives as long as the stream; an attempt that is given up ends it.
+    let given_up = CancellationToken::new();
+    let giving_up = given_up.clone().drop_guard();
+    let limit = options.read_write_timeout;
+    // A server reads what it is sent at any time, whatever its commands do.
+    let write_limit = limit.unwrap_or(2 * options.silence_limit);
+    let stream = Watched::new(stream, knowledge.clone(), given_up, limit, Some(write_limit));
+    let client = Client {
+        knowledge: knowledge.clone(),
+        expected,
+        remote_tunnels: options.remote_tunnels.clone(),
+        agent: options.forward_agent.clone(),
+    };
 
-    reached.begins(ConnectStage::Banner);
+    reached.begins_to_shake(knowledge.clone());
     let shake = async {
         let handshake = russh::client::connect_stream(Arc::new(config(options)), stream, client);
         tokio::pin!(handshake);
         let shaken = match timeout(BANNER_LIMIT, &mut handshake).await {
             Ok(shaken) => shaken,
             Err(_) if !knowledge.answered() => return Err(reached.too_long(BANNER_LIMIT)),
-            Err(_) => {
-                reached.begins(ConnectStage::KeyExchange);
-                handshake.await
-            }
+            Err(_) => handshake.await,
         };
         let mut handle = shaken.map_err(|error| handshake_failure(&error, &knowledge))?;
+        if let Some(binding) = handle.agent_session_binding() {
+            drop(knowledge.binding.set(binding.clone()));
+        }
         reached.begins(ConnectStage::Authentication);
-        credentials.log_in(&mut handle).await.map_err(login_failure)?;
+        credentials.log_in(&mut handle, &knowledge).await.map_err(login_failure)?;
         Ok(handle)
     };
     let handle = match timeout(HANDSHAKE_LIMIT, shake).await {
         Ok(result) => result?,
         Err(_) => return Err(reached.too_long(HANDSHAKE_LIMIT)),
     };
+    drop(giving_up.disarm());
     Ok(Connection {
         handle,
         knowledge,
         sessions: Arc::new(Semaphore::new(MAXIMUM_SESSIONS)),
         name,
         peer,
+        agent_forwarded: options.forward_agent.is_some(),
+        below,
     })
 }
 
@@ -203,14 +179,32 @@ fn handshake_failure(error: &russh::Error, knowledge: &Knowledge) -> Failure {
 }
 
 fn login_failure(error: LoginError) -> Failure {
+    let stage = ConnectStage::Authentication;
     match error {
-        LoginError::Refused { tried, offered } => Failure {
+        LoginError::Refused(refusal) => Failure {
             refused: true,
-            tried,
-            offered,
-            ..Failure::new(ConnectStage::Authentication, "access denied")
+            tried: refusal.tried,
+            offered: refusal.offered,
+            ..Failure::new(stage, refusal.text)
         },
-        LoginError::Broken(text) => Failure::new(ConnectStage::Authentication, text),
+        LoginError::Local(error) => {
+            Failure { fatal: true, ..Failure::new(stage, error.to_string()) }
+        }
+        LoginError::Broken(text) => Failure::new(stage, text),
+    }
+}
+
+/// Why a server does not make a connection for us, and whether it never will.
+fn forwarding_failure(why: &ChannelOpenFailure) -> Failure {
+    match why {
+        ChannelOpenFailure::AdministrativelyProhibited => Failure {
+            fatal: true,
+            ..Failure::new(ConnectStage::Tcp, "that server forbids TCP forwarding to it")
+        },
+        ChannelOpenFailure::ConnectFailed => {
+            Failure::new(ConnectStage::Tcp, "that server cannot connect to it")
+        }
+        other => Failure::new(ConnectStage::Tcp, other.description()),
     }
 }
 
@@ -266,14 +260,53 @@ impl Connection {
         }
     }
 
-    /// Says good-bye.
-    pub(super) async fn disconnect(self: Arc<Self>) {
-        let goodbye = async {
+    /// Lets the server connect to an address that it can reach, and returns the stream.
+    pub(super) async fn forward(
+        self: &Arc<Self>,
+        to: &Address,
+        limit: Duration,
+    ) -> Result<Box<dyn ByteStream>, Failure> {
+        let (ready, opened) = oneshot::channel();
+        let (connection, host, port) = (self.clone(), to.host.clone(), u32::from(to.port));
+        // On a task of its own: when it is too late for us, the channel is closed and not forgotten.
+        drop(tokio::spawn(async move {
+            let opening =
+                connection.handle.channel_open_direct_tcpip(host, port, "127.0.0.1", 0).await;
+            if let Err(Ok(late)) = ready.send(opening) {
+                drop(late.close().await);
+            }
+        }));
+        match timeout(limit, opened).await {
+            Ok(Ok(Ok(channel))) => Ok(Box::new(channel.into_stream())),
+            Ok(Ok(Err(russh::Error::ChannelOpenFailure(why)))) => Err(forwarding_failure(&why)),
+            Ok(_) => {
+                let text = format!("the connection to {} was lost: {}", self.name, self.end());
+                Err(Failure::new(ConnectStage::Tcp, text))
+            }
+            Err(_) => {
+                let text = format!("no answer for {} s", limit.as_secs());
+                Err(Failure::new(ConnectStage::Tcp, text))
+            }
+        }
+    }
+
+    /// Asks the server to listen on a port of its loopback address.
+    pub(super) async fn listen_remotely(&self, port: u16) -> Result<(), russh::Error> {
+        self.handle.tcpip_forward("localhost", u32::from(port)).await.map(drop)
+    }
+
+    /// Says good-bye, also to what lies below.
+    pub(super) fn disconnect(self: Arc<Self>) -> BoxFuture<'static, ()> {
+        let goodbye = async move {
             drop(self.handle.disconnect(Disconnect::ByApplication, "", "en").await);
+            let below = self.below.clone();
             if let Some(connection) = Arc::into_inner(self) {
                 drop(connection.handle.await);
             }
+            if let Some(below) = below {
+                below.disconnect().await;
+            }
         };
-        drop(timeout(Duration::from_secs(2), goodbye).await);
+        timeout(Duration::from_secs(2), goodbye).map(drop).boxed()
     }
 }

@@ -44,6 +44,10 @@ pub(super) async fn exec(
         Stdin::Bytes(bytes) => Input::Bytes(bytes),
         Stdin::Stream(stream) => Input::Queue(stream),
     };
+    if connection.agent_forwarded {
+        // Without an answer, so it costs no round trip. A server that forbids it says nothing.
+        session.channel.agent_forward(false).await.map_err(|_error| connection.lost())?;
+    }
     run(connection, session, &command.text, command.pty, input, output).await
 }
 

@@ -88,22 +88,58 @@ pub fn check_private_key(text: &Secret) -> Result<(), CommunicatorError> {
     read(text).map(drop)
 }
 
-/// Whether the text of a certificate file can be logged in with, by the holder of `key`. Whether it
-/// is valid at this time is for the log-in to find out.
+/// Whether the text of a certificate file can be logged in with at `now`, by the holder of `key`.
 ///
 /// # Errors
 /// Why not.
-pub fn check_certificate(text: &str, key: Option<&Secret>) -> Result<(), String> {
+pub fn check_certificate(
+    text: &str,
+    key: Option<&Secret>,
+    now: jiff::Timestamp,
+) -> Result<(), String> {
+    let certificate = certificate(text)?;
+    let key = key.and_then(|key| read(key).ok());
+    if key.is_some_and(|key| key.public_key().key_data() != certificate.public_key()) {
+        return Err("it is for another key".to_owned());
+    }
+    let now = u64::try_from(now.as_second()).unwrap_or_default();
+    if now < certificate.valid_after() {
+        return Err(format!("it is not valid before {}", time(certificate.valid_after())));
+    }
+    if now >= certificate.valid_before() {
+        return Err(format!("it is not valid since {}", time(certificate.valid_before())));
+    }
+    Ok(())
+}
+
+/// Reads a private key and the certificate for it.
+pub(super) fn read_certified(
+    key: &Secret,
+    text: &str,
+) -> Result<(Arc<PrivateKey>, Certificate), CommunicatorError> {
+    let key = read(key)?;
+    let wrong = |reason: String| unusable(format!("its certificate is of no use: {reason}"));
+    let certificate = certificate(text).map_err(wrong)?;
+    if key.public_key().key_data() != certificate.public_key() {
+        return Err(wrong("it is for another key".to_owned()));
+    }
+    Ok((key, certificate))
+}
+
+fn certificate(text: &str) -> Result<Certificate, String> {
     let certificate = Certificate::from_openssh(text.trim())
         .map_err(|_| "it is not in OpenSSH's format".to_owned())?;
     if certificate.cert_type() != CertType::User {
         return Err("it is for hosts, not for users".to_owned());
     }
-    let key = key.and_then(|key| read(key).ok());
-    if key.is_some_and(|key| key.public_key().key_data() != certificate.public_key()) {
-        return Err("it is for another key".to_owned());
-    }
-    Ok(())
+    Ok(certificate)
+}
+
+/// A moment of a certificate, which counts seconds, in words.
+fn time(seconds: u64) -> String {
+    let seconds = i64::try_from(seconds).ok();
+    let time = seconds.and_then(|seconds| jiff::Timestamp::from_second(seconds).ok());
+    time.map_or_else(|| "the end of time".to_owned(), |time| time.to_string())
 }
 
 fn unusable(reason: impl ToString) -> CommunicatorError {
@@ -143,14 +179,14 @@ mod tests {
     }
 
     /// A certificate for a key, from an authority of its own.
-    fn certificate(key: &KeyPair, kind: CertType) -> String {
+    fn certificate_of(key: &KeyPair, kind: CertType) -> String {
         let mut random = russh::keys::key::safe_rng();
         let authority = PrivateKey::random(&mut random, Algorithm::Ed25519).unwrap();
         let key = read(&key.private).unwrap();
         let mut builder = russh::keys::ssh_key::certificate::Builder::new_with_random_nonce(
             &mut random,
             key.public_key().key_data().clone(),
-            0,
+            1_000_000,
             4_000_000_000,
         )
         .unwrap();
@@ -159,19 +195,40 @@ mod tests {
         builder.sign(&authority).unwrap().to_openssh().unwrap()
     }
 
+    fn at(second: i64) -> jiff::Timestamp {
+        jiff::Timestamp::from_second(second).unwrap()
+    }
+
     #[test]
     fn a_certificate_belongs_to_a_user_and_a_key() {
         let key = KeyPair::generate(KeyType::Ed25519, "").unwrap();
         let other = KeyPair::generate(KeyType::Ed25519, "").unwrap();
-        let user = certificate(&key, CertType::User);
-        assert_eq!(check_certificate(&user, Some(&key.private)), Ok(()));
-        assert_eq!(check_certificate(&user, None), Ok(()));
+        let user = certificate_of(&key, CertType::User);
+        let now = at(1_700_000_000);
+        assert_eq!(check_certificate(&user, Some(&key.private), now), Ok(()));
+        assert_eq!(check_certificate(&user, None, now), Ok(()));
+        assert!(read_certified(&key.private, &user).is_ok());
         for (text, key, problem) in [
             (user.as_str(), &other, "it is for another key"),
-            (&certificate(&key, CertType::Host), &key, "it is for hosts, not for users"),
+            (&certificate_of(&key, CertType::Host), &key, "it is for hosts, not for users"),
             (&key.public, &key, "it is not in OpenSSH's format"),
         ] {
-            assert_eq!(check_certificate(text, Some(&key.private)), Err(problem.to_owned()));
+            assert_eq!(check_certificate(text, Some(&key.private), now), Err(problem.to_owned()));
+            let error = read_certified(&key.private, text).unwrap_err().to_string();
+            assert!(error.ends_with(problem), "{error}");
         }
+    }
+
+    #[test]
+    fn a_certificate_has_its_time() {
+        let key = KeyPair::generate(KeyType::Ed25519, "").unwrap();
+        let user = certificate_of(&key, CertType::User);
+        let check = |second| check_certificate(&user, None, at(second));
+        assert_eq!(check(999_999), Err("it is not valid before 1970-01-12T13:46:40Z".to_owned()));
+        assert_eq!((check(1_000_000), check(3_999_999_999)), (Ok(()), Ok(())));
+        assert_eq!(
+            check(4_000_000_000),
+            Err("it is not valid since 2096-10-02T07:06:40Z".to_owned())
+        );
     }
 }

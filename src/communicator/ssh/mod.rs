@@ -5,6 +5,8 @@
 //!
 //! Types of the `russh` crate do not leave this folder.
 
+mod agent;
+mod algorithm;
 mod archive;
 mod authenticate;
 mod client;
@@ -13,9 +15,13 @@ mod destination;
 mod exec;
 mod key;
 mod options;
+mod route;
 mod sftp;
+mod stream;
+mod tunnel;
 mod upload;
 mod wait;
+mod way;
 
 #[cfg(test)]
 pub(crate) mod tests;
@@ -27,12 +33,18 @@ use futures::future::BoxFuture;
 use tokio::sync::{Mutex, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
+use self::authenticate::Credentials;
 use self::connection::{Connection, OpenSession};
+use self::tunnel::LocalTunnels;
+use self::way::Way;
 use super::{Chunk, Command, Communicator, CommunicatorError, Exit, Upload, UploadReport};
 use crate::event::Emitter;
 
+pub use algorithm::Algorithms;
 pub use key::{KeyPair, KeyType, check_certificate, check_private_key};
 pub use options::{Address, Authentication, FileTransfer, SshOptions};
+pub use route::{Bastion, Proxy, Route};
+pub use tunnel::Tunnel;
 
 /// A way to an instance over SSH.
 ///
@@ -45,6 +57,7 @@ pub struct Ssh {
     emitter: Emitter,
     cancel: CancellationToken,
     current: Mutex<Option<Arc<Connection>>>,
+    local_tunnels: LocalTunnels,
 }
 
 /// Waits until it is possible to log in.
@@ -55,16 +68,39 @@ pub struct Ssh {
 ///
 /// # Errors
 ///
-/// [`CommunicatorError::Connect`] says which stage never worked.
+/// [`CommunicatorError::Connect`] says which stage never worked, and at which stop on the way;
+/// [`CommunicatorError::Key`], [`CommunicatorError::Agent`] and [`CommunicatorError::Tunnel`] come
+/// at once.
 pub async fn connect(
     options: SshOptions,
     address: watch::Receiver<Option<Address>>,
     emitter: Emitter,
     cancel: CancellationToken,
 ) -> Result<Ssh, CommunicatorError> {
-    let ssh = Ssh { options, address, emitter, cancel, current: Mutex::new(None) };
+    let local_tunnels = LocalTunnels::open(&options.local_tunnels).await?;
+    let current = Mutex::new(None);
+    let ssh = Ssh { options, address, emitter, cancel, current, local_tunnels };
     ssh.connection().await?;
+    if !ssh.options.pause.is_zero() {
+        ssh.disconnect().await;
+        tokio::select! {
+            biased;
+            () = ssh.cancel.cancelled() => return Err(CommunicatorError::Cancelled),
+            () = tokio::time::sleep(ssh.options.pause) => {}
+        }
+        ssh.connection().await?;
+    }
     Ok(ssh)
+}
+
+/// Whether what the options name to log in with can be used, as far as this machine can tell: keys,
+/// certificates, an agent with keys. Nothing is connected to.
+///
+/// # Errors
+/// [`CommunicatorError::Key`] and [`CommunicatorError::Agent`].
+pub async fn check_credentials(options: &SshOptions) -> Result<(), CommunicatorError> {
+    Credentials::read(&options.username, &options.authentication).await?;
+    Way::new(options).await.map(drop)
 }
 
 impl Ssh {
@@ -78,7 +114,22 @@ impl Ssh {
         let connection =
             wait::until_ready(&self.options, self.address.clone(), &self.emitter, &self.cancel)
                 .await?;
-        Ok(current.insert(Arc::new(connection)).clone())
+        let connection = Arc::new(connection);
+        tunnel::open_remote(&connection, &self.options.remote_tunnels).await?;
+        self.local_tunnels.lead_through(&connection);
+        Ok(current.insert(connection).clone())
+    }
+
+    /// One more connection along the same route, logged in: for transfers over several at a time.
+    /// It is the caller's own; tunnels stay with the main one.
+    ///
+    /// # Errors
+    /// When the one attempt fails, such as when the server has enough connections.
+    #[allow(dead_code, reason = "for transfers over several connections")]
+    async fn extra_connection(&self) -> Result<Arc<Connection>, CommunicatorError> {
+        let connection =
+            wait::once(&self.options, self.address.clone(), &self.emitter, &self.cancel).await?;
+        Ok(Arc::new(connection))
     }
 
     /// An open channel. A connection that turns out to be gone is made again once.

@@ -1,10 +1,12 @@
 //! What a connection needs to know.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::{Algorithms, Route, Tunnel};
 use crate::template::schema::Secret;
 
 /// Where an SSH server listens.
@@ -37,8 +39,19 @@ impl fmt::Display for Address {
 /// A way to prove who we are.
 #[derive(Clone, Debug)]
 pub enum Authentication {
+    /// With any key or certificate of the SSH agent that listens at this socket
+    /// (`SSH_AUTH_SOCK`).
+    Agent(PathBuf),
     /// With an unencrypted private key: the text of an OpenSSH, PKCS#1, PKCS#8 or SEC1 file.
     Key(Secret),
+    /// With a private key, as above, and the certificate for it: the text of an OpenSSH
+    /// `…-cert.pub` file.
+    Certificate {
+        /// The private key.
+        key: Secret,
+        /// The certificate.
+        certificate: String,
+    },
     /// With a password: the `password` method, then `keyboard-interactive` with the password as
     /// the answer to every question.
     Password(Secret),
@@ -76,6 +89,22 @@ pub struct SshOptions {
     pub file_transfer: FileTransfer,
     /// The server's key as in an OpenSSH public key file; `None` takes any, as Packer does.
     pub expected_host_key: Option<String>,
+    /// How bytes get to the machine (`ssh_bastion_…`, `ssh_proxy_…`).
+    pub route: Route,
+    /// What is offered to the machine's server. Bastion hosts are offered the default.
+    pub algorithms: Algorithms,
+    /// How long one read or one write of the connection may take (`ssh_read_write_timeout`).
+    pub read_write_timeout: Option<Duration>,
+    /// How long to wait once it was possible to connect: then the connection is made again
+    /// (`pause_before_connecting`).
+    pub pause: Duration,
+    /// The socket of an SSH agent that commands on the far side may use; `None` for no agent
+    /// (`ssh_disable_agent_forwarding`).
+    pub forward_agent: Option<PathBuf>,
+    /// Ports of this machine that lead to the far side's network (`ssh_local_tunnels`).
+    pub local_tunnels: Vec<Tunnel>,
+    /// Ports of the far side that lead to this machine's network (`ssh_remote_tunnels`).
+    pub remote_tunnels: Vec<Tunnel>,
 }
 
 impl SshOptions {
@@ -91,6 +120,13 @@ impl SshOptions {
             pty: false,
             file_transfer: FileTransfer::Stream,
             expected_host_key: None,
+            route: Route::Direct,
+            algorithms: Algorithms::default(),
+            read_write_timeout: None,
+            pause: Duration::ZERO,
+            forward_agent: None,
+            local_tunnels: Vec::new(),
+            remote_tunnels: Vec::new(),
         }
     }
 }

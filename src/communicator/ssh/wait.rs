@@ -1,18 +1,18 @@
 //! Waiting until an instance lets us in.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use rand::RngExt as _;
-use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::authenticate::Credentials;
-use super::connection::{Connection, Failure, Reached, establish};
+use super::connection::{Connection, Failure, establish};
 use super::options::{Address, SshOptions};
-use crate::communicator::{CommunicatorError, ConnectError, ConnectStage};
+use super::route::Route;
+use super::way::{Place, Reached, Way};
+use crate::communicator::{CommunicatorError, ConnectError, ConnectStage, Hop};
 use crate::event::{Emitter, Fact};
 
 /// Connects as soon as it is possible.
@@ -20,19 +20,48 @@ use crate::event::{Emitter, Fact};
 /// There is no separate probe: each attempt goes from TCP to the log-in. A refused connection
 /// costs nothing, so attempts follow each other quickly at first. A refused log-in is counted
 /// against `handshake_attempts` and has slower pace: sshd often listens some seconds before the
-/// user's key is written.
+/// user's key is written. A bastion host on the way is logged in to once for all attempts.
 pub(super) async fn until_ready(
     options: &SshOptions,
     address: watch::Receiver<Option<Address>>,
     emitter: &Emitter,
     cancel: &CancellationToken,
 ) -> Result<Connection, CommunicatorError> {
-    let credentials = Credentials::of(options)?;
-    let waiting = Waiting { options, credentials, address, emitter };
+    let waiting = async {
+        let credentials = Credentials::read(&options.username, &options.authentication).await?;
+        let way = Way::new(options).await?;
+        Waiting { options, credentials, address, emitter, way }.run().await
+    };
     tokio::select! {
         biased;
         () = cancel.cancelled() => Err(CommunicatorError::Cancelled),
-        result = waiting.run() => result,
+        result = waiting => result,
+    }
+}
+
+/// Connects with one attempt, to a machine that is known to let us in.
+pub(super) async fn once(
+    options: &SshOptions,
+    address: watch::Receiver<Option<Address>>,
+    emitter: &Emitter,
+    cancel: &CancellationToken,
+) -> Result<Connection, CommunicatorError> {
+    let attempt = async {
+        let credentials = Credentials::read(&options.username, &options.authentication).await?;
+        let way = Way::new(options).await?;
+        let mut waiting = Waiting { options, credentials, address, emitter, way };
+        let address = waiting.first_address().await?;
+        let (reached, began) = (Reached::default(), Instant::now());
+        waiting.attempt(&address, LATE, &reached).await.map_err(|failure| {
+            let mut story = Story { attempts: 1, ..Story::default() };
+            story.note(reached.place(), failure, 0);
+            story.end(&address, began.elapsed(), options)
+        })
+    };
+    tokio::select! {
+        biased;
+        () = cancel.cancelled() => Err(CommunicatorError::Cancelled),
+        result = attempt => result,
     }
 }
 
@@ -41,15 +70,15 @@ struct Waiting<'a> {
     credentials: Credentials,
     address: watch::Receiver<Option<Address>>,
     emitter: &'a Emitter,
+    way: Way<'a>,
 }
 
 impl Waiting<'_> {
     async fn run(mut self) -> Result<Connection, CommunicatorError> {
         let mut address = self.first_address().await?;
         let communicator = "SSH";
-        self.emitter
-            .emit(Fact::ConnectStarted { communicator, address: address.to_string() })
-            .await;
+        let name = self.way.name(&address);
+        self.emitter.emit(Fact::ConnectStarted { communicator, address: name }).await;
         let start = Instant::now();
         let deadline = start + self.options.timeout;
         let mut story = Story::default();
@@ -58,7 +87,7 @@ impl Waiting<'_> {
                 address = known;
             }
             story.attempts += 1;
-            let (reached, began) = (Reached::nothing(), Instant::now());
+            let (reached, began) = (Reached::default(), Instant::now());
             let attempt = self.attempt(&address, start.elapsed(), &reached);
             let failure = match tokio::time::timeout_at(deadline, attempt).await {
                 Ok(Ok(connection)) => {
@@ -70,14 +99,15 @@ impl Waiting<'_> {
                 Err(_) => {
                     // Cut off by the deadline: news only when it was further than all before.
                     let cut = reached.too_long(began.elapsed());
-                    if story.furthest.as_ref().is_none_or(|known| known.stage < cut.stage) {
-                        story.note(cut, 0);
+                    let place = reached.place();
+                    if story.is_news(&place, cut.stage) {
+                        story.note(place, cut, 0);
                     }
                     return Err(story.end(&address, start.elapsed(), self.options));
                 }
             };
             tracing::debug!(%address, ?failure, attempt = story.attempts, "not ready");
-            let over = story.note(failure, self.options.handshake_attempts);
+            let over = story.note(reached.place(), failure, self.options.handshake_attempts);
             let pause = story.pause();
             if over || Instant::now() + pause >= deadline {
                 return Err(story.end(&address, start.elapsed(), self.options));
@@ -88,10 +118,16 @@ impl Waiting<'_> {
     }
 
     async fn first_address(&mut self) -> Result<Address, CommunicatorError> {
+        if let (Route::Dial(_), None) = (&self.options.route, &*self.address.borrow()) {
+            // Never looked at.
+            return Ok(Address { host: String::new(), port: 0 });
+        }
         match self.address.wait_for(Option::is_some).await.map(|known| known.clone()) {
             Ok(Some(address)) => Ok(address),
             _ => Err(Box::new(ConnectError {
+                hop: Hop::Machine,
                 address: String::new(),
+                through: None,
                 stage: ConnectStage::Address,
                 last: "the instance has none that can be used".into(),
                 attempts: 0,
@@ -106,15 +142,14 @@ impl Waiting<'_> {
     }
 
     async fn attempt(
-        &self,
+        &mut self,
         address: &Address,
         elapsed: Duration,
         reached: &Reached,
     ) -> Result<Connection, Failure> {
-        let (stream, peer) = dial(address, connect_limit(elapsed)).await?;
-        prepare(&stream, self.options.silence_limit);
-        let name = address.to_string();
-        establish(stream, self.options, &self.credentials, name, Some(peer), reached).await
+        let line = self.way.open(address, connect_limit(elapsed), reached).await?;
+        let name = self.way.name(address);
+        establish(line, self.options, &self.credentials, name, reached).await
     }
 }
 
@@ -124,6 +159,9 @@ async fn changed(address: &mut watch::Receiver<Option<Address>>) {
         std::future::pending::<()>().await;
     }
 }
+
+/// When a machine counts as booted.
+const LATE: Duration = Duration::from_secs(60);
 
 /// Time for one TCP connection. While a machine boots, what we sent before its network was up is
 /// lost, and the kernel sends it again after 1, 3, 7, … s: a fresh attempt is sooner. Later there
@@ -136,52 +174,6 @@ fn connect_limit(elapsed: Duration) -> Duration {
     }
 }
 
-async fn dial(address: &Address, limit: Duration) -> Result<(TcpStream, SocketAddr), Failure> {
-    let found = tokio::net::lookup_host((address.host.as_str(), address.port))
-        .await
-        .map_err(|error| Failure::new(ConnectStage::Resolve, error.to_string()))?;
-    let mut failure = Failure::new(ConnectStage::Resolve, "the name server knows none");
-    for peer in found {
-        match timeout(limit, TcpStream::connect(peer)).await {
-            Ok(Ok(stream)) => {
-                return Ok((stream, peer));
-            }
-            Ok(Err(error)) => failure = Failure::new(ConnectStage::Tcp, plain(&error)),
-            Err(_) => {
-                let text = format!("no answer for {} s", limit.as_secs());
-                failure = Failure::new(ConnectStage::Tcp, text);
-            }
-        }
-    }
-    Err(failure)
-}
-
-/// Neither setting is needed for the connection to work, so a refusal is only noted.
-fn prepare(stream: &TcpStream, silence: Duration) {
-    // Nagle's algorithm costs 45 ms a log-in.
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "cannot set TCP_NODELAY");
-    }
-    // Keep-alives are not sent while a write waits, so a peer that vanishes in the middle of an
-    // upload is noticed by the kernel.
-    #[cfg(target_os = "linux")]
-    {
-        let limit = u32::try_from(2 * silence.as_millis()).unwrap_or(u32::MAX);
-        if let Err(error) = rustix::net::sockopt::set_tcp_user_timeout(stream, limit) {
-            tracing::debug!(%error, "cannot set TCP_USER_TIMEOUT");
-        }
-    }
-}
-
-fn plain(error: &std::io::Error) -> String {
-    match error.kind() {
-        std::io::ErrorKind::ConnectionRefused => "connection refused".into(),
-        std::io::ErrorKind::HostUnreachable => "no route to the host".into(),
-        std::io::ErrorKind::NetworkUnreachable => "the network cannot be reached".into(),
-        _ => error.to_string(),
-    }
-}
-
 /// What happened so far.
 #[derive(Default)]
 struct Story {
@@ -189,21 +181,29 @@ struct Story {
     refusals: u32,
     /// Failures in a row at the stage where we are.
     repeats: u32,
-    furthest: Option<Failure>,
+    furthest: Option<(Place, Failure)>,
 }
 
 impl Story {
+    /// Whether no attempt came as far as this.
+    fn is_news(&self, place: &Place, stage: ConnectStage) -> bool {
+        self.furthest
+            .as_ref()
+            .is_none_or(|(known, failure)| (known.number, failure.stage) < (place.number, stage))
+    }
+
     /// Notes a failure; whether another attempt makes no sense.
-    fn note(&mut self, failure: Failure, allowed: u32) -> bool {
+    fn note(&mut self, place: Place, failure: Failure, allowed: u32) -> bool {
         if failure.refused {
             self.refusals += 1;
         }
-        let same = self.furthest.as_ref().is_some_and(|known| known.stage == failure.stage);
-        self.repeats = if same { self.repeats.saturating_add(1) } else { 0 };
+        let now = (place.number, failure.stage);
+        let known = self.furthest.as_ref().map(|(place, failure)| (place.number, failure.stage));
+        self.repeats = if known == Some(now) { self.repeats.saturating_add(1) } else { 0 };
         let fatal = failure.fatal;
         // The stage that never worked is the one to tell about, with its latest words.
-        if fatal || self.furthest.as_ref().is_none_or(|known| known.stage <= failure.stage) {
-            self.furthest = Some(failure);
+        if fatal || known.is_none_or(|known| known <= now) {
+            self.furthest = Some((place, failure));
         }
         fatal || (allowed != 0 && self.refusals >= allowed)
     }
@@ -211,7 +211,7 @@ impl Story {
     /// Time until the next attempt: 0.1 s growing to 2 s; after refused log-ins 0.5 s to 7 s, so
     /// that ten of them leave the time that Packer leaves. With a quarter of jitter.
     fn pause(&self) -> Duration {
-        let refused = self.furthest.as_ref().is_some_and(|failure| failure.refused);
+        let refused = self.furthest.as_ref().is_some_and(|(_, failure)| failure.refused);
         let (first, most) = if refused { (500, 7000) } else { (100, 2000) };
         // Unrefused attempts come at the quickest pace for about two seconds.
         let doublings = if refused { self.repeats } else { self.repeats.saturating_sub(12) / 2 };
@@ -221,15 +221,24 @@ impl Story {
     }
 
     fn end(self, address: &Address, elapsed: Duration, options: &SshOptions) -> CommunicatorError {
-        let failure = self.furthest.unwrap_or_else(|| Failure::new(ConnectStage::Tcp, "no answer"));
+        let (place, failure) = self.furthest.unwrap_or_else(|| {
+            let place = Place {
+                address: address.to_string(),
+                username: options.username.clone(),
+                ..Place::default()
+            };
+            (place, Failure::new(ConnectStage::Tcp, "no answer"))
+        });
         Box::new(ConnectError {
-            address: address.to_string(),
+            hop: place.hop,
+            address: place.address,
+            through: place.through,
             stage: failure.stage,
             last: failure.text,
             attempts: self.attempts,
             refusals: self.refusals,
             elapsed,
-            username: options.username.clone(),
+            username: place.username,
             tried: failure.tried,
             offered: failure.offered,
         })

@@ -3,8 +3,6 @@
 use std::net::Ipv6Addr;
 use std::sync::Arc;
 
-use tokio::time::sleep;
-
 use super::launch::Launched;
 use super::run::Run;
 use super::settings::{AddressKind, Communication};
@@ -34,8 +32,7 @@ impl Run<'_> {
                 state: "running",
             })
             .await;
-        let Communication::Ssh { port, host, address, pause, login, .. } =
-            &self.build.communication
+        let Communication::Ssh { port, host, address, login, .. } = &self.build.communication
         else {
             let instance = self
                 .instance_until(id, "running", |one| (one.state == "running").then(|| one.clone()));
@@ -51,11 +48,11 @@ impl Run<'_> {
                 .await?
             }
         };
-        self.interruptible(sleep(*pause)).await?;
         let request = ConnectRequest {
             host: host.clone(),
             port: *port,
-            login: login.clone(),
+            login: (**login).clone(),
+            dial: None,
             private_key: launched.key.as_ref().map(|key| key.private.clone()),
             events: events.clone(),
             cancel: self.context.cancel.stop().clone(),

@@ -1,7 +1,7 @@
 //! The order of things.
 
 use std::panic::AssertUnwindSafe;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use futures::FutureExt as _;
 use tokio::time::timeout;
@@ -21,7 +21,8 @@ use crate::build::{
     BuildContext, BuildError, BuildOutcome, ImageIdentity, OnError, ProvisionRequest,
     ResolvedSource, Resources, Teardown,
 };
-use crate::communicator::ssh::KeyPair;
+use crate::communicator::ssh::{self, KeyPair};
+use crate::communicator::{Communicator, CommunicatorError, clear_authorized_key};
 use crate::event::{Artifact, Fact, ResourceKind, Step};
 use crate::template::schema::BuildData;
 
@@ -143,7 +144,8 @@ impl Run<'_> {
         let launched = step(events, Step::Launch, self.launch(&source, &network, key)).await?;
         let instance = launched.instance.id.clone();
         let communicator = step(events, Step::Connect, self.connect(&launched, &mut data)).await?;
-        step(events, Step::Provision, self.provision(communicator, data)).await?;
+        let key = launched.key.as_ref();
+        step(events, Step::Provision, self.provision(communicator, data, key)).await?;
         step(events, Step::Stop, self.stop(&instance)).await?;
         if self.build.image.skip_create {
             return Ok(Artifact::Nothing);
@@ -162,9 +164,10 @@ impl Run<'_> {
                 source::resolve(self.client, &self.build.source).boxed(),
                 network::resolve(self.client, self.build).boxed(),
                 self.local_key(),
+                self.check_login(),
             )
         };
-        let (source, network, key) = self.interruptible(looking).await??;
+        let (source, network, key, ()) = self.interruptible(looking).await??;
         events
             .emit(Fact::SourceImageFound {
                 id: source.image.id.clone(),
@@ -216,6 +219,20 @@ impl Run<'_> {
         }
     }
 
+    /// Finds out before anything is made whether there are the keys and the agent to log in with.
+    async fn check_login(&self) -> Result<(), BuildError> {
+        let Communication::Ssh { login, .. } = &self.build.communication else { return Ok(()) };
+        let checking = async { ssh::check_credentials(&login.load(None, None).await?).await };
+        checking.await.map_err(|error| BuildError::Option {
+            option: match error {
+                CommunicatorError::Agent { .. } => "ssh_agent_auth",
+                _ => "ssh_private_key_file",
+            },
+            message: error.to_string(),
+            hints: error.hints(),
+        })
+    }
+
     /// The newest own available image with this hash.
     async fn reusable(&self) -> Result<Option<Image>, BuildError> {
         let Some(named) = self.named.get() else { return Ok(None) };
@@ -265,7 +282,7 @@ impl Run<'_> {
         &self,
         launched: &Launched,
         data: &mut BuildData,
-    ) -> Result<Option<std::sync::Arc<dyn crate::communicator::Communicator>>, BuildError> {
+    ) -> Result<Option<Arc<dyn Communicator>>, BuildError> {
         let reached = self.reach(launched).await?;
         let way = match (&self.build.communication, &reached.host) {
             (Communication::Ssh { port, login, .. }, Some(host)) => {
@@ -279,8 +296,9 @@ impl Run<'_> {
 
     async fn provision(
         &self,
-        communicator: Option<std::sync::Arc<dyn crate::communicator::Communicator>>,
+        communicator: Option<Arc<dyn Communicator>>,
         data: BuildData,
+        key: Option<&KeyPair>,
     ) -> Result<(), BuildError> {
         let request = ProvisionRequest {
             communicator: communicator.clone(),
@@ -296,12 +314,34 @@ impl Run<'_> {
             done = (self.context.provision)(request) => done.map_err(BuildError::Provision),
             () = self.context.cancel.hurry().cancelled() => Err(BuildError::Cancelled),
         };
+        let result = match (result, &communicator, key) {
+            (Ok(()), Some(communicator), Some(key)) => {
+                self.interruptible(self.clear_key(&**communicator, key)).await.flatten()
+            }
+            (result, ..) => result,
+        };
         if let Some(communicator) = communicator {
             // A courtesy to the far side, which may not answer any more.
             drop(timeout(seconds(5), communicator.disconnect()).await);
         }
         result?;
         self.check_cancelled()
+    }
+
+    /// Takes the temporary key out of the image to be, when the template asks for that.
+    async fn clear_key(
+        &self,
+        communicator: &dyn Communicator,
+        key: &KeyPair,
+    ) -> Result<(), BuildError> {
+        if !matches!(self.build.communication, Communication::Ssh { clear_key: true, .. }) {
+            return Ok(());
+        }
+        let cleared = clear_authorized_key(communicator, &key.public).await;
+        if let Some(text) = cleared.map_err(|error| BuildError::Provision(Box::new(error)))? {
+            self.context.events.emit(Fact::Warning { text }).await;
+        }
+        Ok(())
     }
 
     /// Makes the image and meanwhile, once that is safe, removes the instance.

@@ -1,13 +1,13 @@
 //! What a build does, with every default put in.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::aws::wait::Polling;
 use crate::aws::{
     Access, BlockDevice, Credits, Filter, ImagePermission, MetadataOptions, Placement, Tags,
 };
-use crate::build::{BuildError, Places, SshLogin};
+use crate::build::{BuildError, Places};
+use crate::communicator::SshSettings;
 use crate::communicator::ssh::KeyType;
 use crate::template::schema::{BuildData, Secret};
 
@@ -171,10 +171,10 @@ pub enum Communication {
         host: Option<String>,
         /// Which of the instance's addresses.
         address: AddressKind,
-        /// How long to wait before connecting.
-        pause: Duration,
-        /// How to log in.
-        login: SshLogin,
+        /// How to connect and log in.
+        login: Box<SshSettings>,
+        /// Whether the temporary key is removed from the image (`ssh_clear_authorized_keys`).
+        clear_key: bool,
     },
 }
 

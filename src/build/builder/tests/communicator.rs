@@ -26,7 +26,7 @@ fn words_are_checked() {
     error[wrong-option]: there is no cipher `aes256-crt`
       did you mean `aes256-ctr`?
     error[wrong-option]: there is no cipher `rot13`
-      one of aes128-gcm@openssh.com, aes256-gcm@openssh.com, chacha20-poly1305@openssh.com, aes128-ctr, aes192-ctr, aes256-ctr, aes128-cbc, 3des-cbc, arcfour, arcfour128, arcfour256
+      one of aes256-gcm@openssh.com, aes128-gcm@openssh.com, chacha20-poly1305@openssh.com, aes256-ctr, aes192-ctr, aes128-ctr, aes128-cbc, aes192-cbc, aes256-cbc
     error[wrong-option]: there is no key exchange `curve25519-sha265`
       did you mean `curve25519-sha256`?
     error[wrong-option]: `ssh_file_transfer_method` cannot be `spc`
@@ -80,11 +80,7 @@ fn a_bastion_needs_a_way_in_and_excludes_a_proxy() {
     );
     insta::assert_snapshot!(
         said_of("ssh_bastion_host = \"gate\"\nssh_bastion_agent_auth = true"),
-        @"
-    error[unsupported-option]: `ssh_bastion_agent_auth` is not supported yet
-    error[unsupported-option]: `ssh_bastion_host` is not supported yet
-    error[unsupported-option]: the builder `null` is not supported yet
-    "
+        @"error[unsupported-option]: the builder `null` is not supported yet"
     );
 }
 
@@ -167,5 +163,72 @@ fn empty_texts_are_as_good_as_none() {
           temporary_key_pair_type = ""
           ssh_file_transfer_method = """#),
         @"error[unsupported-option]: the builder `null` is not supported yet"
+    );
+}
+
+#[test]
+fn every_broken_cipher_is_refused_with_a_list_of_sound_ones() {
+    insta::assert_snapshot!(said_of("ssh_ciphers = [\"arcfour128\", \"3des-cbc\"]"), @"
+    error[wrong-option]: bake has no cipher `arcfour128`: it is broken
+      one of aes256-gcm@openssh.com, aes128-gcm@openssh.com, chacha20-poly1305@openssh.com, aes256-ctr, aes192-ctr, aes128-ctr, aes128-cbc, aes192-cbc, aes256-cbc
+    error[wrong-option]: bake has no cipher `3des-cbc`: it is broken
+      one of aes256-gcm@openssh.com, aes128-gcm@openssh.com, chacha20-poly1305@openssh.com, aes256-ctr, aes192-ctr, aes128-ctr, aes128-cbc, aes192-cbc, aes256-cbc
+    ");
+}
+
+#[test]
+fn bastion_hosts_are_read() {
+    let bastion = |host: &str| {
+        said_of(&format!("ssh_bastion_host = \"{host}\"\nssh_bastion_password = \"x\""))
+    };
+    insta::assert_snapshot!(bastion("outer, me@inner:2222"), @"error[unsupported-option]: the builder `null` is not supported yet");
+    insta::assert_snapshot!(bastion("outer,,inner"), @"
+    error[wrong-option]: in `ssh_bastion_host`, `` names no host
+      hosts are separated by commas; each is `host`, `host:port` or `user@host:port`
+    ");
+    insta::assert_snapshot!(
+        said_of("ssh_bastion_host = \"gate\"\nssh_bastion_interactive = true"),
+        @"
+    error[unsupported-option]: `ssh_bastion_interactive` is not supported yet
+      give `ssh_bastion_password`, such as a variable that is set by `PKR_VAR_…`, or a key
+    error[unsupported-option]: the builder `null` is not supported yet
+    "
+    );
+}
+
+#[test]
+fn a_proxy_wants_a_user_and_a_password_or_neither() {
+    insta::assert_snapshot!(said_of("ssh_proxy_host = \"p\"\nssh_proxy_username = \"me\""), @"
+    error[wrong-option]: `ssh_proxy_username` needs `ssh_proxy_password`
+      SOCKS 5 knows no users without a password
+    ");
+    insta::assert_snapshot!(said_of("ssh_proxy_host = \"p\"\nssh_proxy_password = \"pw\""), @"error[wrong-option]: `ssh_proxy_password` needs `ssh_proxy_username`");
+}
+
+#[test]
+fn a_key_in_the_template_is_read() {
+    insta::assert_snapshot!(said_of("ssh_private_key = [107, 101, 121]"), @"
+    error[wrong-option]: the private key cannot be used: it is not a private key in a known format
+      an unencrypted OpenSSH, PKCS#1, PKCS#8 or SEC1 key, as PEM
+    ");
+}
+
+#[test]
+fn what_says_more_of_a_host_needs_the_host() {
+    insta::assert_snapshot!(
+        said_of("ssh_bastion_username = \"me\"\nssh_proxy_port = 1081\nssh_bastion_host = \"\""),
+        @"
+    warning[no-effect]: `ssh_proxy_port` has no effect without `ssh_proxy_host`
+    error[unsupported-option]: the builder `null` is not supported yet
+    "
+    );
+    insta::assert_snapshot!(
+        said_of("ssh_bastion_host = \"gate\"\nssh_bastion_password = \"x\"\nssh_bastion_certificate_file = \"missing\""),
+        @"
+    error[wrong-option]: `ssh_bastion_certificate_file` needs `ssh_bastion_private_key_file`
+      the key that the certificate is for
+    error[wrong-option]: `missing` cannot be read: No such file or directory (os error 2)
+      paths are relative to the directory in which bake runs; `${path.root}` is the template's
+    "
     );
 }

@@ -1,11 +1,21 @@
 //! Tests against an OpenSSH server, and against a server of our own that can misbehave.
 
 mod against_openssh;
+mod agents;
+mod certificates;
 mod connecting;
+mod drills;
 pub(crate) mod openssh;
+mod relay;
+mod routes;
 mod server;
+mod socks;
+mod tunnels;
 mod uploading;
 
+use std::time::Duration;
+
+use self::connecting::try_to_connect;
 use super::*;
 use crate::event;
 
@@ -30,6 +40,25 @@ async fn run(ssh: &Ssh, command: Command) -> (Result<Exit, CommunicatorError>, S
         said
     };
     tokio::join!(ssh.exec(command, output), listen)
+}
+
+/// Options that give up after one refused log-in, and soon in any case.
+fn impatient(options: SshOptions) -> SshOptions {
+    SshOptions { timeout: Duration::from_millis(1500), handshake_attempts: 1, ..options }
+}
+
+/// What is said when it is not possible to connect, with what to do. Ports have names in it.
+async fn complaint(options: SshOptions, port: u16, names: &[(u16, &str)]) -> String {
+    let error = match try_to_connect(impatient(options), port).await {
+        Ok(_) => panic!("it let us in"),
+        Err(error) => error,
+    };
+    let mut text = [vec![error.to_string()], error.hints()].concat().join("\n");
+    for (port, name) in names {
+        text = text.replace(&format!("127.0.0.1:{port}"), name);
+    }
+    let attempts = regex::Regex::new(r" \([^()]*attempt[^()]*\)").unwrap();
+    attempts.replace(&text, "").into_owned()
 }
 
 /// Runs a command that must succeed and returns what it said.

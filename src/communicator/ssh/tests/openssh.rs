@@ -58,7 +58,7 @@ pub(super) fn start_with(settings: &str, kind: KeyType) -> Option<Sshd> {
     // What comes first holds. The real home directory may have start-up files that cost time.
     let configuration = format!(
         "{settings}\nSetEnv HOME={at}\nListenAddress 127.0.0.1\nPort {port}\nHostKey {at}/host\nPidFile none\nUsePAM no\n\
-         StrictModes no\nAuthorizedKeysFile {at}/authorized\nPasswordAuthentication no\n\
+         StrictModes no\nAuthorizedKeysFile {at}/authorized\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n\
          PermitRootLogin yes\nSubsystem sftp internal-sftp\n"
     );
     std::fs::write(folder.path().join("config"), configuration).unwrap();
@@ -84,7 +84,7 @@ pub(crate) fn as_nobody() -> Option<Sshd> {
     )
 }
 
-fn write_private(path: &Path, text: &str) {
+pub(super) fn write_private(path: &Path, text: &str) {
     use std::os::unix::fs::PermissionsExt as _;
     std::fs::write(path, text).unwrap();
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
@@ -92,8 +92,25 @@ fn write_private(path: &Path, text: &str) {
 
 impl Sshd {
     pub(super) fn options(&self) -> SshOptions {
-        let user = std::env::var_os("USER").map_or_else(whoami, |user| user.into_string().unwrap());
-        SshOptions::new(user, vec![Authentication::Key(self.key.clone())])
+        SshOptions::new(user(), vec![self.login()])
+    }
+
+    /// The way in that the server knows.
+    pub(super) fn login(&self) -> Authentication {
+        Authentication::Key(self.key.clone())
+    }
+
+    /// The key that the server knows.
+    pub(super) fn key(&self) -> &Secret {
+        &self.key
+    }
+
+    pub(super) fn port(&self) -> u16 {
+        self.port
+    }
+
+    pub(super) fn address(&self) -> Address {
+        Address { host: "127.0.0.1".into(), port: self.port }
     }
 
     pub(super) async fn connect_with(&self, options: SshOptions) -> Ssh {
@@ -116,6 +133,11 @@ impl Sshd {
         drop(self.child.kill());
         drop(self.child.wait());
     }
+}
+
+/// Who logs in.
+pub(super) fn user() -> String {
+    std::env::var_os("USER").map_or_else(whoami, |user| user.into_string().unwrap())
 }
 
 fn whoami() -> String {

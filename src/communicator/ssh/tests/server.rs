@@ -133,6 +133,26 @@ impl Handler for One {
         Ok(())
     }
 
+    /// As a bastion host does.
+    async fn channel_open_direct_tcpip(
+        &mut self,
+        channel: Channel<Msg>,
+        host: &str,
+        port: u32,
+        _originator_address: &str,
+        _originator_port: u32,
+        reply: ChannelOpenHandle,
+        _session: &mut Session,
+    ) -> Result<(), Self::Error> {
+        let target = (host.to_owned(), u16::try_from(port).unwrap());
+        drop(tokio::spawn(async move {
+            let mut far = tokio::net::TcpStream::connect(target).await.unwrap();
+            reply.accept().await;
+            drop(tokio::io::copy_bidirectional(&mut channel.into_stream(), &mut far).await);
+        }));
+        Ok(())
+    }
+
     async fn signal(
         &mut self,
         _channel: ChannelId,

@@ -18,9 +18,8 @@ use crate::build::builder::amazon_ebs::settings::{
     LateTexts, NetworkSettings, ProfileSettings, SecuritySettings, SourceFilter, SourceSettings,
     WaitSettings,
 };
-use crate::build::{BuildError, Places, SshLogin};
+use crate::build::{BuildError, Places};
 use crate::communicator::CommunicatorOptions;
-use crate::communicator::options::user_path;
 use crate::communicator::ssh::KeyType;
 use crate::diagnostic::Diagnostics;
 use crate::plan::{Content, Entry, Planned};
@@ -224,21 +223,22 @@ fn communication(
     if options.kind() == "none" {
         return Communication::Nothing;
     }
-    let password = options.ssh_password.clone().filter(|one| !one.reveal().is_empty());
-    let private_key_file = text(&options.ssh_private_key_file);
-    let has_login = password.is_some() || private_key_file.is_some();
+    let has_password = options.ssh_password.as_ref().is_some_and(|one| !one.reveal().is_empty());
+    let has_key =
+        text(&options.ssh_private_key_file).is_some() || options.ssh_private_key.text().is_some();
+    let has_login = has_password || has_key || options.ssh_agent_auth;
     let key = match (text(&options.ssh_keypair_name), has_login) {
         (Some(name), _) => KeySettings::Existing { name },
         (None, true) => KeySettings::Nothing,
         (None, false) => KeySettings::Temporary {
             kind: match options.temporary_key_pair_type.as_str() {
-                "rsa" => KeyType::Rsa(rsa_bits(options)),
+                "rsa" => KeyType::Rsa(bits(options, 3072)),
+                "ecdsa" => KeyType::Ecdsa(bits(options, 521)),
                 _ => KeyType::Ed25519,
             },
             name: text(&options.temporary_key_pair_name),
         },
     };
-    let (timeout, attempts) = options.patience();
     Communication::Ssh {
         key,
         port: options.port(),
@@ -251,27 +251,18 @@ fn communication(
             Some("ipv6") => AddressKind::Ipv6,
             _ => AddressKind::Any,
         },
-        pause: options.pause_before_connecting,
-        login: SshLogin {
-            username: text(&options.ssh_username).unwrap_or_default(),
-            password,
-            private_key_file: private_key_file.map(|file| user_path(directory, &file)),
-            timeout,
-            handshake_attempts: attempts,
-            pty: options.ssh_pty,
-            sftp: options.ssh_file_transfer_method == "sftp",
-            keep_alive_interval: options.keep_alive().unwrap_or_default(),
-        },
+        login: Box::new(options.ssh_settings(directory)),
+        clear_key: options.ssh_clear_authorized_keys,
     }
 }
 
-/// Bits of an RSA key; 3072 when the template does not say.
-fn rsa_bits(options: &CommunicatorOptions) -> u16 {
+/// Bits of a key whose type has several sizes.
+fn bits(options: &CommunicatorOptions, usual: u16) -> u16 {
     options
         .temporary_key_pair_bits
         .filter(|bits| *bits > 0)
         .and_then(|bits| bits.try_into().ok())
-        .unwrap_or(3072)
+        .unwrap_or(usual)
 }
 
 /// The 26 devices that EC2 would otherwise add for instance store volumes.

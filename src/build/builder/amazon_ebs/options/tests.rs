@@ -140,7 +140,175 @@ fn empty_options_are_as_good_as_none() {
     };
     assert!(matches!(key, KeySettings::Temporary { .. }));
     assert_eq!((*port, login.handshake_attempts, login.timeout.as_secs()), (22, 10, 300));
-    assert!(login.password.is_none());
+    assert!(login.login.password.is_none());
+}
+
+/// Every option of SSH gets to the connection.
+#[tokio::test]
+async fn ways_and_routes_are_put_together() {
+    use crate::communicator::ssh::{Algorithms, Authentication, FileTransfer, KeyPair, Route};
+    let directory = tempfile::tempdir().expect("temporary directory");
+    let write = |name: &str| {
+        let kind = crate::communicator::ssh::KeyType::Ed25519;
+        let key = KeyPair::generate(kind, name).expect("a key").private;
+        let path = directory.path().join(name);
+        std::fs::write(&path, key.reveal()).expect("write");
+        // `ssh-keygen` reads no key that others can read.
+        let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+        std::fs::set_permissions(&path, private).expect("chmod");
+        key
+    };
+    let (own, gate, made) = (write("own"), write("gate"), write("made"));
+    let bytes: Vec<_> = write("bytes").reveal().bytes().map(|one| one.to_string()).collect();
+    let bytes = bytes.join(", ");
+    let login = async |body: &str| {
+        let body = format!("{MINIMAL}{body}");
+        let plan = planned("a.pkr.hcl", &template(&body), directory.path())
+            .unwrap_or_else(|found| panic!("{found}"));
+        let Prepared { build, .. } = prepare(&plan.builder, directory.path()).expect("is readable");
+        let Communication::Ssh { login, key, .. } = build.communication else { panic!("SSH") };
+        let agent = Some("/run/agent".into());
+        (login.load_with(agent, Some(&made), None).await.expect("loads"), key)
+    };
+    let ways = |all: &[Authentication]| {
+        let name = |one: &Authentication| match one {
+            Authentication::Agent(socket) => socket.display().to_string(),
+            Authentication::Key(key) if *key == own => "own".to_owned(),
+            Authentication::Key(key) if *key == gate => "gate".to_owned(),
+            Authentication::Key(key) if *key == made => "made".to_owned(),
+            Authentication::Key(_) => "bytes".to_owned(),
+            Authentication::Certificate { .. } => "certificate".to_owned(),
+            Authentication::Password(password) => password.reveal().to_owned(),
+        };
+        all.iter().map(name).collect::<Vec<_>>().join(" ")
+    };
+
+    let (options, key) = login(&format!(
+        r#"
+          ssh_agent_auth                = true
+          ssh_private_key_file          = "own"
+          ssh_private_key               = [{bytes}]
+          ssh_password                  = "pw"
+          ssh_timeout                   = "2m"
+          ssh_handshake_attempts        = 7
+          ssh_pty                       = true
+          ssh_file_transfer_method      = "sftp"
+          ssh_keep_alive_interval       = "-1s"
+          ssh_read_write_timeout        = "4m"
+          pause_before_connecting       = "9s"
+          ssh_ciphers                   = ["aes128-ctr"]
+          ssh_key_exchange_algorithms   = ["curve25519-sha256"]
+          ssh_local_tunnels             = ["8080:db:80"]
+          ssh_remote_tunnels            = ["9090:localhost:90"]
+          ssh_disable_agent_forwarding  = true
+          ssh_bastion_host              = "outer,me@inner:2222"
+          ssh_bastion_port              = 23
+          ssh_bastion_username          = "guard"
+          ssh_bastion_agent_auth        = true
+          ssh_bastion_private_key_file  = "gate"
+          ssh_bastion_password          = "gate-pw"
+        "#
+    ))
+    .await;
+    assert!(matches!(key, KeySettings::Nothing));
+    assert_eq!(ways(&options.authentication), "/run/agent own made bytes pw");
+    assert_eq!((options.timeout.as_secs(), options.handshake_attempts), (120, 7));
+    assert_eq!((options.pty, options.file_transfer), (true, FileTransfer::Sftp));
+    assert_eq!((options.keep_alive_interval, options.forward_agent), (None, None));
+    assert_eq!(options.read_write_timeout.map(|time| time.as_secs()), Some(240));
+    assert_eq!(options.pause.as_secs(), 9);
+    let list = |name: &str| [name.to_owned()];
+    let algorithms = Algorithms::named(&list("aes128-ctr"), &list("curve25519-sha256"));
+    assert_eq!(Ok(options.algorithms), algorithms);
+    assert_eq!(options.local_tunnels[0].to_string(), "8080:db:80");
+    assert_eq!(options.remote_tunnels[0].to_string(), "9090:localhost:90");
+    let Route::Bastions(bastions) = options.route else { panic!("{:?}", options.route) };
+    let told = bastions.iter().map(|one| format!("{}@{}", one.username, one.address));
+    assert_eq!(told.collect::<Vec<_>>(), ["guard@outer:23", "me@inner:2222"]);
+    assert_eq!(ways(&bastions[1].authentication), "/run/agent gate gate-pw");
+
+    // The machine's key and user are the bastion's too, when it has none; agents are forwarded.
+    let (options, _) = login("ssh_private_key_file = \"own\"\nssh_bastion_host = \"gate\"").await;
+    assert_eq!(options.forward_agent, Some("/run/agent".into()));
+    let Route::Bastions(bastions) = options.route else { panic!("{:?}", options.route) };
+    assert_eq!(bastions[0].username, "admin");
+    assert_eq!(ways(&bastions[0].authentication), "own");
+
+    // A certificate comes before its key, and goes with it.
+    certify(directory.path());
+    let files = "ssh_private_key_file = \"own\"\nssh_certificate_file = \"own-cert.pub\"";
+    let (options, _) = login(&format!("{files}\nssh_bastion_host = \"gate\"")).await;
+    assert_eq!(ways(&options.authentication), "certificate own made");
+    let Route::Bastions(bastions) = options.route else { panic!("{:?}", options.route) };
+    assert_eq!(ways(&bastions[0].authentication), "certificate own");
+    let files =
+        "ssh_bastion_private_key_file = \"own\"\nssh_bastion_certificate_file = \"own-cert.pub\"";
+    let (options, _) = login(&format!("{files}\nssh_bastion_host = \"gate\"")).await;
+    let Route::Bastions(bastions) = options.route else { panic!("{:?}", options.route) };
+    assert_eq!(ways(&bastions[0].authentication), "certificate own");
+
+    let proxy =
+        "ssh_proxy_host = \"proxy\"\nssh_proxy_username = \"me\"\nssh_proxy_password = \"pw\"";
+    let (options, key) = login(proxy).await;
+    assert!(matches!(key, KeySettings::Temporary { .. }));
+    let Route::Proxy(proxy) = options.route else { panic!("{:?}", options.route) };
+    assert_eq!(proxy.address.to_string(), "proxy:1080");
+    assert_eq!(proxy.login.map(|(user, _)| user).as_deref(), Some("me"));
+    let (options, _) = login("").await;
+    assert!(matches!(options.route, Route::Direct));
+    assert_eq!(ways(&options.authentication), "made");
+    assert_eq!((options.timeout.as_secs(), options.handshake_attempts), (300, 10));
+    assert_eq!(options.keep_alive_interval.map(|time| time.as_secs()), Some(5));
+    // The old name wins, and alone it means as many attempts as fit in.
+    let (options, _) = login("ssh_wait_timeout = \"7m\"\nssh_timeout = \"2m\"").await;
+    assert_eq!((options.timeout.as_secs(), options.handshake_attempts), (420, 0));
+}
+
+/// Makes a certificate for the key `own`, which is valid from now on.
+fn certify(directory: &Path) {
+    use std::process::{Command, Stdio};
+    let run = |program: &str, arguments: &[&str]| {
+        let mut command = Command::new(program);
+        command.args(arguments).current_dir(directory).stdin(Stdio::null());
+        command.output().expect("openssh-client is installed")
+    };
+    let public = run("ssh-keygen", &["-y", "-f", "own"]).stdout;
+    std::fs::write(directory.join("own.pub"), public).expect("write");
+    run("ssh-keygen", &["-q", "-t", "ed25519", "-N", "", "-f", "ca"]);
+    let signed = run("ssh-keygen", &["-q", "-s", "ca", "-I", "x", "-n", "admin", "own.pub"]);
+    assert!(signed.status.success(), "{signed:?}");
+}
+
+#[test]
+fn a_host_and_a_port_stand_in_for_the_instances_own() {
+    let body = format!("{MINIMAL}  ssh_host = \"gate\"\n  ssh_port = 2222\n");
+    let Communication::Ssh { host, port, .. } = prepared(&body).build.communication else {
+        panic!("it is SSH");
+    };
+    assert_eq!((host.as_deref(), port), (Some("gate"), 2222));
+}
+
+#[tokio::test]
+async fn what_cannot_be_logged_in_with_is_told_before_anything_is_made() {
+    let body = format!("{MINIMAL}  ssh_agent_auth = true\n");
+    let Communication::Ssh { login, .. } = prepared(&body).build.communication else {
+        panic!("it is SSH");
+    };
+    let error = login.load_with(None, None, None).await.expect_err("no agent");
+    insta::assert_snapshot!(error, @"the SSH agent cannot be used: `SSH_AUTH_SOCK` is not set");
+}
+
+#[test]
+fn temporary_keys_have_kinds_and_sizes() {
+    use crate::communicator::ssh::KeyType;
+    let kind = |more: &str| match prepared(&format!("{MINIMAL}{more}")).build.communication {
+        Communication::Ssh { key: KeySettings::Temporary { kind, .. }, .. } => kind,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(kind(""), KeyType::Ed25519);
+    assert_eq!(kind("temporary_key_pair_type = \"rsa\""), KeyType::Rsa(3072));
+    let sized = "temporary_key_pair_type = \"rsa\"\ntemporary_key_pair_bits = 4096";
+    assert_eq!(kind(sized), KeyType::Rsa(4096));
 }
 
 /// Only with a warning, as Packer takes both.

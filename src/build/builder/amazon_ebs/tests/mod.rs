@@ -3,4 +3,5 @@
 mod fake_ec2;
 mod fake_iam;
 mod faults;
+mod login;
 mod support;

@@ -113,8 +113,8 @@ pub(super) fn plain(url: &str, source: &str) -> AmazonEbs {
             port: 22,
             host: None,
             address: super::super::AddressKind::Any,
-            pause: Duration::ZERO,
-            login: crate::build::SshLogin::default(),
+            login: Box::default(),
+            clear_key: false,
         },
         ..AmazonEbs::default()
     }

@@ -1,0 +1,413 @@
+//! Going along a route: from nothing to a stream of bytes to the machine.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_socks::Error as SocksError;
+use tokio_socks::tcp::Socks5Stream;
+
+use super::authenticate::Credentials;
+use super::client::Knowledge;
+use super::connection::{Connection, Failure, establish};
+use super::options::{Address, SshOptions};
+use super::route::{Bastion, Proxy, Route};
+use crate::communicator::{ByteStream, CommunicatorError, ConnectStage, Hop};
+
+/// Time for one TCP connection to a bastion host or a proxy, which are there already, unlike the
+/// machine.
+const HOP_LIMIT: Duration = Duration::from_secs(15);
+
+/// The least time for a connection that another machine makes for us.
+const FORWARD_LIMIT: Duration = Duration::from_secs(5);
+
+/// A stop on the way to the machine.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) hop: Hop,
+    /// How many stops lie before it.
+    pub(super) number: usize,
+    /// Host and port as people know them.
+    pub(super) address: String,
+    /// What lies before it, in words.
+    pub(super) through: Option<String>,
+    /// Who wants to log in there.
+    pub(super) username: String,
+}
+
+impl Place {
+    /// The stop in words, for those behind it.
+    fn name(&self) -> String {
+        format!("{}{}", self.hop.before(), self.address)
+    }
+}
+
+/// How far an attempt has come: when it fails or is cut off, this is what to tell about.
+#[derive(Debug, Default)]
+pub(super) struct Reached(Mutex<Progress>);
+
+#[derive(Clone, Debug)]
+struct Progress {
+    place: Place,
+    stage: ConnectStage,
+    /// What is known of the connection that is being made.
+    knowledge: Option<Arc<Knowledge>>,
+}
+
+impl Default for Progress {
+    fn default() -> Self {
+        Self { place: Place::default(), stage: ConnectStage::Tcp, knowledge: None }
+    }
+}
+
+impl Reached {
+    fn get(&self) -> Progress {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Where the attempt is.
+    pub(super) fn place(&self) -> Place {
+        self.get().place
+    }
+
+    /// The stop that comes now; nothing is connected to it yet.
+    fn comes_to(&self, place: Place) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) =
+            Progress { place, ..Progress::default() };
+    }
+
+    /// The handshake begins now.
+    pub(super) fn begins_to_shake(&self, knowledge: Arc<Knowledge>) {
+        let mut progress = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        progress.stage = ConnectStage::Banner;
+        progress.knowledge = Some(knowledge);
+    }
+
+    /// The stage that begins now.
+    pub(super) fn begins(&self, stage: ConnectStage) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).stage = stage;
+    }
+
+    /// The failure of an attempt that took too long.
+    pub(super) fn too_long(&self, limit: Duration) -> Failure {
+        let Progress { stage, knowledge, .. } = self.get();
+        let answered = knowledge.is_some_and(|knowledge| knowledge.answered());
+        let stage = match stage {
+            ConnectStage::Banner if answered => ConnectStage::KeyExchange,
+            stage => stage,
+        };
+        let what = match stage {
+            ConnectStage::Banner => "it accepts the connection but says nothing",
+            ConnectStage::KeyExchange => "it is not complete",
+            ConnectStage::Authentication => "the log-in is not complete",
+            _ => "no answer",
+        };
+        Failure::new(stage, format!("{what} for {:.0} s", limit.as_secs_f64()))
+    }
+}
+
+/// A stream to the machine.
+pub(super) struct Line {
+    pub(super) stream: Box<dyn ByteStream>,
+    /// The address that was reached, when it is the machine's own.
+    pub(super) peer: Option<SocketAddr>,
+    /// The connection that the stream goes through, kept as long as it is needed.
+    pub(super) below: Option<Arc<Connection>>,
+}
+
+/// Goes along a route again and again. The connection to a bastion host is kept between attempts:
+/// the machine behind it may take a while to come up, and each log-in costs time and a line in the
+/// bastion's log.
+pub(super) struct Way<'a> {
+    options: &'a SshOptions,
+    hops: Vec<BastionHop<'a>>,
+    bastion: Option<Arc<Connection>>,
+}
+
+struct BastionHop<'a> {
+    bastion: &'a Bastion,
+    options: SshOptions,
+    credentials: Credentials,
+}
+
+impl<'a> Way<'a> {
+    /// Reads what is needed to log in on the way.
+    pub(super) async fn new(options: &'a SshOptions) -> Result<Self, CommunicatorError> {
+        let bastions = match &options.route {
+            Route::Bastions(all) => all.as_slice(),
+            _ => &[],
+        };
+        let mut hops = Vec::new();
+        for bastion in bastions {
+            let credentials = Credentials::read(&bastion.username, &bastion.authentication).await?;
+            let options = SshOptions {
+                keep_alive_interval: options.keep_alive_interval,
+                silence_limit: options.silence_limit,
+                read_write_timeout: options.read_write_timeout,
+                ..SshOptions::new(bastion.username.clone(), Vec::new())
+            };
+            hops.push(BastionHop { bastion, options, credentials });
+        }
+        Ok(Self { options, hops, bastion: None })
+    }
+
+    /// What the machine is called in messages.
+    pub(super) fn name(&self, address: &Address) -> String {
+        match &self.options.route {
+            Route::Dial(dial) => dial.name(),
+            _ => address.to_string(),
+        }
+    }
+
+    /// A new stream to the machine. `limit` is for one TCP connection to it.
+    pub(super) async fn open(
+        &mut self,
+        address: &Address,
+        limit: Duration,
+        reached: &Reached,
+    ) -> Result<Line, Failure> {
+        match &self.options.route {
+            Route::Direct => {
+                reached.comes_to(self.machine(address, None));
+                let (stream, peer) = self.tcp(address, limit).await?;
+                Ok(Line { stream: Box::new(stream), peer: Some(peer), below: None })
+            }
+            Route::Bastions(_) => {
+                let last = self.through_bastions(reached).await?;
+                reached.comes_to(self.machine(address, Some(&last)));
+                let below = last.connection;
+                let stream = match &below {
+                    Some(connection) => {
+                        connection.forward(address, limit.max(FORWARD_LIMIT)).await?
+                    }
+                    // A route without bastion hosts is the direct one.
+                    None => Box::new(self.tcp(address, limit).await?.0),
+                };
+                Ok(Line { stream, peer: None, below })
+            }
+            Route::Proxy(proxy) => {
+                let stream = self.through_proxy(proxy, address, limit, reached).await?;
+                Ok(Line { stream: Box::new(stream), peer: None, below: None })
+            }
+            Route::Dial(dial) => {
+                reached.comes_to(self.machine(address, None));
+                let stream = dial.dial().await.map_err(|error| Failure {
+                    fatal: error.fatal,
+                    ..Failure::new(error.stage, error.reason)
+                })?;
+                Ok(Line { stream, peer: None, below: None })
+            }
+        }
+    }
+
+    /// The machine as a stop behind the last one.
+    fn machine(&self, address: &Address, last: Option<&LastHop>) -> Place {
+        let hop = match self.options.route {
+            Route::Dial(_) => Hop::Session,
+            _ => Hop::Machine,
+        };
+        Place {
+            hop,
+            number: last.map_or(0, |last| last.count),
+            address: self.name(address),
+            through: last.and_then(|last| last.name.clone()),
+            username: self.options.username.clone(),
+        }
+    }
+
+    /// The connection to the last bastion host, as it is or made again from the first on.
+    async fn through_bastions(&mut self, reached: &Reached) -> Result<LastHop, Failure> {
+        let open = self.bastion.take().filter(|connection| connection.is_open());
+        let mut last = LastHop { connection: None, name: None, count: 0 };
+        for hop in &self.hops {
+            let address = &hop.bastion.address;
+            let place = Place {
+                hop: Hop::Bastion,
+                number: last.count,
+                address: address.to_string(),
+                through: last.name.clone(),
+                username: hop.bastion.username.clone(),
+            };
+            last.name = Some(place.name());
+            last.count += 1;
+            if open.is_some() {
+                continue;
+            }
+            reached.comes_to(place.clone());
+            let below = last.connection.take();
+            let stream: Box<dyn ByteStream> = match &below {
+                Some(connection) => connection.forward(address, HOP_LIMIT).await?,
+                None => Box::new(self.tcp(address, HOP_LIMIT).await?.0),
+            };
+            let line = Line { stream, peer: None, below };
+            let established =
+                establish(line, &hop.options, &hop.credentials, place.name(), reached).await;
+            // It has been there all along: what it refuses now it refuses in a minute.
+            let connection = established.map_err(|failure| Failure {
+                fatal: failure.fatal || failure.refused,
+                ..failure
+            })?;
+            last.connection = Some(Arc::new(connection));
+        }
+        last.connection = open.or(last.connection);
+        self.bastion.clone_from(&last.connection);
+        Ok(last)
+    }
+
+    async fn through_proxy(
+        &self,
+        proxy: &Proxy,
+        address: &Address,
+        limit: Duration,
+        reached: &Reached,
+    ) -> Result<TcpStream, Failure> {
+        let user = proxy.login.as_ref().map(|(user, _)| user.clone()).unwrap_or_default();
+        let place = Place {
+            hop: Hop::Proxy,
+            number: 0,
+            address: proxy.address.to_string(),
+            through: None,
+            username: user.clone(),
+        };
+        let last = LastHop { connection: None, name: Some(place.name()), count: 1 };
+        reached.comes_to(place);
+        let (socket, _) = self.tcp(&proxy.address, HOP_LIMIT).await?;
+        reached.begins(ConnectStage::Banner);
+        let to = (address.host.as_str(), address.port);
+        let asking = async {
+            match &proxy.login {
+                Some((user, password)) => {
+                    let password = password.reveal();
+                    Socks5Stream::connect_with_password_and_socket(socket, to, user, password).await
+                }
+                None => Socks5Stream::connect_with_socket(socket, to).await,
+            }
+        };
+        match timeout(limit.max(FORWARD_LIMIT), asking).await {
+            Ok(Ok(stream)) => {
+                reached.comes_to(self.machine(address, Some(&last)));
+                Ok(stream.into_inner())
+            }
+            Ok(Err(error)) => Err(self.refused_by_proxy(&error, address, &last, reached)),
+            Err(_) => Err(reached.too_long(limit.max(FORWARD_LIMIT))),
+        }
+    }
+
+    /// What a proxy's answer means, and which stop it is about.
+    fn refused_by_proxy(
+        &self,
+        error: &SocksError,
+        address: &Address,
+        last: &LastHop,
+        reached: &Reached,
+    ) -> Failure {
+        let at_machine = |stage, text: &str, fatal| {
+            reached.comes_to(self.machine(address, Some(last)));
+            Failure { fatal, ..Failure::new(stage, text) }
+        };
+        let at_login = |text: &str| Failure {
+            fatal: true,
+            ..Failure::new(ConnectStage::Authentication, text)
+        };
+        match error {
+            SocksError::NoAcceptableAuthMethods if reached.place().username.is_empty() => {
+                at_login("it wants a user and a password")
+            }
+            SocksError::NoAcceptableAuthMethods | SocksError::AuthorizationRequired => {
+                at_login("it wants another kind of log-in than user and password")
+            }
+            SocksError::PasswordAuthFailure(_) => at_login("access denied"),
+            SocksError::InvalidAuthValues(what) => at_login(what),
+            SocksError::ConnectionNotAllowedByRuleset => {
+                at_machine(ConnectStage::Tcp, "the proxy's rules forbid it", true)
+            }
+            SocksError::ConnectionRefused => {
+                at_machine(ConnectStage::Tcp, "connection refused", false)
+            }
+            SocksError::NetworkUnreachable => {
+                at_machine(ConnectStage::Tcp, "the network cannot be reached", false)
+            }
+            SocksError::HostUnreachable => {
+                at_machine(ConnectStage::Tcp, "no route to the host", false)
+            }
+            SocksError::TtlExpired => at_machine(ConnectStage::Tcp, "no answer", false),
+            SocksError::GeneralSocksServerFailure => {
+                at_machine(ConnectStage::Tcp, "the proxy gives no reason", false)
+            }
+            SocksError::InvalidTargetAddress(what) => at_machine(ConnectStage::Resolve, what, true),
+            SocksError::InvalidResponseVersion => {
+                let text = "what answers does not speak SOCKS 5";
+                Failure { fatal: true, ..Failure::new(ConnectStage::Banner, text) }
+            }
+            SocksError::Io(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+                Failure::new(ConnectStage::Banner, "it closed the connection")
+            }
+            error => Failure::new(ConnectStage::Banner, error.to_string()),
+        }
+    }
+
+    async fn tcp(
+        &self,
+        address: &Address,
+        limit: Duration,
+    ) -> Result<(TcpStream, SocketAddr), Failure> {
+        let (stream, peer) = dial(address, limit).await?;
+        prepare(&stream, self.options.silence_limit);
+        Ok((stream, peer))
+    }
+}
+
+/// The stop before the machine.
+struct LastHop {
+    connection: Option<Arc<Connection>>,
+    name: Option<String>,
+    count: usize,
+}
+
+async fn dial(address: &Address, limit: Duration) -> Result<(TcpStream, SocketAddr), Failure> {
+    let found = tokio::net::lookup_host((address.host.as_str(), address.port))
+        .await
+        .map_err(|error| Failure::new(ConnectStage::Resolve, error.to_string()))?;
+    let mut failure = Failure::new(ConnectStage::Resolve, "the name server knows none");
+    for peer in found {
+        match timeout(limit, TcpStream::connect(peer)).await {
+            Ok(Ok(stream)) => {
+                return Ok((stream, peer));
+            }
+            Ok(Err(error)) => failure = Failure::new(ConnectStage::Tcp, plain(&error)),
+            Err(_) => {
+                let text = format!("no answer for {} s", limit.as_secs());
+                failure = Failure::new(ConnectStage::Tcp, text);
+            }
+        }
+    }
+    Err(failure)
+}
+
+/// Neither setting is needed for the connection to work, so a refusal is only noted.
+fn prepare(stream: &TcpStream, silence: Duration) {
+    // Nagle's algorithm costs 45 ms a log-in.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "cannot set TCP_NODELAY");
+    }
+    // Keep-alives are not sent while a write waits, so a peer that vanishes in the middle of an
+    // upload is noticed by the kernel.
+    #[cfg(target_os = "linux")]
+    {
+        let limit = u32::try_from(2 * silence.as_millis()).unwrap_or(u32::MAX);
+        if let Err(error) = rustix::net::sockopt::set_tcp_user_timeout(stream, limit) {
+            tracing::debug!(%error, "cannot set TCP_USER_TIMEOUT");
+        }
+    }
+}
+
+fn plain(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::ConnectionRefused => "connection refused".into(),
+        std::io::ErrorKind::HostUnreachable => "no route to the host".into(),
+        std::io::ErrorKind::NetworkUnreachable => "the network cannot be reached".into(),
+        _ => error.to_string(),
+    }
+}
