@@ -11,6 +11,7 @@ pub mod options;
 mod quote;
 
 pub mod ssh;
+pub mod ssm;
 
 pub use contract::{
     Chunk, Command, Communicator, Download, DownloadReport, Exit, Stdin, Upload, UploadReport,
