@@ -6,6 +6,25 @@
 //! protocol were read from the reference client and agent, and seen on loopback; where both are
 //! wrong (the rewrite of single newlines, buffers that drop), this is not like them.
 
+mod address;
+mod arrivals;
+mod channel;
+mod end;
 pub mod frame;
 pub mod message;
+mod mux;
+mod pace;
+mod port_forward;
+mod session;
+mod sessions;
+mod settings;
 pub mod smux;
+mod socket;
+mod version;
+mod window;
+
+pub use address::StreamHosts;
+pub use end::SessionEnd;
+pub use port_forward::PortForward;
+pub use sessions::{OpenedSession, SessionError, SessionErrorKind, Sessions, StartSession};
+pub use settings::Settings;
