@@ -294,11 +294,6 @@ impl Channel {
         self.end.is_some()
     }
 
-    /// Whether everything that was sent has arrived.
-    pub(super) fn is_drained(&self) -> bool {
-        self.window.is_empty()
-    }
-
     fn finish(&mut self, end: SessionEnd) {
         self.end.get_or_insert(end);
     }

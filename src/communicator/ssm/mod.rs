@@ -28,3 +28,6 @@ pub use end::SessionEnd;
 pub use port_forward::PortForward;
 pub use sessions::{OpenedSession, SessionError, SessionErrorKind, Sessions, StartSession};
 pub use settings::Settings;
+
+#[cfg(test)]
+mod tests;
