@@ -9,8 +9,14 @@
 mod address;
 mod arrivals;
 mod channel;
+mod commands;
+mod communicator;
+mod download;
 mod end;
+mod follow;
 pub mod frame;
+mod gate;
+mod invoke;
 pub mod message;
 mod mux;
 mod pace;
@@ -20,14 +26,20 @@ mod sessions;
 mod settings;
 pub mod smux;
 mod socket;
+mod traces;
+mod upload;
 mod version;
 mod window;
 
 pub use address::StreamHosts;
+pub use commands::{AgentInformation, Invocation, RunCommand, SendCommand};
+pub use communicator::{Ssm, SsmOptions, connect};
 pub use end::SessionEnd;
+pub use invoke::CommandTiming;
 pub use port_forward::PortForward;
 pub use sessions::{OpenedSession, SessionError, SessionErrorKind, Sessions, StartSession};
 pub use settings::Settings;
+pub use traces::{TRACES, remove_traces};
 
 #[cfg(test)]
 mod tests;

@@ -78,6 +78,7 @@ pub(super) struct Agent {
     requests: HashSet<String>,
     next_sequence: i64,
     unacknowledged: BTreeMap<i64, Sent>,
+    first_unsent: i64,
     expected: i64,
     early: BTreeMap<i64, AgentMessage>,
     seen: HashMap<i64, Vec<u8>>,
@@ -109,6 +110,7 @@ impl Agent {
             requests: HashSet::new(),
             next_sequence: 0,
             unacknowledged: BTreeMap::new(),
+            first_unsent: 0,
             expected: 0,
             early: BTreeMap::new(),
             seen: HashMap::new(),
@@ -370,11 +372,12 @@ impl Agent {
         }
         let due = |sent: &Sent| sent.at.is_some_and(|at| now >= at + RESEND);
         let oldest = self.unacknowledged.iter().next().filter(|(_, sent)| due(sent));
-        let unsent = || self.unacknowledged.iter().find(|(_, sent)| sent.at.is_none());
         let (sequence, again) = match oldest {
             Some((sequence, _)) => (*sequence, true),
-            None => (*unsent()?.0, false),
+            None if self.first_unsent < self.next_sequence => (self.first_unsent, false),
+            None => return None,
         };
+        self.first_unsent = self.first_unsent.max(sequence + 1);
         self.resent += usize::from(again);
         if self.manner.rate > 0 {
             self.next_send = Some(now + Duration::from_secs(1) / self.manner.rate);
