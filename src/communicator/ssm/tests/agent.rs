@@ -1,6 +1,6 @@
 //! The agent's side of the data channel, as strict as it can be, without a network.
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
@@ -81,7 +81,7 @@ pub(super) struct Agent {
     first_unsent: i64,
     expected: i64,
     early: BTreeMap<i64, AgentMessage>,
-    seen: HashMap<i64, Vec<u8>>,
+    seen: BTreeMap<i64, Vec<u8>>,
     control: VecDeque<Vec<u8>>,
     complete: bool,
     decoder: Decoder,
@@ -113,7 +113,7 @@ impl Agent {
             first_unsent: 0,
             expected: 0,
             early: BTreeMap::new(),
-            seen: HashMap::new(),
+            seen: BTreeMap::new(),
             control: VecDeque::new(),
             complete: false,
             decoder: Decoder::default(),
@@ -228,8 +228,7 @@ impl Agent {
         }
         self.seen.insert(message.sequence, frame.to_vec());
         if self.seen.len() > 4000 {
-            let old = self.expected - 2000;
-            self.seen.retain(|sequence, _| *sequence >= old);
+            self.seen.pop_first();
         }
         let acknowledgement = Acknowledge::of(&message).message(Uuid::new_v4(), 1);
         self.control.push_back(acknowledgement.encode());

@@ -3,7 +3,9 @@
 
 mod agent;
 mod channel;
+mod commands;
 mod live;
+mod machine;
 mod network;
 mod service;
 
