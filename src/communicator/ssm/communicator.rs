@@ -20,14 +20,16 @@ use super::sessions::{SessionError, SessionErrorKind, Sessions};
 use super::settings::Settings;
 use super::{download, upload};
 use crate::communicator::{
-    ByteStream, Chunk, Command, Communicator, CommunicatorError, Dial, DialError, Download,
-    DownloadReport, Exit, Stdin, Upload, UploadReport,
+    ByteStream, Chunk, Command, Communicator, CommunicatorError, ConnectStage, Dial, DialError,
+    Download, DownloadReport, Exit, Stdin, Upload, UploadReport,
 };
 
 /// How long a job may say nothing at all; it gives a sign of life every other second.
-const SILENCE: Duration = Duration::from_secs(45);
+const SILENCE: Duration = Duration::from_secs(30);
 /// How long the command that lets us in may run.
 const BOOTSTRAP: Duration = Duration::from_secs(120);
+/// How long the program that listens may take to start.
+const START: Duration = Duration::from_secs(15);
 /// Ports that are tried.
 const PORTS: usize = 3;
 /// How often a command is sent anew that may not have been started.
@@ -257,30 +259,28 @@ impl Ssm {
             Stdin::Stream(_) => (Input::Fed, None),
         };
         let fed = input != Input::Fed;
-        let mut job = Job { name, boot: None, fed, out: 0, err: 0, kill: None };
+        let mut job =
+            Job { name, started: false, followed: false, fed, out: 0, err: 0, kill: None };
         let mut failures = 0;
         let mut lost_at: Option<Instant> = None;
         loop {
             let gate = match self.gate().await {
                 Ok(gate) => gate,
                 Err(CommunicatorError::Cancelled) => return Err(CommunicatorError::Cancelled),
-                Err(error) if job.boot.is_some() => {
+                Err(error) if job.started => {
                     job.kill = None;
                     return Ok(Exit::Disconnected { reason: error.to_string() });
                 }
                 Err(error) => return Err(error),
             };
-            let opening = match &job.boot {
-                None => {
-                    let script = gate::start(&gate.place, &job.name, command, input);
-                    let mut opening = gate::opening(&gate.place, &script);
-                    opening.extend_from_slice(body.as_deref().unwrap_or_default());
-                    opening
-                }
-                Some(boot) => {
-                    let script = gate::resume(&gate.place, &job.name, boot, job.out, job.err);
-                    gate::opening(&gate.place, &script)
-                }
+            let opening = if job.started {
+                let script = gate::resume(&gate.place, &job.name, job.out, job.err);
+                gate::opening(&gate.place, &script)
+            } else {
+                let script = gate::start(&gate.place, &job.name, command, input);
+                let mut opening = gate::opening(&gate.place, &script);
+                opening.extend_from_slice(body.as_deref().unwrap_or_default());
+                opening
             };
             job.kill = Some(gate.clone());
             let feeding = match &stdin {
@@ -298,10 +298,13 @@ impl Ssm {
                 Followed::Broken(reason) => reason,
             };
             self.forget(&gate).await;
+            if std::mem::take(&mut job.followed) {
+                (failures, lost_at) = (0, None);
+            }
             failures += 1;
             tracing::debug!(instance = self.instance, broken, "a command cannot be followed");
             let since = *lost_at.get_or_insert_with(Instant::now);
-            if !job.fed || (job.boot.is_none() && failures >= STARTS) {
+            if !job.fed || (!job.started && failures >= STARTS) {
                 return Err(CommunicatorError::Lost {
                     address: gate.tunnel.name(),
                     reason: broken,
@@ -320,26 +323,37 @@ impl Gate {
         self.tunnel.dial().await
     }
 
-    /// Checks that the listener answers.
+    /// Waits until the listener answers: its program may take a while to start.
     async fn greet(&self) -> Result<(), DialError> {
-        let broken = |reason: String| DialError {
-            stage: crate::communicator::ConnectStage::Tcp,
-            reason,
-            fatal: false,
-        };
+        let deadline = Instant::now() + START;
+        let mut pauses = Pauses::new(Duration::from_millis(50), Duration::from_secs(1));
+        loop {
+            let greeted = timeout(SILENCE, self.greeting()).await;
+            let error = match greeted {
+                Ok(Ok(())) => return Ok(()),
+                Ok(Err(error)) => error,
+                Err(_) => unanswered("it says nothing"),
+            };
+            let pause = pauses.next();
+            if error.fatal || Instant::now() + pause > deadline {
+                return Err(error);
+            }
+            sleep(pause).await;
+        }
+    }
+
+    async fn greeting(&self) -> Result<(), DialError> {
         let mut stream = self.connect().await?;
-        let greeting = async {
+        let mut answer = [0; 2];
+        let exchange = async {
             stream.write_all(&gate::opening(&self.place, "echo k")).await?;
             stream.flush().await?;
-            let mut answer = [0; 2];
-            stream.read_exact(&mut answer).await?;
-            Ok::<_, std::io::Error>(answer)
+            stream.read_exact(&mut answer).await.map(|_| ())
         };
-        match timeout(SILENCE, greeting).await {
-            Ok(Ok([b'k', b'\n'])) => Ok(()),
-            Ok(Ok(_)) => Err(broken("something else listens at the port".to_owned())),
-            Ok(Err(error)) => Err(broken(format!("the listener does not answer: {error}"))),
-            Err(_) => Err(broken("the listener does not answer".to_owned())),
+        match exchange.await {
+            Ok(()) if answer == *b"k\n" => Ok(()),
+            Ok(()) => Err(unanswered("something else is at its port")),
+            Err(error) => Err(unanswered(&error.to_string())),
         }
     }
 
@@ -355,11 +369,21 @@ impl Gate {
     }
 }
 
+fn unanswered(reason: &str) -> DialError {
+    DialError {
+        stage: ConnectStage::Tcp,
+        reason: format!("the listener on the instance does not answer: {reason}"),
+        fatal: false,
+    }
+}
+
 /// A command on the instance.
 struct Job {
     name: String,
-    /// The boot that it was started in, once it was.
-    boot: Option<String>,
+    /// Whether it is known to have been started.
+    started: bool,
+    /// Whether the last attempt to follow it got hold of it.
+    followed: bool,
     /// Whether it has got all of its input, or wants no more.
     fed: bool,
     /// Bytes of its output that have arrived.
@@ -471,7 +495,7 @@ async fn follow(
         }
         while let Some(said) = reader.next() {
             match said {
-                Said::Started => job.boot = Some(gate.arrangement.boot.clone()),
+                Said::Started => (job.started, job.followed) = (true, true),
                 Said::Output(stream, bytes) => {
                     let count = match stream {
                         crate::event::Stream::Stdout => &mut job.out,

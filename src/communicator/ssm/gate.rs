@@ -26,8 +26,6 @@ pub(super) struct Place {
 /// What is known of an instance once it listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Arrangement {
-    /// Changes with each boot; empty when the kernel does not say.
-    pub(super) boot: String,
     /// Whether there is gzip.
     pub(super) gzip: bool,
     /// Which program listens.
@@ -152,7 +150,7 @@ try socat "TCP-LISTEN:$p,bind=127.0.0.1,reuseaddr,fork" "EXEC:sh $d/serve" ||
 try ncat -l -k 127.0.0.1 "$p" --sh-exec "exec sh $d/serve" ||
 try busybox nc -lk -s 127.0.0.1 -p "$p" -e sh "$d/serve"
 z=no; command -v gzip >/dev/null 2>&1 && z=yes
-echo "listener=$found gzip=$z boot=$b""#
+echo "listener=$found gzip=$z""#
             .to_owned(),
     ];
     lines.join("\n")
@@ -163,11 +161,7 @@ pub(super) fn arrangement(stdout: &str) -> Option<Arrangement> {
     let line = stdout.lines().rev().find(|line| line.starts_with("listener="))?;
     let field =
         |name: &str| line.split(' ').find_map(|field| field.strip_prefix(name)?.strip_prefix('='));
-    Some(Arrangement {
-        boot: field("boot")?.to_owned(),
-        gzip: field("gzip")? == "yes",
-        listener: field("listener")?.to_owned(),
-    })
+    Some(Arrangement { gzip: field("gzip")? == "yes", listener: field("listener")?.to_owned() })
 }
 
 /// What opens a connection and runs a script; the script's input may follow.
@@ -196,11 +190,13 @@ pub(super) fn start(place: &Place, job: &str, command: &str, input: Input) -> St
         Input::Fed => "mkfifo \"$j/fifo\" || exit".to_owned(),
     };
     format!(
-        r#"d={directory} j={directory}/{job}
+        r#"{FOLLOW}
+d={directory} j={directory}/{job}
 umask 077
 if [ ! -d "$j" ]; then
 mkdir "$j.new" && j=$j.new || exit
 {make}
+boot > "$j/boot"
 printf '%s\n' {command} > "$j/command"
 : > "$j/out"; : > "$j/err"
 j=${{j%.new}}; mv "$j.new" "$j" || exit
@@ -208,31 +204,28 @@ umask 022
 s=; command -v setsid >/dev/null 2>&1 && s=setsid
 $s sh "$d/run" "$j" </dev/null >/dev/null 2>&1 &
 fi
-{FOLLOW}
 follow 0 0"#,
         directory = quote(&place.directory),
         command = quote(command),
     )
 }
 
-/// The script that follows a job from somewhere in its output. `boot` is that of its start.
-pub(super) fn resume(place: &Place, job: &str, boot: &str, out: u64, err: u64) -> String {
+/// The script that follows a job from somewhere in its output.
+pub(super) fn resume(place: &Place, job: &str, out: u64, err: u64) -> String {
     format!(
-        r#"j={}/{job}
-[ -d "$j" ] || {{ echo "x gone"; exit; }}
-b=$(cat /proc/sys/kernel/random/boot_id 2>/dev/null)
-[ "$b" = {} ] || [ -f "$j/exit" ] || {{ rm -rf "$j"; echo "x restarted"; exit; }}
-{FOLLOW}
+        r#"{FOLLOW}
+j={}/{job}
 follow {out} {err}"#,
         quote(&place.directory),
-        quote(boot),
     )
 }
 
 /// Sends the output of a job as it grows, each piece after a line that says what and how long it
 /// is; the exit code at the end; a sign of life when there is nothing. A pause doubles up to a
-/// fifth of a second, where the shell's `sleep` can do that.
-const FOLLOW: &str = r#"piece() {
+/// fifth of a second, where the shell's `sleep` can do that. A number of a process means nothing
+/// after a restart of the machine, so that is looked at first.
+const FOLLOW: &str = r#"boot() { cat /proc/sys/kernel/random/boot_id 2>/dev/null || echo unknown; }
+piece() {
   n=$(($(wc -c < "$j/$1") - $2))
   [ "$n" -gt 0 ] || { n=0; return; }
   [ "$n" -le 1048576 ] || n=1048576
@@ -241,6 +234,8 @@ const FOLLOW: &str = r#"piece() {
 }
 follow() {
   o=$1 e=$2 w=0 g=0
+  [ -d "$j" ] || { echo "x gone"; exit; }
+  [ -f "$j/exit" ] || [ "$(boot)" = "$(cat "$j/boot")" ] || { rm -rf "$j"; echo "x restarted"; exit; }
   if sleep 0.01 2>/dev/null; then p=0.02 q=0.2; else p=1 q=1; fi
   echo s
   while :; do
@@ -296,16 +291,12 @@ mod tests {
 
     #[test]
     fn what_the_instance_says_is_read() {
-        let said = "noise\nlistener=python3 gzip=yes boot=0d5b0a0c-1\n";
+        let said = "noise\nlistener=python3 gzip=yes\n";
         assert_eq!(
             arrangement(said),
-            Some(Arrangement {
-                boot: "0d5b0a0c-1".to_owned(),
-                gzip: true,
-                listener: "python3".to_owned(),
-            })
+            Some(Arrangement { gzip: true, listener: "python3".to_owned() })
         );
-        assert_eq!(arrangement("listener=none gzip=no boot=\n").unwrap().boot, "");
+        assert!(!arrangement("listener=none gzip=no\n").unwrap().gzip);
         assert_eq!(arrangement("sh: syntax error"), None);
     }
 
@@ -326,7 +317,7 @@ mod tests {
         let scripts = [
             bootstrap(&place),
             start(&place, "j1", "echo 'it''s'", Input::Bytes(5)),
-            resume(&place, "j1", "boot", 1, 2),
+            resume(&place, "j1", 1, 2),
             feed(&place, "j1"),
             kill(&place, "j1"),
             remove(&place),

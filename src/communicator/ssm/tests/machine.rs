@@ -29,8 +29,6 @@ pub(super) struct Machine {
     asked: AtomicUsize,
     pub(super) sent: Mutex<Vec<String>>,
     pub(super) cancelled: AtomicUsize,
-    /// What the machine says that its boot is called.
-    pub(super) boot: Mutex<Option<&'static str>>,
     /// What the platform is.
     pub(super) platform: Mutex<&'static str>,
     /// Directory of the programs that the machine has; all of this machine's when `None`.
@@ -52,11 +50,6 @@ impl RunCommand for Machine {
             }
             let output = shell.output().await.unwrap();
             let mut stdout = String::from_utf8(output.stdout).unwrap();
-            if let Some(boot) = self.boot.lock().unwrap().take() {
-                let at = stdout.find("boot=").unwrap() + 5;
-                let end = at + stdout[at..].find('\n').unwrap();
-                stdout.replace_range(at..end, boot);
-            }
             stdout.truncate(24_000);
             let running = |status: &str| {
                 let status = status.to_owned();
