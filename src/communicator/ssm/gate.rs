@@ -144,6 +144,7 @@ try() {
 }
 found=none
 try python3 "$d/listen.py" "$p" "$d/serve" ||
+try python "$d/listen.py" "$p" "$d/serve" ||
 try perl "$d/listen.pl" "$p" "$d/serve" ||
 try systemd-socket-activate -a --inetd -l "127.0.0.1:$p" sh "$d/serve" ||
 try socat "TCP-LISTEN:$p,bind=127.0.0.1,reuseaddr,fork" "EXEC:sh $d/serve" ||

@@ -49,8 +49,9 @@ impl PortForward {
         settings: Settings,
         cancel: CancellationToken,
     ) -> Self {
-        let state = Mutex::default();
-        Self { sessions, target: target.to_owned(), port, settings, cancel, state }
+        let (target, state) = (target.to_owned(), Mutex::default());
+        // Closing this tunnel cancels nothing else.
+        Self { sessions, target, port, settings, cancel: cancel.child_token(), state }
     }
 
     /// A stream; a session for it when there is none with room.
@@ -104,11 +105,12 @@ impl PortForward {
 
     /// Ends all sessions, in good order.
     pub async fn close(&self) {
+        // Whoever waits for a session holds the lock.
+        self.cancel.cancel();
         let mut state = self.state.lock().await;
         state.closed = true;
         let mut open = std::mem::take(&mut state.open);
         if let Some(starting) = state.starting.take() {
-            self.cancel.cancel();
             if let Ok(Ok(session)) = starting.await {
                 open.push(session);
             }

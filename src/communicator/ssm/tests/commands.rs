@@ -179,6 +179,13 @@ async fn a_command_that_nobody_waits_for_is_killed_with_its_children() {
     ssm.disconnect().await;
 }
 
+/// Takes away what a communicator that could not connect has left.
+fn remove(machine: &Machine) {
+    let script = machine.sent.lock().unwrap()[0].clone();
+    let at = script.find("/var/tmp/.bake-ssm-").unwrap();
+    std::fs::remove_dir_all(&script[at..at + 35]).unwrap();
+}
+
 #[tokio::test]
 async fn windows_and_machines_that_cannot_listen_are_told() {
     let machine = Arc::new(Machine::default());
@@ -198,9 +205,7 @@ async fn windows_and_machines_that_cannot_listen_are_told() {
     let error = communicator(&machine).exec(Command::new("true"), output).await.unwrap_err();
     insta::assert_snapshot!(error, @"cannot move data on `i-0123456789abcdef0` through Systems Manager: nothing on the instance can listen at a port");
     assert!(error.hints()[0].contains("python3"));
-    let script = machine.sent.lock().unwrap()[0].clone();
-    let at = script.find("/var/tmp/.bake-ssm-").unwrap();
-    std::fs::remove_dir_all(&script[at..at + 35]).unwrap();
+    remove(&machine);
 
     let (output, _chunks) = mpsc::channel(1);
     let command = Command { pty: true, ..Command::new("true") };
@@ -208,25 +213,48 @@ async fn windows_and_machines_that_cannot_listen_are_told() {
     assert!(error.to_string().contains("no terminal"));
 }
 
-#[tokio::test]
-async fn perl_does_where_there_is_no_python() {
+/// A directory of links to the programs of this machine, but for all that can listen except one.
+fn programs(listener: &str) -> Option<tempfile::TempDir> {
+    const LISTENERS: &[&str] =
+        &["python", "perl", "systemd-socket-activate", "socat", "ncat", "busybox"];
     let programs = tempfile::tempdir().unwrap();
     for directory in ["/bin", "/usr/bin"] {
         for found in std::fs::read_dir(directory).unwrap().map(Result::unwrap) {
             let name = found.file_name();
-            if !name.to_string_lossy().contains("python") {
+            let text = name.to_string_lossy();
+            let listens = LISTENERS.iter().any(|other| text.starts_with(other));
+            if !listens || text == listener {
                 drop(symlink(found.path(), programs.path().join(name)));
             }
         }
     }
-    if !programs.path().join("perl").exists() {
-        return;
+    programs.path().join(listener).exists().then_some(programs)
+}
+
+#[tokio::test]
+async fn each_program_that_can_listen_does() {
+    for listener in
+        ["python3", "python", "perl", "systemd-socket-activate", "socat", "ncat", "busybox"]
+    {
+        let Some(programs) = programs(listener) else { continue };
+        let machine = Arc::new(Machine::default());
+        *machine.path.lock().unwrap() = Some(programs.path().to_str().unwrap().to_owned());
+        let ssm = communicator(&machine);
+        let (output, _chunks) = mpsc::channel(1);
+        match ssm.exec(Command::new("true"), output).await {
+            // A busybox may have been built without.
+            Err(_) if listener == "busybox" => {
+                remove(&machine);
+                continue;
+            }
+            exit => assert_eq!(exit.unwrap(), Exit::Code(0), "{listener}"),
+        }
+        let stdin = Stdin::Bytes(b"secret words\n"[..].into());
+        let command = Command { stdin, ..Command::new("cat; echo err >&2; exit 5") };
+        let (exit, out, err) = exec(&ssm, command).await;
+        assert_eq!((exit, out.as_str(), err.as_str()), (Exit::Code(5), "secret words\n", "err\n"));
+        ssm.disconnect().await;
     }
-    let machine = Arc::new(Machine::default());
-    *machine.path.lock().unwrap() = Some(programs.path().to_str().unwrap().to_owned());
-    let ssm = communicator(&machine);
-    assert_eq!(run(&ssm, "echo hello; exit 5").await.0, Exit::Code(5));
-    ssm.disconnect().await;
 }
 
 fn tree(directory: &Path) -> Tree {

@@ -110,6 +110,24 @@ async fn an_agent_that_is_not_there_yet_is_waited_for() {
 }
 
 #[tokio::test]
+async fn closing_ends_a_wait_for_the_agent_and_nothing_else() {
+    let service = Service::new(Manner::default(), Breaks::default()).await;
+    service.refusals.lock().unwrap().extend([SessionErrorKind::TargetNotConnected; 50]);
+    let run = CancellationToken::new();
+    let forward = PortForward::new(service.clone(), "i-0", 22, SETTINGS, run.clone());
+    let waiting = async {
+        while service.started.load(Ordering::SeqCst) == 0 {
+            tokio::task::yield_now().await;
+        }
+        forward.close().await;
+    };
+    let both = async { tokio::join!(forward.dial(), waiting) };
+    let (dialled, ()) = timeout(Duration::from_secs(5), both).await.unwrap();
+    assert_eq!(dialled.err().unwrap().reason, "interrupted");
+    assert!(!run.is_cancelled());
+}
+
+#[tokio::test]
 async fn an_agent_that_never_comes_is_an_error_with_what_it_needs() {
     let service = Service::new(Manner::default(), Breaks::default()).await;
     service.refusals.lock().unwrap().extend([SessionErrorKind::TargetNotConnected; 50]);
