@@ -110,10 +110,10 @@ impl PortForward {
         let mut state = self.state.lock().await;
         state.closed = true;
         let mut open = std::mem::take(&mut state.open);
-        if let Some(starting) = state.starting.take() {
-            if let Ok(Ok(session)) = starting.await {
-                open.push(session);
-            }
+        if let Some(starting) = state.starting.take()
+            && let Ok(Ok(session)) = starting.await
+        {
+            open.push(session);
         }
         futures::future::join_all(open.into_iter().map(Session::close)).await;
     }

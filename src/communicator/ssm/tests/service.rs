@@ -143,8 +143,6 @@ impl Sessions for Service {
 }
 
 async fn serve(inner: Arc<Inner>, stream: TcpStream, connection: usize) {
-    // The types are the library's, and large.
-    #[expect(clippy::result_large_err, reason = "the library's signature")]
     let check = |request: &http::Request<()>, response| {
         assert_eq!(request.headers()["x-signature"], "signed");
         Ok(response)
