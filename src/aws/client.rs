@@ -102,6 +102,10 @@ pub struct Client {
     pub(super) secrets: aws_sdk_secretsmanager::Client,
     pub(super) ssm: aws_sdk_ssm::Client,
     pub(super) sts: aws_sdk_sts::Client,
+    /// For signatures that the SDK does not make.
+    pub(super) credentials: Option<aws_credential_types::provider::SharedCredentialsProvider>,
+    /// Whether all services are at an endpoint of one's own.
+    pub(super) own_cloud: bool,
     region: String,
     endpoint: Option<String>,
 }
@@ -138,6 +142,8 @@ impl Client {
             secrets: aws_sdk_secretsmanager::Client::new(&config),
             ssm: aws_sdk_ssm::Client::new(&config),
             sts: aws_sdk_sts::Client::new(&config),
+            credentials: config.credentials_provider(),
+            own_cloud: config.endpoint_url().is_some(),
             region,
             endpoint,
         })

@@ -365,7 +365,7 @@ fn mentions_credentials(chain: &str) -> bool {
 const HOLLOW: &[&str] = &["dispatch failure", "io error", "other"];
 
 /// The causes from the outermost to the root, without repeating one.
-fn chain(error: &dyn Error) -> String {
+pub(super) fn chain(error: &dyn Error) -> String {
     let mut parts: Vec<String> = Vec::new();
     let mut next = Some(error);
     while let Some(error) = next {

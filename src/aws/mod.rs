@@ -6,6 +6,7 @@
 //! eventual consistency, [`wait`] waits for states.
 
 mod client;
+mod command;
 mod error;
 mod identity;
 mod image;
@@ -21,6 +22,7 @@ pub mod retry;
 mod role;
 mod secret_value;
 mod security_group;
+mod session;
 mod snapshot;
 mod tag;
 pub(crate) mod time;

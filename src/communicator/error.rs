@@ -70,6 +70,18 @@ pub enum CommunicatorError {
         /// What the far side said.
         reason: String,
     },
+    /// Session Manager or Run Command did not do it.
+    #[error("cannot {wanted} on `{instance}` through Systems Manager: {reason}")]
+    Ssm {
+        /// What was wanted: `run a command`.
+        wanted: &'static str,
+        /// The instance's id.
+        instance: String,
+        /// In a sentence without a full stop.
+        reason: String,
+        /// What to do next.
+        hints: Vec<String>,
+    },
     /// The far side takes no more bytes.
     #[error("the command took no byte of its input for {} s after {sent} bytes", idle.as_secs())]
     Stalled {
@@ -244,6 +256,7 @@ impl CommunicatorError {
             Self::Lost { .. } => vec![
                 "if a script restarts the machine or sshd on purpose, set `expect_disconnect = true` on it".into(),
             ],
+            Self::Ssm { hints, .. } => hints.clone(),
             Self::Cancelled | Self::Refused { .. } | Self::Failed { .. } | Self::Read { .. } => {
                 Vec::new()
             },

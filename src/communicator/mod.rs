@@ -12,6 +12,7 @@ pub mod options;
 mod quote;
 
 pub mod ssh;
+pub mod ssm;
 
 pub use authorized_key::clear_authorized_key;
 pub use contract::{

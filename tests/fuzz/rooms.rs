@@ -4,6 +4,13 @@
 
 #[path = "../../src/diagnostic/mod.rs"]
 pub mod diagnostic;
+// The codecs of Session Manager, without the room that they are in.
+#[path = "../../src/communicator/ssm/frame.rs"]
+pub mod frame;
+#[path = "../../src/communicator/ssm/message.rs"]
+pub mod message;
+#[path = "../../src/communicator/ssm/smux.rs"]
+pub mod smux;
 #[path = "../../src/template/mod.rs"]
 pub mod template;
 #[path = "../../src/value/mod.rs"]

@@ -1,0 +1,152 @@
+//! Run Command: scripts on an instance, through its agent.
+
+use std::time::Duration;
+
+use aws_sdk_ssm::types;
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+
+use super::session::session_error;
+use super::{AwsError, Client};
+use crate::communicator::ssm::{
+    AgentInformation, Invocation, RunCommand, SendCommand, SessionError,
+};
+
+/// The longest comment.
+const COMMENT: usize = 100;
+
+impl Client {
+    /// Sends a shell script to an instance; gives the command's id.
+    pub async fn send_command(&self, command: &SendCommand) -> Result<String, AwsError> {
+        const ACTION: &str = "SendCommand";
+        let execution =
+            command.execution.clamp(Duration::from_secs(5), Duration::from_secs(172_800));
+        let delivery =
+            command.delivery.clamp(Duration::from_secs(30), Duration::from_secs(2_592_000));
+        let output = self
+            .ssm
+            .send_command()
+            .document_name("AWS-RunShellScript")
+            .instance_ids(&command.instance)
+            .parameters("commands", vec![command.script.clone()])
+            .parameters("executionTimeout", vec![execution.as_secs().to_string()])
+            .timeout_seconds(i32::try_from(delivery.as_secs()).unwrap_or(i32::MAX))
+            .comment(command.comment.chars().take(COMMENT).collect::<String>())
+            .send()
+            .boxed()
+            .await
+            .map_err(|error| self.failed("ssm", ACTION, Some(&command.instance), error))?;
+        output
+            .command
+            .and_then(|command| command.command_id)
+            .ok_or_else(|| self.incomplete("ssm", ACTION, "command id"))
+    }
+
+    /// How far a command is on an instance; `None` when the service does not know it (yet).
+    pub async fn command_invocation(
+        &self,
+        id: &str,
+        instance: &str,
+    ) -> Result<Option<Invocation>, AwsError> {
+        let output = self
+            .ssm
+            .get_command_invocation()
+            .command_id(id)
+            .instance_id(instance)
+            .send()
+            .boxed()
+            .await
+            .map_err(|error| self.failed("ssm", "GetCommandInvocation", Some(id), error));
+        match output {
+            Ok(output) => Ok(Some(Invocation {
+                status: output.status.map(|status| status.as_str().to_owned()).unwrap_or_default(),
+                details: output.status_details.unwrap_or_default(),
+                exit_code: output.response_code,
+                stdout: output.standard_output_content.unwrap_or_default(),
+                stderr: output.standard_error_content.unwrap_or_default(),
+            })),
+            Err(error) if error.is_code(&["InvocationDoesNotExist"]) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Asks for a command to be cancelled.
+    pub async fn cancel_command(&self, id: &str, instance: &str) -> Result<(), AwsError> {
+        self.ssm
+            .cancel_command()
+            .command_id(id)
+            .instance_ids(instance)
+            .send()
+            .boxed()
+            .await
+            .map_err(|error| self.failed("ssm", "CancelCommand", Some(id), error))?;
+        Ok(())
+    }
+
+    /// What the service knows of an instance's agent; `None` when it has not registered.
+    pub async fn agent_information(
+        &self,
+        instance: &str,
+    ) -> Result<Option<AgentInformation>, AwsError> {
+        const ACTION: &str = "DescribeInstanceInformation";
+        let filter = types::InstanceInformationStringFilter::builder()
+            .key("InstanceIds")
+            .values(instance)
+            .build()
+            .map_err(|_| self.incomplete("ssm", ACTION, "filter"))?;
+        let output = self
+            .ssm
+            .describe_instance_information()
+            .filters(filter)
+            .send()
+            .boxed()
+            .await
+            .map_err(|error| self.failed("ssm", ACTION, Some(instance), error))?;
+        Ok(output.instance_information_list.unwrap_or_default().into_iter().next().map(|found| {
+            let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
+            AgentInformation {
+                ping_status: text(found.ping_status.as_ref().map(types::PingStatus::as_str)),
+                agent_version: found.agent_version.unwrap_or_default(),
+                platform: text(found.platform_type.as_ref().map(types::PlatformType::as_str)),
+            }
+        }))
+    }
+}
+
+impl RunCommand for Client {
+    fn send(&self, command: SendCommand) -> BoxFuture<'_, Result<String, SessionError>> {
+        async move { self.send_command(&command).await.map_err(|error| session_error(&error)) }
+            .boxed()
+    }
+
+    fn invocation(
+        &self,
+        id: String,
+        instance: String,
+    ) -> BoxFuture<'_, Result<Option<Invocation>, SessionError>> {
+        async move {
+            let found = self.command_invocation(&id, &instance).await;
+            found.map_err(|error| session_error(&error))
+        }
+        .boxed()
+    }
+
+    fn cancel(&self, id: String, instance: String) -> BoxFuture<'_, Result<(), SessionError>> {
+        async move {
+            let cancelled = self.cancel_command(&id, &instance).await;
+            cancelled.map_err(|error| session_error(&error))
+        }
+        .boxed()
+    }
+
+    fn agent(
+        &self,
+        instance: String,
+    ) -> BoxFuture<'_, Result<Option<AgentInformation>, SessionError>> {
+        async move {
+            let found = self.agent_information(&instance).await;
+            found.map_err(|error| session_error(&error))
+        }
+        .boxed()
+    }
+}

@@ -1,0 +1,45 @@
+//! Session Manager and Run Command: an instance without an open port, and without a helper program
+//! on this machine.
+//!
+//! From the bottom up: [`frame`] and [`smux`] are codecs, [`message`] the JSON documents in frames.
+//! They know both directions, so that an agent's side can be written with them too. Facts about the
+//! protocol were read from the reference client and agent, and seen on loopback; where both are
+//! wrong (the rewrite of single newlines, buffers that drop), this is not like them.
+
+mod address;
+mod arrivals;
+mod channel;
+mod commands;
+mod communicator;
+mod download;
+mod end;
+mod follow;
+pub mod frame;
+mod gate;
+mod invoke;
+pub mod message;
+mod mux;
+mod pace;
+mod port_forward;
+mod session;
+mod sessions;
+mod settings;
+pub mod smux;
+mod socket;
+mod traces;
+mod upload;
+mod version;
+mod window;
+
+pub use address::StreamHosts;
+pub use commands::{AgentInformation, Invocation, RunCommand, SendCommand};
+pub use communicator::{Ssm, SsmOptions, connect};
+pub use end::SessionEnd;
+pub use invoke::CommandTiming;
+pub use port_forward::PortForward;
+pub use sessions::{OpenedSession, SessionError, SessionErrorKind, Sessions, StartSession};
+pub use settings::Settings;
+pub use traces::{TRACES, remove_traces};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,215 @@
+//! This machine in the part of the instance: Run Command runs scripts here, and tunnels lead to
+//! this machine's loopback.
+
+use std::collections::HashMap;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_util::sync::CancellationToken;
+
+use super::super::communicator::{Ssm, SsmOptions, Tunnel, Tunnels};
+use super::super::{
+    AgentInformation, CommandTiming, Invocation, RunCommand, SendCommand, SessionError, Settings,
+};
+use crate::communicator::{ByteStream, ConnectStage, Dial, DialError};
+
+/// The service and the machine.
+#[derive(Default)]
+pub(super) struct Machine {
+    /// Answers about commands, as they are to be given.
+    answers: Mutex<HashMap<String, Vec<Option<Invocation>>>>,
+    /// How often the agent has been asked for.
+    asked: AtomicUsize,
+    pub(super) sent: Mutex<Vec<String>>,
+    pub(super) cancelled: AtomicUsize,
+    /// What the platform is.
+    pub(super) platform: Mutex<&'static str>,
+    /// Directory of the programs that the machine has; all of this machine's when `None`.
+    pub(super) path: Mutex<Option<String>>,
+    /// Breaks all streams that were made under the token.
+    pub(super) breaking: Mutex<CancellationToken>,
+    pub(super) dialled: AtomicUsize,
+}
+
+impl RunCommand for Machine {
+    fn send(&self, command: SendCommand) -> BoxFuture<'_, Result<String, SessionError>> {
+        async move {
+            let id = format!("command-{}", self.sent.lock().unwrap().len());
+            self.sent.lock().unwrap().push(command.script.clone());
+            let mut shell = tokio::process::Command::new("/bin/sh");
+            shell.arg("-c").arg(&command.script);
+            if let Some(path) = &*self.path.lock().unwrap() {
+                shell.env("PATH", path);
+            }
+            let output = shell.output().await.unwrap();
+            let mut stdout = String::from_utf8(output.stdout).unwrap();
+            stdout.truncate(24_000);
+            let running = |status: &str| {
+                let status = status.to_owned();
+                Some(Invocation { status, exit_code: -1, ..Invocation::default() })
+            };
+            let ended = Invocation {
+                status: "Success".to_owned(),
+                details: "Success".to_owned(),
+                exit_code: 0,
+                stdout,
+                stderr: String::new(),
+            };
+            let answers = vec![
+                Some(ended),
+                running("Delayed"),
+                running("InProgress"),
+                running("Pending"),
+                None,
+            ];
+            self.answers.lock().unwrap().insert(id.clone(), answers);
+            Ok(id)
+        }
+        .boxed()
+    }
+
+    fn invocation(
+        &self,
+        id: String,
+        _instance: String,
+    ) -> BoxFuture<'_, Result<Option<Invocation>, SessionError>> {
+        let answer = self.answers.lock().unwrap().get_mut(&id).and_then(Vec::pop);
+        async move { Ok(answer.expect("nobody asks on after the end")) }.boxed()
+    }
+
+    fn cancel(&self, _id: String, _instance: String) -> BoxFuture<'_, Result<(), SessionError>> {
+        self.cancelled.fetch_add(1, Ordering::SeqCst);
+        async { Ok(()) }.boxed()
+    }
+
+    fn agent(
+        &self,
+        _instance: String,
+    ) -> BoxFuture<'_, Result<Option<AgentInformation>, SessionError>> {
+        let asked = self.asked.fetch_add(1, Ordering::SeqCst);
+        let platform = *self.platform.lock().unwrap();
+        let platform = if platform.is_empty() { "Linux" } else { platform };
+        let found = |ping: &str| AgentInformation {
+            ping_status: ping.to_owned(),
+            agent_version: "3.3.808.0".to_owned(),
+            platform: platform.to_owned(),
+        };
+        let answer = match asked {
+            0 => None,
+            1 => Some(found("ConnectionLost")),
+            _ => Some(found("Online")),
+        };
+        async move { Ok(answer) }.boxed()
+    }
+}
+
+/// Straight to the port.
+struct Direct {
+    machine: Arc<Machine>,
+    port: u16,
+}
+
+impl Dial for Direct {
+    fn dial(&self) -> BoxFuture<'_, Result<Box<dyn ByteStream>, DialError>> {
+        async move {
+            self.machine.dialled.fetch_add(1, Ordering::SeqCst);
+            let stream = TcpStream::connect(("127.0.0.1", self.port)).await.map_err(|error| {
+                DialError { stage: ConnectStage::Tcp, reason: error.to_string(), fatal: false }
+            })?;
+            let token = self.machine.breaking.lock().unwrap().clone();
+            let broken = token.cancelled_owned().boxed();
+            Ok(Box::new(Breakable { stream, broken }) as Box<dyn ByteStream>)
+        }
+        .boxed()
+    }
+
+    fn name(&self) -> String {
+        "i-0 (Session Manager)".to_owned()
+    }
+}
+
+impl Tunnel for Direct {
+    fn close(&self) -> BoxFuture<'_, ()> {
+        async {}.boxed()
+    }
+}
+
+/// A stream that can be broken.
+struct Breakable {
+    stream: TcpStream,
+    broken: BoxFuture<'static, ()>,
+}
+
+impl Breakable {
+    fn check(&mut self, context: &mut Context<'_>) -> std::io::Result<()> {
+        match self.broken.poll_unpin(context) {
+            Poll::Ready(()) => {
+                self.broken = futures::future::ready(()).boxed();
+                Err(std::io::Error::new(std::io::ErrorKind::ConnectionReset, "the session is over"))
+            }
+            Poll::Pending => Ok(()),
+        }
+    }
+}
+
+impl AsyncRead for Breakable {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        self.check(context)?;
+        Pin::new(&mut self.stream).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Breakable {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
+        self.check(context)?;
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_flush(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+impl Machine {
+    /// Breaks all streams that there are.
+    pub(super) fn cut(&self) {
+        std::mem::take(&mut *self.breaking.lock().unwrap()).cancel();
+    }
+}
+
+/// A communicator with this machine.
+pub(super) fn communicator(machine: &Arc<Machine>) -> Ssm {
+    let to = machine.clone();
+    let tunnels: Tunnels = Box::new(move |port| Arc::new(Direct { machine: to.clone(), port }));
+    let fast = Duration::from_millis(5);
+    let options = SsmOptions {
+        settings: Settings { ready: Duration::from_secs(20), ..Settings::default() },
+        timing: CommandTiming { first: fast, cap: fast * 10, ..CommandTiming::default() },
+    };
+    Ssm::new("i-0123456789abcdef0", machine.clone(), tunnels, options, CancellationToken::new())
+}
