@@ -72,9 +72,8 @@ pub(super) fn is_connected(instance: &Instance) -> bool {
 impl Cloud {
     /// Lets the agent of the present boot register, after its time, if it may.
     pub(super) async fn register(&self, region: &str, id: &str) {
-        let machine = || {
-            self.with_instance(region, id, |instance| instance.machine.clone()).flatten()
-        };
+        let machine =
+            || self.with_instance(region, id, |instance| instance.machine.clone()).flatten();
         let Some(handle) = machine() else { return };
         let boot = handle.0.boots().borrow().count;
         drop(handle);

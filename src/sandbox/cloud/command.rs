@@ -187,7 +187,9 @@ impl Script {
         let mut size = 0;
         for (name, values) in &request.parameters {
             if !["commands", "workingDirectory", "executionTimeout"].contains(&name.as_str()) {
-                return Err(invalid(format!("Parameter \"{name}\" is not a parameter of the document {SHELL_DOCUMENT}")));
+                return Err(invalid(format!(
+                    "Parameter \"{name}\" is not a parameter of the document {SHELL_DOCUMENT}"
+                )));
             }
             size += name.len() + values.iter().map(|value| value.len() + 3).sum::<usize>();
         }
@@ -198,7 +200,8 @@ impl Script {
             ));
         }
         let commands = request.parameters.get("commands").filter(|commands| !commands.is_empty());
-        let commands = commands.ok_or_else(|| invalid("Parameter \"commands\" is required".into()))?;
+        let commands =
+            commands.ok_or_else(|| invalid("Parameter \"commands\" is required".into()))?;
         let one = |name: &str| match request.parameters.get(name).map(Vec::as_slice) {
             None | Some([]) => Ok(None),
             Some([value]) => Ok(Some(value.as_str())),
@@ -214,7 +217,9 @@ impl Script {
                 .parse::<u64>()
                 .ok()
                 .filter(|seconds| *seconds <= 172_800 && !text.starts_with(['0', '+']))
-                .ok_or_else(|| invalid(format!("Parameter \"executionTimeout\" is not valid: {text}")))?,
+                .ok_or_else(|| {
+                    invalid(format!("Parameter \"executionTimeout\" is not valid: {text}"))
+                })?,
         };
         // The agent takes less for a mistake.
         let seconds = if seconds < 5 { 3600 } else { seconds };
@@ -297,11 +302,7 @@ impl Cloud {
     }
 
     /// SendCommand. Must be called within a tokio runtime.
-    pub fn send_command(
-        &self,
-        region: &str,
-        request: SendCommand,
-    ) -> Result<Command, CloudError> {
+    pub fn send_command(&self, region: &str, request: SendCommand) -> Result<Command, CloudError> {
         let name = request.document.rsplit('/').next().unwrap_or_default();
         match name {
             SHELL_DOCUMENT => {}
@@ -423,7 +424,12 @@ impl Cloud {
         Ok(())
     }
 
-    fn with_invocation(&self, command: &Command, instance: &str, act: impl FnOnce(&mut Invocation)) {
+    fn with_invocation(
+        &self,
+        command: &Command,
+        instance: &str,
+        act: impl FnOnce(&mut Invocation),
+    ) {
         let mut commands = self.commands();
         let invocations = commands.get_mut(&command.id).map(|command| &mut command.invocations);
         let found = invocations.into_iter().flatten().find(|i| i.instance_id == instance);
@@ -624,7 +630,10 @@ mod tests {
         };
         assert_eq!(code(&[]), "InvalidParameters");
         assert_eq!(code(&[("commands", &["a"]), ("command", &["b"])]), "InvalidParameters");
-        assert_eq!(code(&[("commands", &["a"]), ("executionTimeout", &["172801"])]), "InvalidParameters");
+        assert_eq!(
+            code(&[("commands", &["a"]), ("executionTimeout", &["172801"])]),
+            "InvalidParameters"
+        );
         let large = sized('x', DOCUMENT_LIMIT);
         assert_eq!(code(&[("commands", &[large.as_str()])]), "MaxDocumentSizeExceeded");
     }

@@ -330,6 +330,11 @@ impl Iam {
         }
     }
 
+    /// The profiles that have a role.
+    pub fn profiles_of(&self, role: &str) -> impl Iterator<Item = &InstanceProfile> {
+        self.profiles.values().filter(move |profile| profile.role.as_deref() == Some(role))
+    }
+
     fn profile_mut(&mut self, name: &str) -> Result<&mut InstanceProfile, CloudError> {
         self.profiles.get_mut(name).ok_or_else(|| no_profile(name))
     }
@@ -535,10 +540,16 @@ mod tests {
     #[test]
     fn a_policy_of_its_own_may_let_the_agent_register() {
         for (policy, expected) in [
-            (r#"{"Statement":[{"Effect":"Allow","Action":["s3:*","ssm:Update*"],"Resource":"*"}]}"#, true),
+            (
+                r#"{"Statement":[{"Effect":"Allow","Action":["s3:*","ssm:Update*"],"Resource":"*"}]}"#,
+                true,
+            ),
             (r#"{"Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}"#, true),
             (r#"{"Statement":{"Effect":"Allow","Action":"s3:*","Resource":"*"}}"#, false),
-            (r#"{"Statement":[{"Effect":"Allow","Action":"*"},{"Effect":"Deny","Action":"ssm:*"}]}"#, false),
+            (
+                r#"{"Statement":[{"Effect":"Allow","Action":"*"},{"Effect":"Deny","Action":"ssm:*"}]}"#,
+                false,
+            ),
         ] {
             assert_eq!(allows(policy, REGISTER), expected, "{policy}");
         }

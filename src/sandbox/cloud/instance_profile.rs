@@ -52,7 +52,9 @@ impl Session<'_> {
         if matches!(instance.state, InstanceState::ShuttingDown | InstanceState::Terminated) {
             return Err(CloudError::new(
                 "IncorrectInstanceState",
-                format!("The instance '{instance_id}' is not in a state from which it can have an IAM instance profile associated."),
+                format!(
+                    "The instance '{instance_id}' is not in a state from which it can have an IAM instance profile associated."
+                ),
             ));
         }
         if instance.association.is_some() {
@@ -92,9 +94,11 @@ impl Session<'_> {
         ids: &[String],
         filters: &[Filter],
     ) -> Result<Vec<Association>, CloudError> {
-        let live = self.region.instances.values().filter(|instance| {
-            instance.visible(self.now) && !instance.state.is_terminated()
-        });
+        let live = self
+            .region
+            .instances
+            .values()
+            .filter(|instance| instance.visible(self.now) && !instance.state.is_terminated());
         let all = live.filter_map(Association::of);
         let chosen = all.filter(|found| ids.is_empty() || ids.contains(&found.id));
         select(chosen, filters)

@@ -48,9 +48,7 @@ pub(crate) mod fake;
 pub use account::{ACCOUNT, Cloud};
 pub use agent::{AGENT_VERSION, AgentInformation};
 pub use block_device::{BlockDevice, MappingRequest};
-pub use command::{
-    Command, CommandStatus, Invocation, SHELL_DOCUMENT, SHELL_PLUGIN, SendCommand,
-};
+pub use command::{Command, CommandStatus, Invocation, SHELL_DOCUMENT, SHELL_PLUGIN, SendCommand};
 pub use error::CloudError;
 pub use filter::Filter;
 pub use iam::{Iam, InstanceProfile, NewEntity, Role};

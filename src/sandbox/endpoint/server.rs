@@ -40,6 +40,7 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(60);
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 const EC2_NAMESPACE: &str = "http://ec2.amazonaws.com/doc/2016-11-15/";
+const IAM_NAMESPACE: &str = "https://iam.amazonaws.com/doc/2010-05-08/";
 const STS_NAMESPACE: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
 
 /// What the sandbox says of every secret.
@@ -56,6 +57,7 @@ pub struct Endpoint {
 }
 
 struct Shared {
+    address: SocketAddr,
     cloud: Cloud,
     access_key: Option<String>,
     faults: Faults,
@@ -74,6 +76,7 @@ impl Endpoint {
         let listener = TcpListener::bind(bind).await?;
         let address = listener.local_addr()?;
         let shared = Arc::new(Shared {
+            address,
             cloud,
             access_key,
             faults: Faults::new(faults),
@@ -163,6 +166,7 @@ async fn connection(stream: TcpStream, shared: Arc<Shared>, closing: Cancellatio
 enum Asked {
     Ec2 { action: String, handler: Option<Handler> },
     Sts { action: String, handler: Option<Handler> },
+    Iam { action: String, handler: Option<Handler> },
     Ssm { action: String },
     Secrets { action: String },
 }
@@ -176,7 +180,10 @@ impl Asked {
                 return Ok(Asked::Secrets { action });
             }
             let action = action("AmazonSSM.").ok_or_else(|| {
-                CloudError::new("UnknownOperationException", "The sandbox speaks EC2, STS and SSM.")
+                CloudError::new(
+                    "UnknownOperationException",
+                    "The sandbox speaks EC2, IAM, STS and SSM.",
+                )
             })?;
             return Ok(Asked::Ssm { action });
         }
@@ -188,14 +195,30 @@ impl Asked {
         if sts.is_some() || params.text("Version") == Some("2011-06-15") {
             return Ok(Asked::Sts { action, handler: sts });
         }
+        if params.text("Version") == Some("2010-05-08") {
+            let handler = actions::find(actions::IAM, &action);
+            return Ok(Asked::Iam { action, handler });
+        }
         let handler = actions::find(actions::EC2, &action);
         Ok(Asked::Ec2 { action, handler })
+    }
+
+    /// Whether there is such an action.
+    fn is_known(&self) -> bool {
+        match self {
+            Asked::Ec2 { handler, .. }
+            | Asked::Sts { handler, .. }
+            | Asked::Iam { handler, .. } => handler.is_some(),
+            Asked::Ssm { action } => ssm::knows(action),
+            Asked::Secrets { .. } => true,
+        }
     }
 
     fn action(&self) -> &str {
         match self {
             Asked::Ec2 { action, .. }
             | Asked::Sts { action, .. }
+            | Asked::Iam { action, .. }
             | Asked::Ssm { action }
             | Asked::Secrets { action } => action,
         }
@@ -205,7 +228,7 @@ impl Asked {
 /// `None` closes the connection.
 async fn answer(shared: &Arc<Shared>, request: Request<Incoming>) -> Option<Response<Body>> {
     let request_id = uuid::Uuid::new_v4().to_string();
-    let (params, headers, body) = match read(request).await {
+    let Read { params, headers, body } = match read(request).await {
         Ok(read) => read,
         Err(error) => return Some(ec2_answer("", &request_id, Err(error))),
     };
@@ -217,29 +240,36 @@ async fn answer(shared: &Arc<Shared>, request: Request<Incoming>) -> Option<Resp
     tracing::debug!(request_id, "{action}");
     if let Ok(mut calls) = shared.calls.lock() {
         // Names come from outside; only those that exist are kept.
-        if !matches!(asked, Asked::Ec2 { handler: None, .. } | Asked::Sts { handler: None, .. }) {
+        if asked.is_known() {
             *calls.entry(action.clone()).or_default() += 1;
         }
     }
-    let (mut refused, mut cut) = (None, false);
+    let (mut refused, mut cut, mut empty_token) = (None, false, false);
     for fault in shared.faults.due(&action) {
         match fault {
             FaultEffect::Refuse(error) => refused = refused.or(Some(error)),
             FaultEffect::Delay(time) => tokio::time::sleep(time).await,
             FaultEffect::Drop => return None,
             FaultEffect::Cut => cut = true,
+            FaultEffect::EmptyToken => empty_token = true,
+            // Of data channels, not of calls.
+            FaultEffect::Channel(_) => {}
         }
     }
     let response = match refused {
         Some(error) => match &asked {
             Asked::Ec2 { .. } => ec2_answer(&action, &request_id, Err(error)),
-            Asked::Sts { .. } => sts_answer(&action, &request_id, Err(error)),
+            Asked::Sts { .. } => query_answer(STS_NAMESPACE, &action, &request_id, Err(error)),
+            Asked::Iam { .. } => query_answer(IAM_NAMESPACE, &action, &request_id, Err(error)),
             Asked::Ssm { .. } | Asked::Secrets { .. } => ssm_answer(&request_id, Err(error)),
         },
         None => {
             let shared = shared.clone();
             let id = request_id.clone();
-            let work = move || act(&shared, &asked, &headers, &params, &body, &id);
+            let work = move || {
+                let read = Read { headers, params, body };
+                act(&shared, &asked, &read, empty_token, &id)
+            };
             match tokio::task::spawn_blocking(work).await {
                 Ok(response) => response,
                 Err(_) => {
@@ -252,8 +282,15 @@ async fn answer(shared: &Arc<Shared>, request: Request<Incoming>) -> Option<Resp
     Some(if cut { cut_in_half(response).await } else { response })
 }
 
+/// What a request brought.
+struct Read {
+    params: Params,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
 /// Reads the whole request, within limits.
-async fn read(request: Request<Incoming>) -> Result<(Params, HeaderMap, Bytes), CloudError> {
+async fn read(request: Request<Incoming>) -> Result<Read, CloudError> {
     let (head, body) = request.into_parts();
     check_origin(&head.headers)?;
     if head.method != Method::POST && head.method != Method::GET {
@@ -276,7 +313,7 @@ async fn read(request: Request<Incoming>) -> Result<(Params, HeaderMap, Bytes), 
     if !head.headers.contains_key("x-amz-target") {
         params.add(&body)?;
     }
-    Ok((params, head.headers, body))
+    Ok(Read { params, headers: head.headers, body })
 }
 
 /// Refuses web browsers: a page on the internet must not be able to launch instances here, be it
@@ -301,9 +338,8 @@ fn check_origin(headers: &HeaderMap) -> Result<(), CloudError> {
 fn act(
     shared: &Shared,
     asked: &Asked,
-    headers: &HeaderMap,
-    params: &Params,
-    body: &[u8],
+    Read { params, headers, body }: &Read,
+    empty_token: bool,
     request_id: &str,
 ) -> Response<Body> {
     let cloud = &shared.cloud;
@@ -320,9 +356,18 @@ fn act(
     };
     match asked {
         Asked::Ec2 { action, handler } => ec2_answer(action, request_id, handle(*handler, action)),
-        Asked::Sts { action, handler } => sts_answer(action, request_id, handle(*handler, action)),
+        Asked::Sts { action, handler } => {
+            query_answer(STS_NAMESPACE, action, request_id, handle(*handler, action))
+        }
+        Asked::Iam { action, handler } => {
+            query_answer(IAM_NAMESPACE, action, request_id, handle(*handler, action))
+        }
         Asked::Ssm { action } => {
-            let answer = scope.and_then(|scope| ssm::act(cloud, &scope.region, action, body));
+            let authority = shared.address.to_string();
+            let answer = scope.and_then(|Scope { region, .. }| {
+                let (region, authority) = (region.as_str(), authority.as_str());
+                ssm::act(&ssm::Caller { cloud, region, authority, empty_token }, action, body)
+            });
             ssm_answer(request_id, answer)
         }
         // Said in the service's own way, so that a client understands it.
@@ -353,13 +398,14 @@ fn ec2_answer(action: &str, request_id: &str, answer: Answer) -> Response<Body> 
     }
 }
 
-fn sts_answer(action: &str, request_id: &str, answer: Answer) -> Response<Body> {
+/// An answer of IAM or STS.
+fn query_answer(namespace: &str, action: &str, request_id: &str, answer: Answer) -> Response<Body> {
     match answer {
         Ok(fields) => {
             let document = Fields::new()
                 .group(format!("{action}Result"), fields)
                 .group("ResponseMetadata", Fields::new().text("RequestId", request_id))
-                .document(&format!("{action}Response"), Some(STS_NAMESPACE));
+                .document(&format!("{action}Response"), Some(namespace));
             respond(StatusCode::OK, "text/xml", request_id, document)
         }
         Err(error) => {
@@ -371,7 +417,7 @@ fn sts_answer(action: &str, request_id: &str, answer: Answer) -> Response<Body> 
             let document = Fields::new()
                 .group("Error", one)
                 .text("RequestId", request_id)
-                .document("ErrorResponse", Some(STS_NAMESPACE));
+                .document("ErrorResponse", Some(namespace));
             respond(status(&error), "text/xml", request_id, document)
         }
     }

@@ -145,8 +145,7 @@ fn boot_id(root: &Path) -> Result<(), MachineError> {
     let source = root.join("run/boot-id");
     let id = format!("{}\n", uuid::Uuid::new_v4());
     fs::write(&source, id).tried_on("write", &source)?;
-    fs::set_permissions(&source, Permissions::from_mode(0o444))
-        .tried_on("set mode of", &source)?;
+    fs::set_permissions(&source, Permissions::from_mode(0o444)).tried_on("set mode of", &source)?;
     let target = root.join("proc/sys/kernel/random/boot_id");
     mount_bind(&source, &target).tried_on("bind", &target)?;
     mount_remount(&target, MountFlags::BIND | MountFlags::RDONLY | SAFE | MountFlags::NOEXEC, "")

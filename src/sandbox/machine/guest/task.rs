@@ -72,13 +72,15 @@ fn perform(mut control: &UnixStream) -> io::Result<TaskEnd> {
         .process_group(0)
         .spawn()
         .map_err(|error| {
-            io::Error::new(error.kind(), format!("{program} in {}: {error}", task.directory.display()))
+            io::Error::new(
+                error.kind(),
+                format!("{program} in {}: {error}", task.directory.display()),
+            )
         })?;
     // As the host counts: this process is none of the machine's.
     let process = Pid::from_raw(child.id().cast_signed()).ok_or(io::ErrorKind::NotFound)?;
     let ended = pidfd_open(process, PidfdFlags::empty())?;
-    let mut sources =
-        [PollFd::new(&ended, PollFlags::IN), PollFd::new(control, PollFlags::IN)];
+    let mut sources = [PollFd::new(&ended, PollFlags::IN), PollFd::new(control, PollFlags::IN)];
     rustix::event::poll(&mut sources, None)?;
     let [ended_first, _] = &sources;
     if ended_first.revents().is_empty() {
