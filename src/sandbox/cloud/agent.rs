@@ -4,16 +4,17 @@
 //! runs commands and serves sessions until the machine goes down. Like the real one it leaves
 //! traces on the machine's disk.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::account::Cloud;
 use super::instance::{Instance, InstanceState};
 use super::{CloudError, time_text};
-use crate::sandbox::machine::{Machine, Task, TaskFile};
+use crate::sandbox::machine::{Boots, Machine, Task, TaskFile};
 
 /// The version that the sandbox's agent claims. It chooses what it speaks by the client's.
 pub const AGENT_VERSION: &str = "3.3.4851.0";
@@ -34,6 +35,15 @@ pub struct AgentInformation {
     pub platform: String,
     /// `12`
     pub platform_version: String,
+}
+
+/// What a session has of an instance: it does not keep the machine.
+#[derive(Clone, Debug)]
+pub(crate) struct AgentConnection {
+    /// Where its SSH server listens.
+    pub(crate) ssh: SocketAddr,
+    /// Changes when the agent goes down with its machine.
+    pub(crate) boots: watch::Receiver<Boots>,
 }
 
 /// Where the agent keeps things of an instance.
@@ -121,6 +131,22 @@ impl Cloud {
     /// GetConnectionStatus: whether the agent is connected now.
     pub fn is_agent_connected(&self, region: &str, id: &str) -> bool {
         self.with_instance(region, id, |instance| is_connected(instance)).unwrap_or_default()
+    }
+
+    /// The connection to an agent that is connected now.
+    pub(crate) fn agent_connection(&self, region: &str, id: &str) -> Option<AgentConnection> {
+        self.with_instance(region, id, |instance| {
+            let machine = instance.machine.as_ref().filter(|_| is_connected(instance))?;
+            let mut boots = machine.0.boots();
+            boots.mark_unchanged();
+            Some(AgentConnection { ssh: machine.0.ssh_address(), boots })
+        })
+        .flatten()
+    }
+
+    /// Waits until an agent that went away is connected again; `false` when it never will be.
+    pub(crate) async fn agent_returns(&self, region: &str, id: &str) -> bool {
+        self.agent(region, id).await.is_some()
     }
 
     /// DescribeInstanceInformation, without filters.

@@ -602,7 +602,7 @@ mod tests {
         err
         ");
         assert_eq!(combined("out\n", ""), "out\n");
-        for (out, error) in [(9000, 0), (9000, 9000), (9000, 5), (5, 9000), (1200, 1277)] {
+        for (out, error) in [(9000, 0), (9000, 9000), (9000, 5), (5, 9000), (1200, 1276)] {
             let text = combined(&sized('o', out), &sized('e', error));
             assert!(text.chars().count() <= COMBINED_LIMIT, "{out} {error}");
             assert_eq!(text.contains("ERROR"), error > 0);

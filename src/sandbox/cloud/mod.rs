@@ -47,6 +47,7 @@ pub(crate) mod fake;
 
 pub use account::{ACCOUNT, Cloud};
 pub use agent::{AGENT_VERSION, AgentInformation};
+pub(crate) use agent::AgentConnection;
 pub use block_device::{BlockDevice, MappingRequest};
 pub use command::{Command, CommandStatus, Invocation, SHELL_DOCUMENT, SHELL_PLUGIN, SendCommand};
 pub use error::CloudError;

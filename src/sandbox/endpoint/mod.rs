@@ -20,6 +20,7 @@ mod network;
 mod query;
 mod security_groups;
 mod server;
+mod sessions;
 mod signature;
 mod snapshots;
 mod ssm;

@@ -22,8 +22,9 @@ use tokio_util::task::TaskTracker;
 
 use super::actions;
 use super::call::{Answer, Call, Handler};
-use super::fault::{FaultEffect, FaultRule, Faults};
+use super::fault::{ChannelFault, DATA_CHANNEL, FaultEffect, FaultRule, Faults};
 use super::query::Params;
+use super::sessions::{self, Sessions};
 use super::signature::{Scope, scope};
 use super::ssm;
 use super::xml::Fields;
@@ -59,6 +60,7 @@ pub struct Endpoint {
 struct Shared {
     address: SocketAddr,
     cloud: Cloud,
+    sessions: Sessions,
     access_key: Option<String>,
     faults: Faults,
     calls: Mutex<BTreeMap<String, u64>>,
@@ -75,9 +77,11 @@ impl Endpoint {
     ) -> io::Result<Endpoint> {
         let listener = TcpListener::bind(bind).await?;
         let address = listener.local_addr()?;
+        let (closing, tasks) = (CancellationToken::new(), TaskTracker::new());
         let shared = Arc::new(Shared {
             address,
             cloud,
+            sessions: Sessions::new(tasks.clone(), closing.clone()),
             access_key,
             faults: Faults::new(faults),
             calls: Mutex::default(),
@@ -85,10 +89,9 @@ impl Endpoint {
         let endpoint = Endpoint {
             address,
             shared: shared.clone(),
-            closing: CancellationToken::new(),
-            tasks: TaskTracker::new(),
+            closing: closing.clone(),
+            tasks: tasks.clone(),
         };
-        let (closing, tasks) = (endpoint.closing.clone(), endpoint.tasks.clone());
         endpoint.tasks.spawn(async move {
             loop {
                 tokio::select! {
@@ -145,7 +148,8 @@ async fn connection(stream: TcpStream, shared: Arc<Shared>, closing: Cancellatio
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
         .max_buf_size(MAX_BUFFER)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
     let mut connection = std::pin::pin!(connection);
     let served = tokio::select! {
         served = connection.as_mut() => served,
@@ -228,6 +232,9 @@ impl Asked {
 /// `None` closes the connection.
 async fn answer(shared: &Arc<Shared>, request: Request<Incoming>) -> Option<Response<Body>> {
     let request_id = uuid::Uuid::new_v4().to_string();
+    if request.uri().path().starts_with(sessions::PATH) {
+        return data_channel(shared, request, &request_id).await;
+    }
     let Read { params, headers, body } = match read(request).await {
         Ok(read) => read,
         Err(error) => return Some(ec2_answer("", &request_id, Err(error))),
@@ -280,6 +287,51 @@ async fn answer(shared: &Arc<Shared>, request: Request<Incoming>) -> Option<Resp
         }
     };
     Some(if cut { cut_in_half(response).await } else { response })
+}
+
+/// Answers a request for a data channel; `None` closes the connection.
+async fn data_channel(
+    shared: &Shared,
+    request: Request<Incoming>,
+    request_id: &str,
+) -> Option<Response<Body>> {
+    let refuse = |status, reason: String| {
+        Some(respond(status, "text/plain; charset=UTF-8", request_id, reason.into_bytes()))
+    };
+    if let Ok(mut calls) = shared.calls.lock() {
+        *calls.entry(DATA_CHANNEL.to_owned()).or_default() += 1;
+    }
+    let mut faults = Vec::new();
+    for fault in shared.faults.due(DATA_CHANNEL) {
+        match fault {
+            FaultEffect::Refuse(error) => return refuse(status(&error), error.to_string()),
+            FaultEffect::Delay(time) => tokio::time::sleep(time).await,
+            FaultEffect::Drop => return None,
+            // The answer is a stream: it breaks at its start.
+            FaultEffect::Cut => faults.push(ChannelFault::Cut(1)),
+            FaultEffect::EmptyToken => {}
+            FaultEffect::Channel(fault) => faults.push(fault),
+        }
+    }
+    let key = shared.access_key.as_deref();
+    let allowed = check_origin(request.headers())
+        .and_then(|()| scope(request.headers(), &Params::default(), key));
+    if let Err(error) = allowed {
+        return refuse(StatusCode::FORBIDDEN, error.to_string());
+    }
+    match sessions::upgrade(&shared.sessions, request, faults) {
+        Ok(headers) => {
+            let mut response = respond(StatusCode::SWITCHING_PROTOCOLS, "", request_id, Vec::new());
+            response.headers_mut().remove(CONTENT_TYPE);
+            for (name, value) in headers {
+                if let Ok(value) = value.parse() {
+                    response.headers_mut().insert(name, value);
+                }
+            }
+            Some(response)
+        }
+        Err((status, reason)) => refuse(status, reason),
+    }
 }
 
 /// What a request brought.
@@ -366,7 +418,9 @@ fn act(
             let authority = shared.address.to_string();
             let answer = scope.and_then(|Scope { region, .. }| {
                 let (region, authority) = (region.as_str(), authority.as_str());
-                ssm::act(&ssm::Caller { cloud, region, authority, empty_token }, action, body)
+                let sessions = &shared.sessions;
+                let caller = ssm::Caller { cloud, sessions, region, authority, empty_token };
+                ssm::act(&caller, action, body)
             });
             ssm_answer(request_id, answer)
         }

@@ -4,31 +4,37 @@ mod agents;
 mod commands;
 mod parameters;
 mod request;
+mod sessions;
 
 use serde_json::Value;
 
 use self::request::Request;
+use super::sessions::Sessions;
 use crate::sandbox::cloud::{Cloud, CloudError};
 
-// SESSIONS
 type Handler = fn(&Request<'_>) -> Result<Value, CloudError>;
 
 /// The one table from the name of an action to what does it.
 const ACTIONS: &[(&str, Handler)] = &[
     ("CancelCommand", commands::cancel_command),
     ("DescribeInstanceInformation", agents::describe_instance_information),
+    ("DescribeSessions", sessions::describe_sessions),
     ("GetCommandInvocation", commands::get_command_invocation),
     ("GetConnectionStatus", agents::get_connection_status),
     ("GetParameter", parameters::get_parameter),
     ("GetParameters", parameters::get_parameters),
     ("ListCommandInvocations", commands::list_command_invocations),
     ("ListCommands", commands::list_commands),
+    ("ResumeSession", sessions::resume_session),
     ("SendCommand", commands::send_command),
+    ("StartSession", sessions::start_session),
+    ("TerminateSession", sessions::terminate_session),
 ];
 
 /// Who asks, and how data channels can be reached.
 pub(super) struct Caller<'a> {
     pub(super) cloud: &'a Cloud,
+    pub(super) sessions: &'a Sessions,
     pub(super) region: &'a str,
     /// `host:port` of the endpoint.
     pub(super) authority: &'a str,
@@ -54,6 +60,7 @@ pub(super) fn act(caller: &Caller<'_>, action: &str, body: &[u8]) -> Result<Valu
     };
     handler(&Request {
         cloud: caller.cloud,
+        sessions: caller.sessions,
         region: caller.region,
         authority: caller.authority,
         empty_token: caller.empty_token,

@@ -4,10 +4,12 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::sandbox::cloud::{Cloud, CloudError, Page};
+use crate::sandbox::endpoint::sessions::Sessions;
 
 /// A decoded request.
 pub(super) struct Request<'a> {
     pub(super) cloud: &'a Cloud,
+    pub(super) sessions: &'a Sessions,
     pub(super) region: &'a str,
     pub(super) authority: &'a str,
     pub(super) empty_token: bool,
