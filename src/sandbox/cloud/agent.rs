@@ -137,9 +137,7 @@ impl Cloud {
     pub(crate) fn agent_connection(&self, region: &str, id: &str) -> Option<AgentConnection> {
         self.with_instance(region, id, |instance| {
             let machine = instance.machine.as_ref().filter(|_| is_connected(instance))?;
-            let mut boots = machine.0.boots();
-            boots.mark_unchanged();
-            Some(AgentConnection { ssh: machine.0.ssh_address(), boots })
+            Some(AgentConnection { ssh: machine.0.ssh_address(), boots: machine.0.boots() })
         })
         .flatten()
     }

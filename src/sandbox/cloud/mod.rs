@@ -46,8 +46,8 @@ mod volume;
 pub(crate) mod fake;
 
 pub use account::{ACCOUNT, Cloud};
-pub use agent::{AGENT_VERSION, AgentInformation};
 pub(crate) use agent::AgentConnection;
+pub use agent::{AGENT_VERSION, AgentInformation};
 pub use block_device::{BlockDevice, MappingRequest};
 pub use command::{Command, CommandStatus, Invocation, SHELL_DOCUMENT, SHELL_PLUGIN, SendCommand};
 pub use error::CloudError;

@@ -17,9 +17,7 @@ use super::link::{Link, ToClient};
 use super::registry::Session;
 use super::sequence::{Arrival, Inbox, Outbox, milliseconds};
 use super::streams::{Budget, Dialer, Outgoing, Streams};
-use crate::communicator::ssm::frame::{
-    AgentMessage, FIN, Flag, MessageType, PayloadType, SYN,
-};
+use crate::communicator::ssm::frame::{AgentMessage, FIN, Flag, MessageType, PayloadType, SYN};
 use crate::communicator::ssm::message::{
     ACTION_SESSION_TYPE, Acknowledge, ChannelClosed, HandshakeComplete, HandshakeRequest,
     HandshakeResponse, RequestedAction, SUCCESS, json as document,
@@ -183,15 +181,18 @@ impl Agent {
         let now = Instant::now();
         self.link = Some(link);
         // The service says this of its own accord, and it must not mean anything to the client.
-        self.send(AgentMessage {
-            kind: MessageType::StartPublication,
-            created: milliseconds(),
-            sequence: 0,
-            flags: SYN | FIN,
-            id: Uuid::new_v4(),
-            payload_type: PayloadType::NONE,
-            payload: Vec::new(),
-        }.encode());
+        self.send(
+            AgentMessage {
+                kind: MessageType::StartPublication,
+                created: milliseconds(),
+                sequence: 0,
+                flags: SYN | FIN,
+                id: Uuid::new_v4(),
+                payload_type: PayloadType::NONE,
+                payload: Vec::new(),
+            }
+            .encode(),
+        );
         if let Phase::Alone = self.phase {
             self.phase = Phase::Handshake { since: now };
             let request = HandshakeRequest {
@@ -371,7 +372,9 @@ impl Agent {
             (Phase::Handshake { since }, PayloadType::HANDSHAKE_RESPONSE) => {
                 if message.sequence != 0 {
                     let number = message.sequence;
-                    return wrong(format_args!("the handshake response has number {number}, not 0"));
+                    return wrong(format_args!(
+                        "the handshake response has number {number}, not 0"
+                    ));
                 }
                 let took = now.saturating_duration_since(*since);
                 check_handshake(&message.payload)?;
@@ -429,15 +432,18 @@ impl Agent {
             schema_version: 1,
             output: reason,
         };
-        self.send(AgentMessage {
-            kind: MessageType::ChannelClosed,
-            created: milliseconds(),
-            sequence: 0,
-            flags: SYN | FIN,
-            id,
-            payload_type: PayloadType::NONE,
-            payload: document(&closed),
-        }.encode());
+        self.send(
+            AgentMessage {
+                kind: MessageType::ChannelClosed,
+                created: milliseconds(),
+                sequence: 0,
+                flags: SYN | FIN,
+                id,
+                payload_type: PayloadType::NONE,
+                payload: document(&closed),
+            }
+            .encode(),
+        );
         if let Some(link) = self.link {
             drop(link.client.send(ToClient::Close("Bye".to_owned())));
         }

@@ -81,9 +81,11 @@ pub(in crate::sandbox::endpoint) fn upgrade(
 fn key(request: &Request<Incoming>) -> Result<Vec<u8>, &'static str> {
     let headers = request.headers();
     let has = |name: HeaderName, word: &str| {
-        headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).any(|value| {
-            value.split(',').any(|part| part.trim().eq_ignore_ascii_case(word))
-        })
+        headers
+            .get_all(name)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .any(|value| value.split(',').any(|part| part.trim().eq_ignore_ascii_case(word)))
     };
     if request.method() != Method::GET
         || !has(UPGRADE, "websocket")
