@@ -506,7 +506,7 @@ async fn a_task_runs_as_root_without_a_log_in() {
     assert_eq!(end.unwrap().code, None);
     assert_eq!(ssh.run("pgrep -x sleep").await.code, Some(1), "the whole group is gone");
 
-    let end = run("reboot; exec sleep 60").await.unwrap();
+    let end = run("/usr/sbin/reboot; exec sleep 60").await.unwrap();
     assert!(end.code.is_none() && end.going_down, "{end:?}");
     world.reconnect(&machine, 2).await;
     machine.stop().await.unwrap();
@@ -527,7 +527,9 @@ async fn a_connection_has_ten_sessions_and_tunnels_both_ways() {
         open.push(ssh.0.channel_open_session().await.unwrap());
     }
     assert!(ssh.0.channel_open_session().await.is_err(), "the eleventh");
-    drop(open);
+    for channel in open {
+        channel.close().await.unwrap();
+    }
 
     // To the client: its own service, by a port of the machine.
     let config = Arc::new(client::Config::default());

@@ -518,8 +518,10 @@ impl Cloud {
                 return End { code: KILLED, ..cancelled() }.with(output);
             }
             if output.code.is_none() && (output.going_down || lost) {
-                // Who would tell is down, too.
+                // Who would tell goes down, too. Without a sender the machine is gone.
+                let mut boots = machine.boots();
                 drop(machine);
+                drop(boots.wait_for(|now| !now.up || now.count != boot).await);
                 let back = self.agent(region, id).await;
                 return match back {
                     Some(_) => End::failed(KILLED).with(output),

@@ -117,7 +117,13 @@ async fn converse(
     let mut killed = false;
     loop {
         tokio::select! {
-            read = socket.read_buf(&mut answer) => if read? == 0 { break },
+            read = socket.read_buf(&mut answer) => match read {
+                Ok(0) => break,
+                Ok(_) => {}
+                // It ended by itself, with the request to kill it unread.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => break,
+                Err(error) => return Err(error),
+            },
             () = kill.cancelled(), if !killed => {
                 killed = true;
                 // It has ended already when this cannot be written.

@@ -187,6 +187,15 @@ enum Open {
 }
 
 impl Open {
+    /// Whether it is closed from this side; the client may not have said the same yet.
+    fn is_over(&self) -> bool {
+        match self {
+            Self::Waiting(_) => false,
+            Self::Running(session) => session.is_over(),
+            Self::Files(session) => session.is_over(),
+        }
+    }
+
     /// Where the client's data goes.
     fn input(&self) -> Option<&Input> {
         match self {
@@ -306,6 +315,7 @@ impl Handler for Client {
         reply: ChannelOpenHandle,
         _: &mut Connection,
     ) -> Result<(), Self::Error> {
+        self.channels.retain(|_, open| !open.is_over());
         if self.channels.len() >= SESSIONS {
             reply.reject(ChannelOpenFailure::ConnectFailed).await;
             return Ok(());
