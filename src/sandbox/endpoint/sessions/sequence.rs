@@ -1,7 +1,7 @@
 //! Both directions of a data channel in order, over links that lose, repeat and swap frames.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
@@ -18,8 +18,7 @@ const LEAST_VARIATION: Duration = Duration::from_millis(10);
 
 /// Unix time in milliseconds.
 pub(super) fn milliseconds() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or_default().max(1)
+    u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or_default().max(1)
 }
 
 /// What was sent and is not acknowledged, oldest first.
