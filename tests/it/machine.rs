@@ -8,10 +8,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bake::sandbox::machine::userland::UserlandHost;
-use bake::sandbox::machine::{Ended, Host, Machine, MachineSpec, RootFs};
+use bake::sandbox::machine::{Ended, Host, Machine, MachineSpec, RootFs, Task, TaskFile};
 use bake::sandbox::store::{ImageRecord, Store};
 use russh::keys::{Algorithm, PrivateKey, PrivateKeyWithHashAlg, PublicKeyOrCertificate};
 use russh::{ChannelMsg, Sig, client};
+use tokio_util::sync::CancellationToken;
 
 /// A store of its own, a host over it and a key.
 struct World {
@@ -417,6 +418,176 @@ async fn first_boot_happens_once_and_power_commands_work() {
     machine.stop().await.unwrap();
     machine.stop().await.unwrap();
     assert_eq!(console().matches("from user data").count(), 1);
+}
+
+impl World {
+    /// Connects again to a machine that boots for the `boots`th time.
+    async fn reconnect(&self, machine: &Arc<dyn Machine>, boots: u64) -> Client {
+        let mut seen = machine.boots();
+        let booted = seen.wait_for(|now| now.up && now.count >= boots);
+        tokio::time::timeout(Duration::from_secs(20), booted).await.unwrap().unwrap();
+        self.connect(machine, "ec2-user").await
+    }
+}
+
+#[tokio::test]
+async fn each_boot_has_an_id_of_its_own() {
+    let Some(world) = World::new() else { return };
+    let machine = world.launch("i-boots").await;
+    let other = world.launch("i-other").await;
+    let look = "cat /proc/sys/kernel/random/boot_id";
+    let host = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
+    let mut ids = BTreeSet::from([host.trim().to_owned()]);
+    let ssh = world.connect(&other, "ec2-user").await;
+    ids.insert(ssh.run(look).await.text().to_owned());
+    let mut ssh = world.connect(&machine, "ec2-user").await;
+    assert_eq!(ssh.run("sudo umount /proc/sys/kernel/random/boot_id").await.code, Some(32));
+    for (boot, command) in (2..).zip([
+        "reboot",
+        "shutdown -r now",
+        "systemctl reboot",
+        "systemctl --no-wall reboot -f",
+    ]) {
+        ids.insert(ssh.run(look).await.text().to_owned());
+        assert!(machine.boots().borrow().count < boot);
+        ssh.run(&format!("sudo {command}; sleep 60")).await;
+        ssh = world.reconnect(&machine, boot).await;
+        let uptime = ssh.run("cut -d. -f1 /proc/uptime").await.text().parse::<u64>().unwrap();
+        assert!(uptime < 30, "{command}: up for {uptime} s");
+    }
+    ids.insert(ssh.run(look).await.text().to_owned());
+    // The host, the other machine, and five boots.
+    assert_eq!(ids.len(), 7, "{ids:?}");
+    assert!(ids.iter().all(|id| id.len() == 36), "{ids:?}");
+    assert_eq!(ssh.run("systemctl reboot").await.code, Some(1), "not without sudo");
+    ssh.run("sudo systemctl poweroff").await;
+    assert_eq!(machine.ended().await, Ended::PoweredOff);
+}
+
+#[tokio::test]
+async fn a_task_runs_as_root_without_a_log_in() {
+    let Some(world) = World::new() else { return };
+    let machine = world.launch("i-tasks").await;
+    let task = |script: &str| Task {
+        files: vec![TaskFile {
+            path: "/var/lib/agent/script".into(),
+            mode: 0o700,
+            content: script.to_owned(),
+        }],
+        program: ["/bin/sh", "-c", "/var/lib/agent/script"].map(str::to_owned).to_vec(),
+        directory: "/usr/bin".into(),
+        environment: vec![("PATH".to_owned(), "/usr/bin:/bin".to_owned())],
+        stdout: "/var/lib/agent/stdout".into(),
+        stderr: "/var/lib/agent/stderr".into(),
+        head: 100,
+    };
+    let never = CancellationToken::new();
+    let run = |script: &str| machine.run(task(script), never.clone());
+    let end = run("id -u; pwd; hostname; echo e >&2; exit 7").await.unwrap();
+    assert_eq!(end.code, Some(7));
+    assert_eq!(end.stdout, "0\n/usr/bin\nip-10-1-2-3\n");
+    assert_eq!(end.stderr, "e\n");
+    let end = run("head -c 1000 /dev/zero | tr '\\0' x").await.unwrap();
+    assert_eq!(end.stdout, "x".repeat(100), "the head of this run");
+    let ssh = world.connect(&machine, "ec2-user").await;
+    let look = "sudo cat /var/lib/agent/stdout | wc -c; sudo stat -c %a /var/lib/agent";
+    assert_eq!(ssh.run(look).await.text(), "1023\n700");
+
+    let kill = CancellationToken::new();
+    let running = machine.run(task("sleep 983 & sleep 983"), kill.clone());
+    let killed = async {
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
+        while ssh.run("pgrep -cx sleep").await.code != Some(0) {
+            assert!(tokio::time::Instant::now() < deadline, "the task does not run");
+        }
+        kill.cancel();
+    };
+    let (end, ()) = futures::future::join(running, killed).await;
+    assert_eq!(end.unwrap().code, None);
+    assert_eq!(ssh.run("pgrep -x sleep").await.code, Some(1), "the whole group is gone");
+
+    let end = run("/usr/sbin/reboot; exec sleep 60").await.unwrap();
+    assert!(end.code.is_none() && end.going_down, "{end:?}");
+    world.reconnect(&machine, 2).await;
+    machine.stop().await.unwrap();
+    assert!(machine.run(task("true"), never.clone()).await.is_err());
+}
+
+#[tokio::test]
+async fn a_connection_has_ten_sessions_and_tunnels_both_ways() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let Some(world) = World::new() else { return };
+    let machine = world.launch("i-tunnels").await;
+    let ssh = world.connect(&machine, "ec2-user").await;
+    for _ in 0..25 {
+        assert_eq!(ssh.run("true").await.code, Some(0), "sessions that ended do not count");
+    }
+    let mut open = Vec::new();
+    for _ in 0..10 {
+        open.push(ssh.0.channel_open_session().await.unwrap());
+    }
+    assert!(ssh.0.channel_open_session().await.is_err(), "the eleventh");
+    for channel in open {
+        channel.close().await.unwrap();
+    }
+
+    // To the client: its own service, by a port of the machine.
+    let config = Arc::new(client::Config::default());
+    let mut handle = client::connect(config, machine.ssh_address(), Forwarded).await.unwrap();
+    let key = PrivateKeyWithHashAlg::new(Arc::clone(&world.key), None);
+    assert!(handle.authenticate_publickey("ec2-user", key).await.unwrap().success());
+    let port = handle.tcpip_forward("localhost", 0).await.unwrap();
+    let port = u16::try_from(port).unwrap();
+    let talk = format!("exec 3<>/dev/tcp/127.0.0.1/{port}; echo question >&3; cat <&3");
+    let answer = ssh.run(&format!("bash -c '{talk}'")).await;
+    assert_eq!(answer.text(), "got question");
+    handle.cancel_tcpip_forward("localhost", u32::from(port)).await.unwrap();
+    wait_until("the port is closed", || std::net::TcpStream::connect(("127.0.0.1", port)).is_err())
+        .await;
+
+    // To the machine: its SSH server, by itself.
+    let address = machine.ssh_address();
+    let (ip, number) = (address.ip().to_string(), u32::from(address.port()));
+    let channel = ssh.0.channel_open_direct_tcpip(ip, number, "127.0.0.1", 1).await.unwrap();
+    let mut stream = channel.into_stream();
+    let mut banner = [0; 8];
+    stream.read_exact(&mut banner).await.unwrap();
+    assert_eq!(&banner, b"SSH-2.0-");
+    stream.shutdown().await.unwrap();
+}
+
+/// A client whose forwarded port answers a line.
+struct Forwarded;
+
+impl client::Handler for Forwarded {
+    type Error = russh::Error;
+
+    async fn check_server_key(&mut self, _: &PublicKeyOrCertificate) -> Result<bool, Self::Error> {
+        Ok(true)
+    }
+
+    async fn server_channel_open_forwarded_tcpip(
+        &mut self,
+        channel: russh::Channel<client::Msg>,
+        address: &str,
+        _: u32,
+        _: &str,
+        _: u32,
+        reply: client::ChannelOpenHandle,
+        _: &mut client::Session,
+    ) -> Result<(), Self::Error> {
+        use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+        assert_eq!(address, "localhost", "as it was asked for");
+        reply.accept().await;
+        tokio::spawn(async move {
+            let mut stream = BufReader::new(channel.into_stream());
+            let mut line = String::new();
+            stream.read_line(&mut line).await.unwrap();
+            stream.write_all(format!("got {line}").as_bytes()).await.unwrap();
+            stream.shutdown().await.unwrap();
+        });
+        Ok(())
+    }
 }
 
 #[tokio::test]

@@ -17,5 +17,6 @@ mod machine_readable;
 mod mistakes;
 mod peers;
 mod properties;
+mod sandbox_agent;
 mod secrets;
 mod upgrade;

@@ -4,9 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::command::Command;
+use super::iam::Iam;
 use super::image_store::ImageStore;
 use super::latency::Latency;
 use super::session::{Region, Session, Shelf};
@@ -30,6 +33,11 @@ pub struct Cloud {
 
 pub(super) struct Inner {
     regions: Mutex<BTreeMap<String, Region>>,
+    iam: Mutex<Iam>,
+    /// By id.
+    pub(super) commands: Mutex<BTreeMap<String, Command>>,
+    /// Told whenever an agent registers, or an instance goes away.
+    pub(super) agents: Notify,
     pub(super) host: Arc<dyn Host>,
     pub(super) store: Arc<dyn ImageStore>,
     pub(super) latency: Latency,
@@ -42,6 +50,9 @@ impl Cloud {
     pub fn new(host: Arc<dyn Host>, store: Arc<dyn ImageStore>, latency: Latency) -> Self {
         let inner = Inner {
             regions: Mutex::default(),
+            iam: Mutex::default(),
+            commands: Mutex::default(),
+            agents: Notify::new(),
             host,
             store,
             latency,
@@ -54,6 +65,16 @@ impl Cloud {
     pub(super) fn regions(&self) -> MutexGuard<'_, BTreeMap<String, Region>> {
         // Requests work on copies, so a panic in one leaves nothing half done.
         self.inner.regions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Roles and instance profiles. To be let go of before anything else is asked of the cloud.
+    pub(crate) fn iam(&self) -> MutexGuard<'_, Iam> {
+        self.inner.iam.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How long things take.
+    pub(crate) fn latency(&self) -> &Latency {
+        &self.inner.latency
     }
 
     /// Runs one request. What it did counts when it succeeds and is no dry run. Reads and writes
@@ -76,7 +97,8 @@ impl Cloud {
                 instance.terminated.is_none_or(|at| now.duration_since(at) < TERMINATED_KEPT)
             });
             let store = self.inner.store.as_ref();
-            let mut session = Session::new(copy, &regions, store, now, visible_at);
+            let iam = self.iam();
+            let mut session = Session::new(copy, &regions, &iam, store, now, visible_at);
             let answer = act(&mut session)?;
             if dry_run {
                 return Err(CloudError::dry_run());

@@ -52,6 +52,8 @@ impl CloudError {
     pub fn status(&self) -> u16 {
         match self.code.as_ref() {
             "DryRunOperation" => 412,
+            "NoSuchEntity" => 404,
+            "EntityAlreadyExists" | "DeleteConflict" | "LimitExceeded" => 409,
             "AuthFailure" => 401,
             "UnauthorizedOperation" => 403,
             "InternalError" | "InsufficientInstanceCapacity" => 500,

@@ -9,9 +9,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use super::image_store::ImageStore;
-use crate::sandbox::machine::{Base, Digest, Ended, Host, Machine, MachineError, MachineSpec};
+use crate::sandbox::machine::{
+    Base, Boots, Digest, Ended, Host, Machine, MachineError, MachineSpec, Task, TaskEnd,
+};
 use crate::sandbox::store::ImageRecord;
 
 /// A host of machines that do nothing.
@@ -56,6 +59,8 @@ impl Host for FakeHost {
             id: spec.id.clone(),
             address: SocketAddr::from(([127, 100, 0, last], 22)),
             state: watch::Sender::new(None),
+            boots: watch::Sender::new(Boots { count: 1, up: true }),
+            tasks: Mutex::default(),
             captures: AtomicU8::new(0),
             log: self.log.clone(),
             machines: self.machines.clone(),
@@ -73,6 +78,9 @@ pub(crate) struct FakeMachine {
     address: SocketAddr,
     /// `None` while it runs.
     state: watch::Sender<Option<Ended>>,
+    boots: watch::Sender<Boots>,
+    /// All tasks, oldest first.
+    pub(crate) tasks: Mutex<Vec<Task>>,
     captures: AtomicU8,
     log: Arc<Mutex<Vec<String>>>,
     machines: Arc<Mutex<BTreeMap<String, Arc<FakeMachine>>>>,
@@ -85,7 +93,25 @@ impl FakeMachine {
 
     fn change(&self, what: &str, state: Option<Ended>) {
         self.note(what);
+        self.set(state);
+    }
+
+    fn set(&self, state: Option<Ended>) {
+        self.boots.send_modify(|boots| {
+            boots.up = state.is_none();
+            boots.count += u64::from(boots.up);
+        });
         self.state.send_replace(state);
+    }
+
+    /// What a guest does with `reboot`.
+    pub(crate) fn boot_again(&self) {
+        self.note("boot again");
+        self.boots.send_modify(|boots| boots.up = false);
+        self.boots.send_modify(|boots| {
+            boots.up = true;
+            boots.count += 1;
+        });
     }
 
     /// What a guest does with `poweroff`.
@@ -130,7 +156,7 @@ impl Machine for FakeMachine {
 
     fn reboot(&self) -> BoxFuture<'static, Result<(), MachineError>> {
         self.change("reboot", Some(Ended::Asked));
-        self.state.send_replace(None);
+        self.set(None);
         done()
     }
 
@@ -145,6 +171,39 @@ impl Machine for FakeMachine {
         self.note(if running { "capture running" } else { "capture stopped" });
         let number = self.captures.fetch_add(1, Ordering::SeqCst);
         async move { Ok(format!("sha256:{number:064x}")) }.boxed()
+    }
+
+    fn boots(&self) -> watch::Receiver<Boots> {
+        self.boots.subscribe()
+    }
+
+    /// Understands scripts of one command: `echo TEXT` (also to standard error), `exit CODE` and
+    /// `wait`, which only SIGKILL ends; `again` says 194 the first time.
+    fn run(
+        &self,
+        task: Task,
+        kill: CancellationToken,
+    ) -> BoxFuture<'static, Result<TaskEnd, MachineError>> {
+        let script = task.files.first().map(|file| file.content.trim_end().to_owned());
+        let seen = held(&self.tasks).iter().filter(|seen| seen.files == task.files).count();
+        held(&self.tasks).push(task);
+        async move {
+            let end = |code: i32| TaskEnd { code: Some(code), ..TaskEnd::default() };
+            let script = script.unwrap_or_default();
+            Ok(match script.split_once(' ').unwrap_or((&script, "")) {
+                ("echo", text) => {
+                    TaskEnd { stdout: text.to_owned(), stderr: text.to_owned(), ..end(0) }
+                }
+                ("exit", code) => end(code.parse().unwrap_or_default()),
+                ("again", _) => end(if seen == 0 { 194 } else { 0 }),
+                ("wait", _) => {
+                    kill.cancelled().await;
+                    TaskEnd { code: None, ..TaskEnd::default() }
+                }
+                _ => end(0),
+            })
+        }
+        .boxed()
     }
 
     fn console_output(&self) -> Vec<u8> {

@@ -264,7 +264,8 @@ impl Session<'_> {
         Kind::Image.check(id)?;
         let there = self.others.get(region).cloned();
         let there = there.unwrap_or_else(|| super::session::Region::new(region));
-        let mut session = Session::new(there, self.others, self.store, self.now, self.visible_at);
+        let mut session =
+            Session::new(there, self.others, self.iam, self.store, self.now, self.visible_at);
         session.image(id)
     }
 }

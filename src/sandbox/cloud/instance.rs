@@ -181,6 +181,8 @@ pub struct Instance {
     pub metadata: MetadataOptions,
     /// ARN and id of the instance profile.
     pub profile: Option<(String, String)>,
+    /// When the instance profile was associated, and under which id.
+    pub(crate) association: Option<(String, Timestamp)>,
     /// As it was given, in base64.
     pub user_data: Option<String>,
     /// `eni-…`
@@ -228,6 +230,8 @@ pub struct Instance {
     pub(crate) make_unknown_users: bool,
     pub(crate) public_key: Option<String>,
     pub(crate) machine: Option<MachineHandle>,
+    /// The boot whose agent registered last.
+    pub(crate) agent: Option<u64>,
     /// Held while something is done to the machine: one thing at a time.
     pub(crate) operation: Arc<tokio::sync::Mutex<()>>,
 }

@@ -19,10 +19,29 @@ pub struct Latency {
     pub image: Duration,
     /// How long a fresh id is not found.
     pub visible: Duration,
+    /// From a boot until the machine's agent has registered with Systems Manager.
+    pub agent: Duration,
+    /// From SendCommand until the agent starts the command.
+    pub command: Duration,
+    /// How long EC2 does not know a fresh instance profile, or its role.
+    pub profile: Duration,
+    /// After each message that the agent sends in a session.
+    pub message: Duration,
 }
 
 /// The names of the settings, in the order in which they are explained.
-const NAMES: [&str; 6] = ["running", "stopped", "terminated", "snapshot", "image", "visible"];
+const NAMES: [&str; 10] = [
+    "running",
+    "stopped",
+    "terminated",
+    "snapshot",
+    "image",
+    "visible",
+    "agent",
+    "command",
+    "profile",
+    "message",
+];
 
 /// Why a `--latency` text was not understood.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -83,6 +102,10 @@ impl Latency {
             snapshot: Duration::from_secs(60),
             image: Duration::from_secs(15),
             visible: Duration::from_millis(700),
+            agent: Duration::from_secs(30),
+            command: Duration::from_millis(800),
+            profile: Duration::from_secs(8),
+            message: Duration::from_millis(1),
         }
     }
 
@@ -94,6 +117,10 @@ impl Latency {
             "snapshot" => &mut self.snapshot,
             "image" => &mut self.image,
             "visible" => &mut self.visible,
+            "agent" => &mut self.agent,
+            "command" => &mut self.command,
+            "profile" => &mut self.profile,
+            "message" => &mut self.message,
             _ => return None,
         })
     }
@@ -140,7 +167,7 @@ mod tests {
             Ok(latency) => format!("{latency:?}"),
             Err(error) => error.to_string(),
         };
-        insta::assert_snapshot!(wrong("runing=5s"), @"no latency is called `runing`; there are: running, stopped, terminated, snapshot, image, visible");
+        insta::assert_snapshot!(wrong("runing=5s"), @"no latency is called `runing`; there are: running, stopped, terminated, snapshot, image, visible, agent, command, profile, message");
         insta::assert_snapshot!(wrong("running"), @"`running` is not `NAME=DURATION`; for example `running=5s,image=30s`, or `aws` for the usual times of AWS");
         insta::assert_snapshot!(wrong("running=5"), @"`5` is not a duration for `running`; write for example `500ms`, `5s` or `2m`");
         insta::assert_snapshot!(wrong("running=-5s"), @"`-5s` is not a duration for `running`; write for example `500ms`, `5s` or `2m`");

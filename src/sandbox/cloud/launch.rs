@@ -13,7 +13,7 @@ use super::network::Subnet;
 use super::session::{ClientToken, Effect, Session};
 use super::tag::{TagSpecification, tags_for};
 use super::volume::{Attachment, Volume};
-use super::{ACCOUNT, CloudError, id, instance_type};
+use super::{CloudError, id, instance_type};
 
 /// At most this many instances at a time in a region: each is processes of this machine.
 const INSTANCE_LIMIT: usize = 64;
@@ -125,7 +125,8 @@ impl Session<'_> {
         if !["default", "dedicated", "host"].contains(&tenancy.as_str()) {
             return Err(CloudError::invalid_value("Placement.Tenancy", &tenancy));
         }
-        let profile = request.profile.as_deref().map(profile_of).transpose()?;
+        let profile = request.profile.as_deref();
+        let profile = profile.map(|name| self.iam.profile_for_launch(name)).transpose()?;
         let tags = tags_for(&request.tags, "instance", &TAGGED)?;
         let volume_tags = tags_for(&request.tags, "volume", &TAGGED)?;
         let interface_tags = tags_for(&request.tags, "network-interface", &TAGGED)?;
@@ -188,6 +189,7 @@ impl Session<'_> {
                 on_shutdown: request.on_shutdown,
                 metadata: request.metadata.clone(),
                 profile: profile.clone(),
+                association: profile.as_ref().map(|_| (id::fresh("iip-assoc"), self.now)),
                 user_data: request.user_data.clone(),
                 interface_id: id::fresh("eni"),
                 interface_tags: interface_tags.clone(),
@@ -214,6 +216,7 @@ impl Session<'_> {
                 make_unknown_users: image.make_unknown_users,
                 public_key: public_key.clone(),
                 machine: None,
+                agent: None,
                 operation: Arc::default(),
             };
             self.effects.push(Effect::Launch(instance_id.clone()));
@@ -330,20 +333,4 @@ fn check_metadata(metadata: &MetadataOptions) -> Result<(), CloudError> {
         ));
     }
     Ok(())
-}
-
-/// ARN and id of an instance profile, given by name or ARN. There is no IAM here: any is taken.
-fn profile_of(text: &str) -> Result<(String, String), CloudError> {
-    let arn = if text.starts_with("arn:") {
-        text.to_owned()
-    } else {
-        format!("arn:aws:iam::{ACCOUNT}:instance-profile/{text}")
-    };
-    if text.is_empty() || !arn.contains(":instance-profile/") {
-        return Err(CloudError::invalid(format!(
-            "Value ({text}) for parameter iamInstanceProfile.name is invalid. Invalid IAM Instance Profile name"
-        )));
-    }
-    let digits = id::derived("AIPA", &[&arn]).replace("-0", "").to_uppercase();
-    Ok((arn, digits))
 }

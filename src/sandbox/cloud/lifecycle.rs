@@ -27,6 +27,7 @@ impl Cloud {
                 Effect::Stop(id) => cloud.stop(&region, &id).await,
                 Effect::Start(id) => cloud.start(&region, &id).await,
                 Effect::Reboot(id) => cloud.reboot(&region, &id).await,
+                Effect::Register(id) => cloud.register(&region, &id).await,
                 Effect::Terminate(id) => cloud.terminate(&region, &id).await,
                 Effect::Capture { image_id, instance_id, reboot } => {
                     cloud.create(&region, &image_id, &instance_id, reboot).await;
@@ -114,13 +115,23 @@ impl Cloud {
                 instance.tags.insert(PORT_TAG.to_owned(), address.port().to_string());
             }
         });
-        let ended = machine.ended();
+        let mut ended = machine.ended();
+        let mut boots = machine.boots();
         let cloud = self.clone();
         let (region, id) = (region.to_owned(), id.to_owned());
+        self.begin(region.clone(), Effect::Register(id.clone()));
         self.inner.tasks.spawn(async move {
-            tokio::select! {
-                ended = ended => cloud.ended(&region, &id, ended).await,
-                () = cloud.inner.closing.cancelled() => {}
+            loop {
+                tokio::select! {
+                    ended = &mut ended => return cloud.ended(&region, &id, ended).await,
+                    // The guest booted again by itself.
+                    Ok(()) = boots.changed() => {
+                        if boots.borrow_and_update().up {
+                            cloud.begin(region.clone(), Effect::Register(id.clone()));
+                        }
+                    }
+                    () = cloud.inner.closing.cancelled() => return,
+                }
             }
         });
     }
@@ -186,7 +197,7 @@ impl Cloud {
         self.advance(region, id, InstanceState::Pending, InstanceState::Running);
     }
 
-    async fn reboot(&self, region: &str, id: &str) {
+    pub(super) async fn reboot(&self, region: &str, id: &str) {
         let Some(locked) = self.lock(region, id).await else { return };
         let (InstanceState::Running, Some(machine)) = (locked.state, &locked.machine) else {
             return;
@@ -202,6 +213,8 @@ impl Cloud {
     }
 
     async fn terminate(&self, region: &str, id: &str) {
+        // Whoever waits for its agent waits in vain.
+        self.inner.agents.notify_waiters();
         let Some(locked) = self.lock(region, id).await else { return };
         if let Some(machine) = &locked.machine {
             let console = machine.console_output();

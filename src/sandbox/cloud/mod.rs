@@ -10,16 +10,20 @@
 //! going happens after it: machines in `lifecycle`, images in `capture`.
 
 mod account;
+mod agent;
 mod block_device;
 mod capture;
+mod command;
 mod error;
 mod filter;
+mod iam;
 mod id;
 mod image;
 mod image_creation;
 mod image_store;
 mod instance;
 mod instance_change;
+mod instance_profile;
 mod instance_type;
 mod key_pair;
 mod latency;
@@ -42,14 +46,19 @@ mod volume;
 pub(crate) mod fake;
 
 pub use account::{ACCOUNT, Cloud};
+pub(crate) use agent::AgentConnection;
+pub use agent::{AGENT_VERSION, AgentInformation};
 pub use block_device::{BlockDevice, MappingRequest};
+pub use command::{Command, CommandStatus, Invocation, SHELL_DOCUMENT, SHELL_PLUGIN, SendCommand};
 pub use error::CloudError;
 pub use filter::Filter;
+pub use iam::{Iam, InstanceProfile, NewEntity, Role};
 pub use image::{DescribeImages, Image, ImageChange, ImageState};
 pub use image_creation::{CopyImage, CreateImage};
 pub use image_store::ImageStore;
 pub use instance::{AttachedVolume, Instance, InstanceState, MetadataOptions, ShutdownBehavior};
 pub use instance_change::InstanceChange;
+pub use instance_profile::Association;
 pub use instance_type::{InstanceType, Offering};
 pub use key_pair::{Generated, KeyPair, KeyType, PublicMaterial, generate, parse_public_key};
 pub use latency::{Latency, LatencyError};

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
+use super::iam::Iam;
 use super::image::ImageState;
 use super::image_store::ImageStore;
 use super::instance::Instance;
@@ -75,6 +76,8 @@ pub(crate) enum Effect {
     Stop(String),
     /// Starts a stopped machine.
     Start(String),
+    /// Lets the agent of an instance register with Systems Manager.
+    Register(String),
     /// Restarts a machine.
     Reboot(String),
     /// Stops a machine and removes its files.
@@ -105,6 +108,8 @@ pub struct Session<'a> {
     pub(crate) region: Region,
     /// Images that are being made in other regions, to copy from.
     pub(crate) others: &'a BTreeMap<String, Region>,
+    /// Instance profiles, for launches.
+    pub(crate) iam: &'a Iam,
     pub(crate) store: &'a dyn ImageStore,
     pub(crate) now: Timestamp,
     /// When ids made by this request are found.
@@ -118,6 +123,7 @@ impl<'a> Session<'a> {
     pub(crate) fn new(
         region: Region,
         others: &'a BTreeMap<String, Region>,
+        iam: &'a Iam,
         store: &'a dyn ImageStore,
         now: Timestamp,
         visible_at: Timestamp,
@@ -125,6 +131,7 @@ impl<'a> Session<'a> {
         Self {
             region,
             others,
+            iam,
             store,
             now,
             visible_at,

@@ -2,12 +2,13 @@
 
 use super::call::Handler;
 use super::{
-    images, instance_attributes, instances, key_pairs, launch, network, security_groups, snapshots,
-    sts, tags, volumes,
+    iam, images, instance_attributes, instance_profiles, instances, key_pairs, launch, network,
+    security_groups, snapshots, sts, tags, volumes,
 };
 
 /// Actions of EC2.
 pub(super) const EC2: &[(&str, Handler)] = &[
+    ("AssociateIamInstanceProfile", instance_profiles::associate),
     ("AuthorizeSecurityGroupEgress", security_groups::authorize_egress),
     ("AuthorizeSecurityGroupIngress", security_groups::authorize_ingress),
     ("CopyImage", images::copy_image),
@@ -23,6 +24,7 @@ pub(super) const EC2: &[(&str, Handler)] = &[
     ("DeregisterImage", images::deregister_image),
     ("DescribeAccountAttributes", network::describe_account_attributes),
     ("DescribeAvailabilityZones", network::describe_availability_zones),
+    ("DescribeIamInstanceProfileAssociations", instance_profiles::describe),
     ("DescribeImageAttribute", images::describe_image_attribute),
     ("DescribeImages", images::describe_images),
     ("DescribeInstanceAttribute", instance_attributes::describe_instance_attribute),
@@ -43,6 +45,7 @@ pub(super) const EC2: &[(&str, Handler)] = &[
     ("DescribeVpcs", network::describe_vpcs),
     ("DisableImageDeprecation", images::disable_image_deprecation),
     ("DisableImageDeregistrationProtection", images::disable_image_deregistration_protection),
+    ("DisassociateIamInstanceProfile", instance_profiles::disassociate),
     ("EnableImageDeprecation", images::enable_image_deprecation),
     ("EnableImageDeregistrationProtection", images::enable_image_deregistration_protection),
     ("GetConsoleOutput", instances::get_console_output),
@@ -59,6 +62,26 @@ pub(super) const EC2: &[(&str, Handler)] = &[
     ("StartInstances", instances::start_instances),
     ("StopInstances", instances::stop_instances),
     ("TerminateInstances", instances::terminate_instances),
+];
+
+/// Actions of IAM.
+pub(super) const IAM: &[(&str, Handler)] = &[
+    ("AddRoleToInstanceProfile", iam::add_role_to_instance_profile),
+    ("AttachRolePolicy", iam::attach_role_policy),
+    ("CreateInstanceProfile", iam::create_instance_profile),
+    ("CreateRole", iam::create_role),
+    ("DeleteInstanceProfile", iam::delete_instance_profile),
+    ("DeleteRole", iam::delete_role),
+    ("DeleteRolePolicy", iam::delete_role_policy),
+    ("DetachRolePolicy", iam::detach_role_policy),
+    ("GetInstanceProfile", iam::get_instance_profile),
+    ("GetRole", iam::get_role),
+    ("GetRolePolicy", iam::get_role_policy),
+    ("ListAttachedRolePolicies", iam::list_attached_role_policies),
+    ("ListInstanceProfilesForRole", iam::list_instance_profiles_for_role),
+    ("ListRolePolicies", iam::list_role_policies),
+    ("PutRolePolicy", iam::put_role_policy),
+    ("RemoveRoleFromInstanceProfile", iam::remove_role_from_instance_profile),
 ];
 
 /// Actions of STS.

@@ -6,12 +6,20 @@
 //! - COUNT: `3` the first three calls that the rule sees, `#3` only the third,
 //!   `3+` the third and all after it, `*` every call;
 //! - EFFECT: see [`FaultEffect`].
+//!
+//! The sockets of data channels are calls of the action [`DATA_CHANNEL`]: besides what can happen
+//! to every call, they can go wrong while they are open, see [`ChannelFault`].
 
 use std::str::FromStr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::sandbox::cloud::{CloudError, parse_duration, wildcard};
+
+/// The action that opening a socket of a data channel counts as.
+pub(super) const DATA_CHANNEL: &str = "DataChannel";
+/// The action that can give an empty token.
+const RESUME: &str = "ResumeSession";
 
 /// One rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +43,76 @@ pub enum FaultEffect {
     Drop,
     /// `cut`: the call is acted on, and the connection is closed in the middle of the answer.
     Cut,
+    /// `empty-token`: a session is not resumed, as if it had ended (ResumeSession only).
+    EmptyToken,
+    /// What goes wrong with an open data channel (DataChannel only).
+    Channel(ChannelFault),
+}
+
+/// What goes wrong with a socket of a data channel while it is open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChannelFault {
+    /// `cut=BYTES`: the connection breaks after so many bytes, both directions together.
+    Cut(u64),
+    /// `bye=BYTES`: the same with a word: it is closed as the service closes it every hour.
+    Bye(u64),
+    /// `lose=PERCENT%`: frames do not arrive, in both directions.
+    Lose(Share),
+    /// `duplicate=PERCENT%`: frames arrive twice.
+    Duplicate(Share),
+    /// `reorder=PERCENT%`: frames arrive after the next one.
+    Reorder(Share),
+    /// `stall=DURATION` or `stall=DURATION@BYTES`: nothing moves for so long, from the start or
+    /// after so many bytes.
+    Stall {
+        /// For how long.
+        time: Duration,
+        /// After how many bytes.
+        after: u64,
+    },
+}
+
+/// A part of all frames, in millionths.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Share(pub u32);
+
+impl ChannelFault {
+    fn parse(name: &str, value: &str) -> Option<Self> {
+        Some(match name {
+            "cut" => Self::Cut(bytes(value)?),
+            "bye" => Self::Bye(bytes(value)?),
+            "lose" => Self::Lose(share(value)?),
+            "duplicate" => Self::Duplicate(share(value)?),
+            "reorder" => Self::Reorder(share(value)?),
+            "stall" => {
+                let (time, after) = match value.split_once('@') {
+                    Some((time, after)) => (time, bytes(after)?),
+                    None => (value, 0),
+                };
+                Self::Stall { time: parse_duration(time)?, after }
+            }
+            _ => return None,
+        })
+    }
+}
+
+/// A number with or without `K` or `M`, which are binary.
+fn bytes(text: &str) -> Option<u64> {
+    let (digits, unit) = if let Some(digits) = text.strip_suffix('K') {
+        (digits, 1 << 10)
+    } else if let Some(digits) = text.strip_suffix('M') {
+        (digits, 1 << 20)
+    } else {
+        (text, 1)
+    };
+    digits.parse::<u64>().ok()?.checked_mul(unit)
+}
+
+/// `1%`, `0.5%`
+fn share(text: &str) -> Option<Share> {
+    let percent: f64 = text.strip_suffix('%')?.parse().ok()?;
+    // The range is checked, so the cast keeps the value.
+    (0.0..=100.0).contains(&percent).then(|| Share((percent * 10_000.0).round() as u32))
 }
 
 /// Why a rule was not understood.
@@ -53,9 +131,19 @@ pub enum FaultError {
     Count(String),
     /// Not an effect.
     #[error(
-        "`{0}` is not a fault; there are: throttle, internal, unavailable, capacity, unauthorized, error=CODE, error=CODE/MESSAGE, delay=5s, drop, cut"
+        "`{0}` is not a fault; there are: throttle, internal, unavailable, capacity, unauthorized, error=CODE, error=CODE/MESSAGE, delay=5s, drop, cut, empty-token; for data channels: cut=BYTES, bye=BYTES, lose=1%, duplicate=1%, reorder=1%, stall=5s, stall=5s@BYTES"
     )]
     Effect(String),
+    /// An effect that calls of this action cannot have.
+    #[error("`{effect}` happens to calls of {of} only, not to `{action}`")]
+    Misplaced {
+        /// What was written.
+        effect: String,
+        /// For which calls.
+        action: String,
+        /// Which calls can have it.
+        of: &'static str,
+    },
 }
 
 impl FromStr for FaultRule {
@@ -81,7 +169,17 @@ impl FromStr for FaultRule {
             number(count).map(|n| (1, Some(n)))
         };
         let (first, last) = range.ok_or_else(|| FaultError::Count(count.to_owned()))?;
-        let effect = effect.parse()?;
+        let text = effect;
+        let effect: FaultEffect = text.parse()?;
+        let only = match effect {
+            FaultEffect::Channel(_) => Some(DATA_CHANNEL),
+            FaultEffect::EmptyToken => Some(RESUME),
+            _ => None,
+        };
+        if let Some(of) = only.filter(|of| !wildcard(action, of)) {
+            let (effect, action) = (text.to_owned(), action.to_owned());
+            return Err(FaultError::Misplaced { effect, action, of });
+        }
         Ok(Self { action: action.to_owned(), first, last, effect })
     }
 }
@@ -108,6 +206,7 @@ impl FromStr for FaultEffect {
             }
             "drop" => Ok(FaultEffect::Drop),
             "cut" => Ok(FaultEffect::Cut),
+            "empty-token" => Ok(FaultEffect::EmptyToken),
             _ => {
                 let unknown = || FaultError::Effect(text.to_owned());
                 let (name, value) = text.split_once('=').ok_or_else(unknown)?;
@@ -118,7 +217,9 @@ impl FromStr for FaultEffect {
                         refuse(code, message)
                     }
                     "delay" => parse_duration(value).map(FaultEffect::Delay).ok_or_else(unknown),
-                    _ => Err(unknown()),
+                    _ => ChannelFault::parse(name, value)
+                        .map(FaultEffect::Channel)
+                        .ok_or_else(unknown),
                 }
             }
         }
@@ -185,6 +286,26 @@ mod tests {
     }
 
     #[test]
+    fn faults_of_data_channels() {
+        let effect = |text: &str| text.parse::<FaultRule>().map(|rule| rule.effect);
+        let channel = |text: &str| match effect(&format!("DataChannel:*:{text}")) {
+            Ok(FaultEffect::Channel(fault)) => fault,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(channel("cut=50000"), ChannelFault::Cut(50_000));
+        assert_eq!(channel("bye=2M"), ChannelFault::Bye(2 << 20));
+        assert_eq!(channel("lose=1%"), ChannelFault::Lose(Share(10_000)));
+        assert_eq!(channel("reorder=0.25%"), ChannelFault::Reorder(Share(2500)));
+        let minute = Duration::from_secs(60);
+        assert_eq!(channel("stall=60s"), ChannelFault::Stall { time: minute, after: 0 });
+        assert_eq!(channel("stall=1m@1K"), ChannelFault::Stall { time: minute, after: 1024 });
+        assert_eq!(effect("ResumeSession:#2:empty-token"), Ok(FaultEffect::EmptyToken));
+        assert!(effect("DataChannel:*:lose=101%").is_err());
+        insta::assert_snapshot!(effect("RunInstances:1:lose=1%").unwrap_err(), @"`lose=1%` happens to calls of DataChannel only, not to `RunInstances`");
+        insta::assert_snapshot!(effect("StartSession:1:empty-token").unwrap_err(), @"`empty-token` happens to calls of ResumeSession only, not to `StartSession`");
+    }
+
+    #[test]
     fn mistakes_are_explained() {
         let wrong = |text: &str| match text.parse::<FaultRule>() {
             Ok(rule) => format!("{rule:?}"),
@@ -194,7 +315,7 @@ mod tests {
         insta::assert_snapshot!(wrong(":1:throttle"), @"`` is not the name of an action; for example `CreateImage`, `Describe*` or `*`");
         insta::assert_snapshot!(wrong("RunInstances:0:throttle"), @"`0` does not say which calls; write `3` (the first three), `#3` (the third), `3+` (from the third on) or `*`");
         insta::assert_snapshot!(wrong("RunInstances:#x:throttle"), @"`#x` does not say which calls; write `3` (the first three), `#3` (the third), `3+` (from the third on) or `*`");
-        insta::assert_snapshot!(wrong("RunInstances:1:explode"), @"`explode` is not a fault; there are: throttle, internal, unavailable, capacity, unauthorized, error=CODE, error=CODE/MESSAGE, delay=5s, drop, cut");
-        insta::assert_snapshot!(wrong("RunInstances:1:delay=soon"), @"`delay=soon` is not a fault; there are: throttle, internal, unavailable, capacity, unauthorized, error=CODE, error=CODE/MESSAGE, delay=5s, drop, cut");
+        insta::assert_snapshot!(wrong("RunInstances:1:explode"), @"`explode` is not a fault; there are: throttle, internal, unavailable, capacity, unauthorized, error=CODE, error=CODE/MESSAGE, delay=5s, drop, cut, empty-token; for data channels: cut=BYTES, bye=BYTES, lose=1%, duplicate=1%, reorder=1%, stall=5s, stall=5s@BYTES");
+        insta::assert_snapshot!(wrong("RunInstances:1:delay=soon"), @"`delay=soon` is not a fault; there are: throttle, internal, unavailable, capacity, unauthorized, error=CODE, error=CODE/MESSAGE, delay=5s, drop, cut, empty-token; for data channels: cut=BYTES, bye=BYTES, lose=1%, duplicate=1%, reorder=1%, stall=5s, stall=5s@BYTES");
     }
 }

@@ -2,14 +2,17 @@
 //!
 //! One file a group of actions; each handler decodes its parameters into a
 //! typed request, runs it in the `cloud`, and encodes what it gave. `actions`
-//! is the only list of names. EC2 and STS speak the query protocol, Systems
-//! Manager JSON; all on one port, told apart by header and parameters.
+//! and `ssm` have the only lists of names. EC2, IAM and STS speak the query
+//! protocol, Systems Manager JSON, its sessions WebSocket; all on one port, told
+//! apart by header and parameters.
 
 mod actions;
 mod call;
 mod fault;
+mod iam;
 mod images;
 mod instance_attributes;
+mod instance_profiles;
 mod instances;
 mod key_pairs;
 mod launch;
@@ -17,6 +20,7 @@ mod network;
 mod query;
 mod security_groups;
 mod server;
+mod sessions;
 mod signature;
 mod snapshots;
 mod ssm;
@@ -25,7 +29,7 @@ mod tags;
 mod volumes;
 mod xml;
 
-pub use fault::{FaultEffect, FaultError, FaultRule};
+pub use fault::{ChannelFault, FaultEffect, FaultError, FaultRule, Share};
 pub use server::Endpoint;
 
 #[cfg(test)]

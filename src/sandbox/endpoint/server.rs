@@ -22,8 +22,9 @@ use tokio_util::task::TaskTracker;
 
 use super::actions;
 use super::call::{Answer, Call, Handler};
-use super::fault::{FaultEffect, FaultRule, Faults};
+use super::fault::{ChannelFault, DATA_CHANNEL, FaultEffect, FaultRule, Faults};
 use super::query::Params;
+use super::sessions::{self, Sessions};
 use super::signature::{Scope, scope};
 use super::ssm;
 use super::xml::Fields;
@@ -40,6 +41,7 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(60);
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 const EC2_NAMESPACE: &str = "http://ec2.amazonaws.com/doc/2016-11-15/";
+const IAM_NAMESPACE: &str = "https://iam.amazonaws.com/doc/2010-05-08/";
 const STS_NAMESPACE: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
 
 /// What the sandbox says of every secret.
@@ -56,7 +58,9 @@ pub struct Endpoint {
 }
 
 struct Shared {
+    address: SocketAddr,
     cloud: Cloud,
+    sessions: Sessions,
     access_key: Option<String>,
     faults: Faults,
     calls: Mutex<BTreeMap<String, u64>>,
@@ -73,8 +77,11 @@ impl Endpoint {
     ) -> io::Result<Endpoint> {
         let listener = TcpListener::bind(bind).await?;
         let address = listener.local_addr()?;
+        let (closing, tasks) = (CancellationToken::new(), TaskTracker::new());
         let shared = Arc::new(Shared {
+            address,
             cloud,
+            sessions: Sessions::new(tasks.clone(), closing.clone()),
             access_key,
             faults: Faults::new(faults),
             calls: Mutex::default(),
@@ -82,10 +89,9 @@ impl Endpoint {
         let endpoint = Endpoint {
             address,
             shared: shared.clone(),
-            closing: CancellationToken::new(),
-            tasks: TaskTracker::new(),
+            closing: closing.clone(),
+            tasks: tasks.clone(),
         };
-        let (closing, tasks) = (endpoint.closing.clone(), endpoint.tasks.clone());
         endpoint.tasks.spawn(async move {
             loop {
                 tokio::select! {
@@ -142,7 +148,8 @@ async fn connection(stream: TcpStream, shared: Arc<Shared>, closing: Cancellatio
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
         .max_buf_size(MAX_BUFFER)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
     let mut connection = std::pin::pin!(connection);
     let served = tokio::select! {
         served = connection.as_mut() => served,
@@ -163,6 +170,7 @@ async fn connection(stream: TcpStream, shared: Arc<Shared>, closing: Cancellatio
 enum Asked {
     Ec2 { action: String, handler: Option<Handler> },
     Sts { action: String, handler: Option<Handler> },
+    Iam { action: String, handler: Option<Handler> },
     Ssm { action: String },
     Secrets { action: String },
 }
@@ -176,7 +184,10 @@ impl Asked {
                 return Ok(Asked::Secrets { action });
             }
             let action = action("AmazonSSM.").ok_or_else(|| {
-                CloudError::new("UnknownOperationException", "The sandbox speaks EC2, STS and SSM.")
+                CloudError::new(
+                    "UnknownOperationException",
+                    "The sandbox speaks EC2, IAM, STS and SSM.",
+                )
             })?;
             return Ok(Asked::Ssm { action });
         }
@@ -188,14 +199,30 @@ impl Asked {
         if sts.is_some() || params.text("Version") == Some("2011-06-15") {
             return Ok(Asked::Sts { action, handler: sts });
         }
+        if params.text("Version") == Some("2010-05-08") {
+            let handler = actions::find(actions::IAM, &action);
+            return Ok(Asked::Iam { action, handler });
+        }
         let handler = actions::find(actions::EC2, &action);
         Ok(Asked::Ec2 { action, handler })
+    }
+
+    /// Whether there is such an action.
+    fn is_known(&self) -> bool {
+        match self {
+            Asked::Ec2 { handler, .. }
+            | Asked::Sts { handler, .. }
+            | Asked::Iam { handler, .. } => handler.is_some(),
+            Asked::Ssm { action } => ssm::knows(action),
+            Asked::Secrets { .. } => true,
+        }
     }
 
     fn action(&self) -> &str {
         match self {
             Asked::Ec2 { action, .. }
             | Asked::Sts { action, .. }
+            | Asked::Iam { action, .. }
             | Asked::Ssm { action }
             | Asked::Secrets { action } => action,
         }
@@ -205,7 +232,10 @@ impl Asked {
 /// `None` closes the connection.
 async fn answer(shared: &Arc<Shared>, request: Request<Incoming>) -> Option<Response<Body>> {
     let request_id = uuid::Uuid::new_v4().to_string();
-    let (params, headers, body) = match read(request).await {
+    if request.uri().path().starts_with(sessions::PATH) {
+        return data_channel(shared, request, &request_id).await;
+    }
+    let Read { params, headers, body } = match read(request).await {
         Ok(read) => read,
         Err(error) => return Some(ec2_answer("", &request_id, Err(error))),
     };
@@ -217,29 +247,36 @@ async fn answer(shared: &Arc<Shared>, request: Request<Incoming>) -> Option<Resp
     tracing::debug!(request_id, "{action}");
     if let Ok(mut calls) = shared.calls.lock() {
         // Names come from outside; only those that exist are kept.
-        if !matches!(asked, Asked::Ec2 { handler: None, .. } | Asked::Sts { handler: None, .. }) {
+        if asked.is_known() {
             *calls.entry(action.clone()).or_default() += 1;
         }
     }
-    let (mut refused, mut cut) = (None, false);
+    let (mut refused, mut cut, mut empty_token) = (None, false, false);
     for fault in shared.faults.due(&action) {
         match fault {
             FaultEffect::Refuse(error) => refused = refused.or(Some(error)),
             FaultEffect::Delay(time) => tokio::time::sleep(time).await,
             FaultEffect::Drop => return None,
             FaultEffect::Cut => cut = true,
+            FaultEffect::EmptyToken => empty_token = true,
+            // Of data channels, not of calls.
+            FaultEffect::Channel(_) => {}
         }
     }
     let response = match refused {
         Some(error) => match &asked {
             Asked::Ec2 { .. } => ec2_answer(&action, &request_id, Err(error)),
-            Asked::Sts { .. } => sts_answer(&action, &request_id, Err(error)),
+            Asked::Sts { .. } => query_answer(STS_NAMESPACE, &action, &request_id, Err(error)),
+            Asked::Iam { .. } => query_answer(IAM_NAMESPACE, &action, &request_id, Err(error)),
             Asked::Ssm { .. } | Asked::Secrets { .. } => ssm_answer(&request_id, Err(error)),
         },
         None => {
             let shared = shared.clone();
             let id = request_id.clone();
-            let work = move || act(&shared, &asked, &headers, &params, &body, &id);
+            let work = move || {
+                let read = Read { headers, params, body };
+                act(&shared, &asked, &read, empty_token, &id)
+            };
             match tokio::task::spawn_blocking(work).await {
                 Ok(response) => response,
                 Err(_) => {
@@ -252,8 +289,60 @@ async fn answer(shared: &Arc<Shared>, request: Request<Incoming>) -> Option<Resp
     Some(if cut { cut_in_half(response).await } else { response })
 }
 
+/// Answers a request for a data channel; `None` closes the connection.
+async fn data_channel(
+    shared: &Shared,
+    request: Request<Incoming>,
+    request_id: &str,
+) -> Option<Response<Body>> {
+    let refuse = |status, reason: String| {
+        Some(respond(status, "text/plain; charset=UTF-8", request_id, reason.into_bytes()))
+    };
+    if let Ok(mut calls) = shared.calls.lock() {
+        *calls.entry(DATA_CHANNEL.to_owned()).or_default() += 1;
+    }
+    let mut faults = Vec::new();
+    for fault in shared.faults.due(DATA_CHANNEL) {
+        match fault {
+            FaultEffect::Refuse(error) => return refuse(status(&error), error.to_string()),
+            FaultEffect::Delay(time) => tokio::time::sleep(time).await,
+            FaultEffect::Drop => return None,
+            // The answer is a stream: it breaks at its start.
+            FaultEffect::Cut => faults.push(ChannelFault::Cut(1)),
+            FaultEffect::EmptyToken => {}
+            FaultEffect::Channel(fault) => faults.push(fault),
+        }
+    }
+    let key = shared.access_key.as_deref();
+    let allowed = check_origin(request.headers())
+        .and_then(|()| scope(request.headers(), &Params::default(), key));
+    if let Err(error) = allowed {
+        return refuse(StatusCode::FORBIDDEN, error.to_string());
+    }
+    match sessions::upgrade(&shared.sessions, request, faults) {
+        Ok(headers) => {
+            let mut response = respond(StatusCode::SWITCHING_PROTOCOLS, "", request_id, Vec::new());
+            response.headers_mut().remove(CONTENT_TYPE);
+            for (name, value) in headers {
+                if let Ok(value) = value.parse() {
+                    response.headers_mut().insert(name, value);
+                }
+            }
+            Some(response)
+        }
+        Err((status, reason)) => refuse(status, reason),
+    }
+}
+
+/// What a request brought.
+struct Read {
+    params: Params,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
 /// Reads the whole request, within limits.
-async fn read(request: Request<Incoming>) -> Result<(Params, HeaderMap, Bytes), CloudError> {
+async fn read(request: Request<Incoming>) -> Result<Read, CloudError> {
     let (head, body) = request.into_parts();
     check_origin(&head.headers)?;
     if head.method != Method::POST && head.method != Method::GET {
@@ -276,7 +365,7 @@ async fn read(request: Request<Incoming>) -> Result<(Params, HeaderMap, Bytes), 
     if !head.headers.contains_key("x-amz-target") {
         params.add(&body)?;
     }
-    Ok((params, head.headers, body))
+    Ok(Read { params, headers: head.headers, body })
 }
 
 /// Refuses web browsers: a page on the internet must not be able to launch instances here, be it
@@ -301,9 +390,8 @@ fn check_origin(headers: &HeaderMap) -> Result<(), CloudError> {
 fn act(
     shared: &Shared,
     asked: &Asked,
-    headers: &HeaderMap,
-    params: &Params,
-    body: &[u8],
+    Read { params, headers, body }: &Read,
+    empty_token: bool,
     request_id: &str,
 ) -> Response<Body> {
     let cloud = &shared.cloud;
@@ -320,9 +408,20 @@ fn act(
     };
     match asked {
         Asked::Ec2 { action, handler } => ec2_answer(action, request_id, handle(*handler, action)),
-        Asked::Sts { action, handler } => sts_answer(action, request_id, handle(*handler, action)),
+        Asked::Sts { action, handler } => {
+            query_answer(STS_NAMESPACE, action, request_id, handle(*handler, action))
+        }
+        Asked::Iam { action, handler } => {
+            query_answer(IAM_NAMESPACE, action, request_id, handle(*handler, action))
+        }
         Asked::Ssm { action } => {
-            let answer = scope.and_then(|scope| ssm::act(cloud, &scope.region, action, body));
+            let authority = shared.address.to_string();
+            let answer = scope.and_then(|Scope { region, .. }| {
+                let (region, authority) = (region.as_str(), authority.as_str());
+                let sessions = &shared.sessions;
+                let caller = ssm::Caller { cloud, sessions, region, authority, empty_token };
+                ssm::act(&caller, action, body)
+            });
             ssm_answer(request_id, answer)
         }
         // Said in the service's own way, so that a client understands it.
@@ -353,13 +452,14 @@ fn ec2_answer(action: &str, request_id: &str, answer: Answer) -> Response<Body> 
     }
 }
 
-fn sts_answer(action: &str, request_id: &str, answer: Answer) -> Response<Body> {
+/// An answer of IAM or STS.
+fn query_answer(namespace: &str, action: &str, request_id: &str, answer: Answer) -> Response<Body> {
     match answer {
         Ok(fields) => {
             let document = Fields::new()
                 .group(format!("{action}Result"), fields)
                 .group("ResponseMetadata", Fields::new().text("RequestId", request_id))
-                .document(&format!("{action}Response"), Some(STS_NAMESPACE));
+                .document(&format!("{action}Response"), Some(namespace));
             respond(StatusCode::OK, "text/xml", request_id, document)
         }
         Err(error) => {
@@ -371,7 +471,7 @@ fn sts_answer(action: &str, request_id: &str, answer: Answer) -> Response<Body> 
             let document = Fields::new()
                 .group("Error", one)
                 .text("RequestId", request_id)
-                .document("ErrorResponse", Some(STS_NAMESPACE));
+                .document("ErrorResponse", Some(namespace));
             respond(status(&error), "text/xml", request_id, document)
         }
     }

@@ -51,6 +51,27 @@ impl Fields {
         self.group(name, items)
     }
 
+    /// A list as IAM has it; its members are called `member`.
+    pub(super) fn members(
+        self,
+        name: &'static str,
+        members: impl IntoIterator<Item = Fields>,
+    ) -> Self {
+        let items =
+            members.into_iter().fold(Fields::new(), |list, fields| list.group("member", fields));
+        self.group(name, items)
+    }
+
+    /// A list of texts as IAM has it.
+    pub(super) fn member_texts<T: ToString>(
+        self,
+        name: &'static str,
+        members: impl IntoIterator<Item = T>,
+    ) -> Self {
+        let items = members.into_iter().fold(Fields::new(), |list, text| list.text("member", text));
+        self.group(name, items)
+    }
+
     /// A list of texts.
     pub(super) fn texts<T: ToString>(
         self,

@@ -10,10 +10,12 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+
 use super::failure::Tried;
 use super::protocol::{
-    EXIT_ASKED, EXIT_POWEROFF, EXIT_REBOOT, SAY_ERROR, SAY_MAP, SAY_MAPPED, SAY_READY, SAY_STOP,
-    role,
+    EXIT_ASKED, EXIT_POWEROFF, EXIT_REBOOT, SAY_ERROR, SAY_INIT, SAY_MAP, SAY_MAPPED, SAY_READY,
+    SAY_STOP, role,
 };
 use super::{Ended, MachineError, id_map};
 
@@ -25,6 +27,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(super) struct Run {
     stage: Child,
     lifeline: UnixStream,
+    /// Process 1 of the machine.
+    init: Option<OwnedFd>,
 }
 
 /// How a run came to its end.
@@ -59,7 +63,7 @@ impl Run {
             .stderr(Stdio::from(console))
             .spawn()
             .tried_on("start", program)?;
-        let mut run = Self { stage, lifeline };
+        let mut run = Self { stage, lifeline, init: None };
         match run.handshake() {
             Ok(()) => Ok(run),
             Err(error) => {
@@ -72,7 +76,9 @@ impl Run {
     fn handshake(&mut self) -> Result<(), MachineError> {
         let reader = self.lifeline.try_clone().tried(|| "copy a socket".to_owned())?;
         let mut lines = BufReader::new(reader).lines();
-        loop {
+        let mut ready = false;
+        // The stage and process 1 write to the same socket, in any order.
+        while !(ready && self.init.is_some()) {
             let line = match lines.next() {
                 Some(Ok(line)) => line,
                 Some(Err(error)) => {
@@ -81,7 +87,9 @@ impl Run {
                 None => return Err(MachineError::Other("the machine's processes died".into())),
             };
             if line == SAY_READY {
-                return Ok(());
+                ready = true;
+            } else if let Some(process) = line.strip_prefix(SAY_INIT) {
+                self.init = Some(process_handle(process)?);
             } else if line == SAY_MAP {
                 id_map::write(self.stage.id())?;
                 writeln!(self.lifeline, "{SAY_MAPPED}")
@@ -91,6 +99,12 @@ impl Run {
                 return Err(MachineError::Other(format!("the machine does not boot: {text}")));
             }
         }
+        Ok(())
+    }
+
+    /// A handle of process 1, by which its namespaces can be entered.
+    pub(super) fn init(&self) -> io::Result<OwnedFd> {
+        self.init.as_ref().ok_or(io::ErrorKind::NotFound)?.try_clone()
     }
 
     /// Asks all processes to end; `wait` tells when they have.
@@ -114,6 +128,15 @@ impl Run {
         drop(self.lifeline.shutdown(std::net::Shutdown::Both));
         drop(self.stage.wait());
     }
+}
+
+/// The process with this number.
+fn process_handle(number: &str) -> Result<OwnedFd, MachineError> {
+    let process = number.parse().ok().and_then(Pid::from_raw);
+    process
+        .ok_or(rustix::io::Errno::INVAL)
+        .and_then(|process| pidfd_open(process, PidfdFlags::empty()))
+        .tried(|| format!("find the machine's first process `{number}`"))
 }
 
 /// The means to end a run from elsewhere.

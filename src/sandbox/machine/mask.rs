@@ -277,7 +277,27 @@ fn power_commands(tree: &Tree<'_>) -> Result<(), MachineError> {
                 .tried_on("write", &tree.layer.join(&path))?;
         }
     }
-    Ok(())
+    // Ahead of the real one in every PATH.
+    let real = ["usr/bin/systemctl", "bin/systemctl"].into_iter().find(|path| tree.exists(path));
+    let path = "usr/local/bin/systemctl";
+    match real {
+        Some(real) if !tree.exists(path) => tree
+            .file(path, systemctl(real).as_bytes(), Some(0o755))
+            .tried_on("write", &tree.layer.join(path)),
+        _ => Ok(()),
+    }
+}
+
+/// Answers what systemctl(1) would need a systemd for; everything else goes to the base's own.
+fn systemctl(real: &str) -> String {
+    format!(
+        "#!/bin/sh\n\
+         # Stands in front of systemctl(1): there is no systemd to ask for power in this userland.\n\
+         for word; do\n  case $word in\n    -*) ;;\n    \
+         reboot | kexec | soft-reboot) PATH=$PATH:/usr/sbin:/sbin exec reboot ;;\n    \
+         poweroff | halt) PATH=$PATH:/usr/sbin:/sbin exec poweroff ;;\n    \
+         *) break ;;\n  esac\ndone\nexec /{real} \"$@\"\n"
+    )
 }
 
 fn power_command(name: &str) -> String {

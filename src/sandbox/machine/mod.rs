@@ -16,15 +16,19 @@ mod reentry;
 mod shim;
 mod ssh;
 mod support;
+mod task;
 pub mod userland;
 
 pub use reentry::reentry;
+pub use task::{Task, TaskEnd, TaskFile};
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 /// The digest of a layer or of a base: `sha256:` and 64 hexadecimal digits.
 pub type Digest = String;
@@ -67,6 +71,15 @@ pub enum Ended {
     PoweredOff,
     /// Its first process died otherwise.
     Died,
+}
+
+/// The boots of a machine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Boots {
+    /// How many there were, the first included.
+    pub count: u64,
+    /// Whether it is up now: between two boots it is not.
+    pub up: bool,
 }
 
 /// What went wrong on this host.
@@ -128,6 +141,17 @@ pub trait Machine: Send + Sync {
     /// Copies what the machine wrote on top of its root into a new layer of the store and
     /// returns its digest. Best on a stopped machine; on a running one it is a crash-consistent copy.
     fn capture(&self) -> BoxFuture<'static, Result<Digest, MachineError>>;
+
+    /// Its boots, those that the guest asks for included.
+    fn boots(&self) -> watch::Receiver<Boots>;
+
+    /// Runs a program as root, without a log-in. `kill` ends its process group with SIGKILL. Ends
+    /// with the machine, if that ends first.
+    fn run(
+        &self,
+        task: Task,
+        kill: CancellationToken,
+    ) -> BoxFuture<'static, Result<TaskEnd, MachineError>>;
 
     /// What the guest wrote to its console: boot messages and user data output.
     fn console_output(&self) -> Vec<u8>;

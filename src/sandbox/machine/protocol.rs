@@ -17,6 +17,8 @@ pub(super) mod role {
     pub(crate) const INIT: &str = "__sandbox-init";
     /// The SSH server inside.
     pub(crate) const SSHD: &str = "__sandbox-sshd";
+    /// Goes into a machine and runs a task there.
+    pub(crate) const ENTER: &str = "__sandbox-enter";
 }
 
 /// Exit status of the stage when the machine ended as it was asked to.
@@ -31,10 +33,16 @@ pub(super) const EXIT_REBOOT: i32 = 91;
 pub(super) const SAY_MAP: &str = "map";
 /// The answer to [`SAY_MAP`].
 pub(super) const SAY_MAPPED: &str = "mapped";
+/// The start of a line from the stage to bake: process 1, as the host counts.
+pub(super) const SAY_INIT: &str = "init ";
 /// A line from the SSH server to init: my libraries are loaded, the root may change.
 pub(super) const SAY_LOADED: &str = "loaded";
 /// A line from the SSH server to init and on to bake: it accepts.
 pub(super) const SAY_READY: &str = "ready";
+/// A line from bake to a task: end with SIGKILL.
+pub(super) const SAY_KILL: &str = "kill";
+/// Tells log-ins and the tasks of the agent that the machine goes down, as systemd's shutdown does.
+pub(super) const NO_LOGIN: &str = "/run/nologin";
 /// A line from bake to init: end all processes.
 pub(super) const SAY_STOP: &str = "stop";
 /// The start of a line from inside: what went wrong.

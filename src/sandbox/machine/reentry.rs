@@ -26,6 +26,7 @@ pub fn reentry(arguments: impl IntoIterator<Item = OsString>) -> Option<i32> {
         role::STAGE => Some(guest::stage::main(Path::new(&{ path }()))),
         role::INIT => Some(guest::init::main(Path::new(&{ path }()))),
         role::SSHD => Some(ssh::main()),
+        role::ENTER => Some(guest::task::main()),
         _ => None,
     }
 }

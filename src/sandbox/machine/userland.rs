@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::net::{SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
@@ -13,6 +14,7 @@ use base64::Engine as _;
 use futures::future::BoxFuture;
 use russh::keys::ssh_key::{LineEnding, private::PrivateKey};
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use super::address::Address;
 use super::boot::{Outcome, Run, Stop};
@@ -21,7 +23,9 @@ use super::failure::Tried;
 use super::mask::{Mask, resolver_in_run};
 use super::protocol::{Boot, Guest};
 use super::shim::Shims;
-use super::{Digest, Ended, Host, Machine, MachineError, MachineSpec, support};
+use super::{
+    Boots, Digest, Ended, Host, Machine, MachineError, MachineSpec, Task, TaskEnd, support, task,
+};
 use crate::sandbox::store::{HOST, Store};
 
 /// How much of the console is kept for asking, as on EC2.
@@ -125,6 +129,7 @@ impl UserlandHost {
             settings,
             address,
             phase,
+            boots: watch::Sender::default(),
             operation: Mutex::new(Kept::Files),
             run: Mutex::new(None),
         });
@@ -208,6 +213,7 @@ enum Kept {
 /// The processes of now, from outside the thread that waits for them.
 struct Current {
     stop: Stop,
+    init: OwnedFd,
     asked: bool,
     supervisor: Option<Supervisor>,
 }
@@ -234,6 +240,7 @@ struct Inner {
     settings: PathBuf,
     address: Address,
     phase: watch::Sender<Phase>,
+    boots: watch::Sender<Boots>,
     operation: Mutex<Kept>,
     run: Mutex<Option<Current>>,
 }
@@ -253,7 +260,9 @@ impl Inner {
     /// Waits for the run in a thread, and boots again when the guest asks for that.
     fn supervise(self: &Arc<Self>, run: Run) -> Result<(), MachineError> {
         let stop = run.stop_handle().tried(|| "copy a socket".to_owned())?;
+        let init = run.init().tried(|| "copy a process handle".to_owned())?;
         let mut current = lock(&self.run);
+        self.booted();
         self.phase.send_replace(Phase::Running);
         let inner = Arc::clone(self);
         let (done, over) = mpsc::channel();
@@ -265,13 +274,15 @@ impl Inner {
             })
             .tried(|| "start a thread".to_owned())?;
         let supervisor = Some(Supervisor { thread, over });
-        *current = Some(Current { stop, asked: false, supervisor });
+        *current = Some(Current { stop, init, asked: false, supervisor });
         Ok(())
     }
 
     fn wait(&self, mut run: Run) {
         loop {
-            let ended = match run.wait() {
+            let outcome = run.wait();
+            self.boots.send_modify(|boots| boots.up = false);
+            let ended = match outcome {
                 Outcome::Over(ended) => ended,
                 Outcome::Reboot => match self.boot_again() {
                     Ok(Some(next)) => {
@@ -289,6 +300,21 @@ impl Inner {
         }
     }
 
+    fn booted(&self) {
+        self.boots.send_modify(|boots| {
+            boots.count += 1;
+            boots.up = true;
+        });
+    }
+
+    /// A handle of process 1.
+    fn init(&self) -> Result<OwnedFd, MachineError> {
+        let current = lock(&self.run);
+        let init = current.as_ref().map(|current| current.init.try_clone());
+        init.unwrap_or_else(|| Err(std::io::ErrorKind::NotFound.into()))
+            .tried(|| "find the machine's first process".to_owned())
+    }
+
     /// `None` when a stop was asked for in the meantime.
     fn boot_again(&self) -> Result<Option<Run>, MachineError> {
         let mut current = lock(&self.run);
@@ -296,6 +322,8 @@ impl Inner {
             Some(current) if !current.asked => {
                 let run = self.start_run(self.address.listen()?)?;
                 current.stop = run.stop_handle().tried(|| "copy a socket".to_owned())?;
+                current.init = run.init().tried(|| "copy a process handle".to_owned())?;
+                self.booted();
                 Ok(Some(run))
             }
             _ => Ok(None),
@@ -450,6 +478,20 @@ impl Machine for Userland {
             Kept::Files => inner.capture_now(),
             Kept::Nothing => Err(MachineError::Other("the machine was terminated".into())),
         })
+    }
+
+    fn boots(&self) -> watch::Receiver<Boots> {
+        self.0.boots.subscribe()
+    }
+
+    fn run(
+        &self,
+        task: Task,
+        kill: CancellationToken,
+    ) -> BoxFuture<'static, Result<TaskEnd, MachineError>> {
+        // Without a hold on the machine: a task must not keep it.
+        let (program, init) = (self.0.program.clone(), self.0.init());
+        Box::pin(async move { task::run(&program, init?, &task, kill).await })
     }
 
     fn console_output(&self) -> Vec<u8> {

@@ -1,10 +1,13 @@
 //! The endpoint as clients see it: the AWS SDK over loopback, and raw HTTP.
 
+mod commands;
 mod faults;
+mod iam;
 mod images;
 mod instances;
 mod network;
 mod resources;
+mod sessions;
 mod transport;
 
 use std::sync::Arc;

@@ -19,7 +19,7 @@ use super::{mounts, namespace};
 use crate::sandbox::machine::MachineError;
 use crate::sandbox::machine::failure::Tried;
 use crate::sandbox::machine::protocol::{
-    Boot, EXIT_ASKED, EXIT_POWEROFF, EXIT_REBOOT, Guest, SAY_LOADED, SAY_MAP, SAY_MAPPED,
+    Boot, EXIT_ASKED, EXIT_POWEROFF, EXIT_REBOOT, Guest, NO_LOGIN, SAY_LOADED, SAY_MAP, SAY_MAPPED,
     SAY_READY, SAY_STOP, role,
 };
 
@@ -184,6 +184,8 @@ async fn end_all(
     children: &mut tokio::signal::unix::Signal,
     from_bake: &mut tokio::io::Lines<BufReader<tokio::net::unix::OwnedReadHalf>>,
 ) {
+    // Best effort: log-ins are about to end anyway.
+    drop(std::fs::write(NO_LOGIN, "System is going down.\n"));
     // kill(-1): all processes of this pid namespace but this one.
     // Interactive shells ignore SIGTERM but not SIGHUP; stopped processes have to go on first.
     for signal in [Signal::TERM, Signal::HUP, Signal::CONT] {

@@ -8,3 +8,4 @@ pub(super) mod mounts;
 pub(super) mod namespace;
 pub(super) mod stage;
 pub(super) mod sudo;
+pub(super) mod task;

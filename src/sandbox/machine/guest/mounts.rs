@@ -26,6 +26,7 @@ pub(super) fn build(boot: &Boot) -> Result<PathBuf, MachineError> {
     rustix::mount::mount_bind_recursive(boot.directory.join("sys"), &sys).tried_on("bind", &sys)?;
     dev(&root)?;
     run(&root, boot)?;
+    boot_id(&root)?;
     Ok(root)
 }
 
@@ -137,6 +138,20 @@ fn run(root: &Path, boot: &Boot) -> Result<(), MachineError> {
         fs::write(&path, content).tried_on("write", &path)?;
     }
     Ok(())
+}
+
+/// Gives the boot an id of its own; the kernel knows the host's only.
+fn boot_id(root: &Path) -> Result<(), MachineError> {
+    let source = root.join("run/boot-id");
+    let id = format!("{}\n", uuid::Uuid::new_v4());
+    fs::write(&source, id).tried_on("write", &source)?;
+    fs::set_permissions(&source, Permissions::from_mode(0o444)).tried_on("set mode of", &source)?;
+    let target = root.join("proc/sys/kernel/random/boot_id");
+    mount_bind(&source, &target).tried_on("bind", &target)?;
+    mount_remount(&target, MountFlags::BIND | MountFlags::RDONLY | SAFE | MountFlags::NOEXEC, "")
+        .tried_on("make read-only", &target)?;
+    // The mount keeps the file.
+    fs::remove_file(&source).tried_on("remove", &source)
 }
 
 fn mount_tmpfs(

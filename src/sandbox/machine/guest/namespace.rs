@@ -9,7 +9,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
 
-use rustix::thread::{LinkNameSpaceType, UnshareFlags};
+use rustix::thread::{LinkNameSpaceType, ThreadNameSpaceType, UnshareFlags};
 
 /// What the inner namespace has of its own.
 const INNER: [(&str, LinkNameSpaceType); 3] = [
@@ -27,6 +27,24 @@ pub(super) fn unshare(flags: UnshareFlags) -> io::Result<()> {
 /// Makes the inner namespace; its ids have to be mapped by a process of the outer one.
 pub(super) fn enter_inner() -> io::Result<()> {
     unshare(UnshareFlags::NEWUSER | UnshareFlags::NEWNS | UnshareFlags::NEWUTS)
+}
+
+/// Goes from the host into all namespaces of a machine, given a handle of its process 1. Children
+/// of the caller are processes of the machine, the caller itself is not.
+pub(super) fn enter(init: impl AsFd) -> io::Result<()> {
+    let all = ThreadNameSpaceType::USER
+        | ThreadNameSpaceType::MOUNT
+        | ThreadNameSpaceType::HOST_NAME_AND_NIS_DOMAIN_NAME
+        | ThreadNameSpaceType::INTER_PROCESS_COMMUNICATION
+        | ThreadNameSpaceType::PROCESS_ID;
+    let with_time = all | ThreadNameSpaceType::TIME;
+    match rustix::thread::move_into_thread_name_spaces(init.as_fd(), with_time) {
+        // A kernel without time namespaces.
+        Err(rustix::io::Errno::INVAL) => {
+            Ok(rustix::thread::move_into_thread_name_spaces(init.as_fd(), all)?)
+        }
+        result => Ok(result?),
+    }
 }
 
 /// Follows process 1 into the inner namespace.

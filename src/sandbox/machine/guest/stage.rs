@@ -2,7 +2,7 @@
 //!
 //! It stays as the parent of that process and passes on how it ended.
 
-use std::os::unix::process::ExitStatusExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Command, ExitStatus};
 
@@ -14,7 +14,7 @@ use super::lifeline::Lifeline;
 use super::namespace::unshare;
 use crate::sandbox::machine::failure::Tried;
 use crate::sandbox::machine::protocol::{
-    Boot, EXIT_ASKED, EXIT_POWEROFF, EXIT_REBOOT, SAY_MAP, SAY_MAPPED, role,
+    Boot, EXIT_ASKED, EXIT_POWEROFF, EXIT_REBOOT, SAY_INIT, SAY_MAP, SAY_MAPPED, role,
 };
 use crate::sandbox::machine::{MachineError, protocol};
 
@@ -72,12 +72,27 @@ fn run(settings: &Path, lifeline: &mut Lifeline) -> Result<ExitStatus, MachineEr
         return Err(MachineError::Other(format!("bake answered `{answer}`")));
     }
 
+    start_clock_at_zero();
     let mut init = Command::new("/proc/self/exe")
         .arg(role::INIT)
         .arg(settings)
+        // It is root already. With this the standard library forks; older kernels refuse vfork(2)
+        // into another time namespace.
+        .uid(0)
         .spawn()
         .tried(|| "start the machine's first process".to_owned())?;
+    lifeline.say(&format!("{SAY_INIT}{}", init.id())).tried(|| "talk to bake".to_owned())?;
     init.wait().tried(|| "wait for the machine".to_owned())
+}
+
+/// Lets the uptime of the processes to come start at zero. A kernel without time namespaces
+/// shows the host's, which is no reason not to boot.
+fn start_clock_at_zero() {
+    let uptime = std::fs::read_to_string("/proc/uptime").unwrap_or_default();
+    let Some((seconds, _)) = uptime.split_once('.') else { return };
+    if unshare(UnshareFlags::NEWTIME).is_ok() {
+        drop(std::fs::write("/proc/self/timens_offsets", format!("boottime -{seconds} 0\n")));
+    }
 }
 
 /// What bake is told about the end of process 1.

@@ -19,6 +19,7 @@ use russh::{
     cipher,
 };
 use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::identity::Identity;
 use super::input::Input;
@@ -37,6 +38,8 @@ use crate::sandbox::machine::protocol::{
 const WINDOW: u32 = 2 << 20;
 /// The most data in one packet, russh's limit.
 const PACKET: u32 = 65_535;
+/// How many sessions a connection may have at once; OpenSSH's `MaxSessions`.
+const SESSIONS: usize = 10;
 /// Programs and variables a client may set for them; as Debian's `AcceptEnv`, and what concerns colours.
 const ACCEPTED_VARIABLES: [&str; 5] = ["LANG", "LANGUAGE", "COLORTERM", "NO_COLOR", "TZ"];
 
@@ -153,6 +156,7 @@ async fn accept(server: Arc<Server>, config: Arc<Config>, listener: TcpListener)
             peers: Peers { client, server: local },
             identity: None,
             channels: HashMap::new(),
+            forwards: HashMap::new(),
         };
         let config = Arc::clone(&config);
         tokio::spawn(async move {
@@ -170,6 +174,9 @@ struct Client {
     peers: Peers,
     identity: Option<Identity>,
     channels: HashMap<ChannelId, Open>,
+    /// Ports that are forwarded to the client, by address and port as it names them. Letting go of
+    /// one closes it.
+    forwards: HashMap<(String, u32), DropGuard>,
 }
 
 /// A session channel before and after its program runs.
@@ -180,6 +187,15 @@ enum Open {
 }
 
 impl Open {
+    /// Whether it is closed from this side; the client may not have said the same yet.
+    fn is_over(&self) -> bool {
+        match self {
+            Self::Waiting(_) => false,
+            Self::Running(session) => session.is_over(),
+            Self::Files(session) => session.is_over(),
+        }
+    }
+
     /// Where the client's data goes.
     fn input(&self) -> Option<&Input> {
         match self {
@@ -299,6 +315,11 @@ impl Handler for Client {
         reply: ChannelOpenHandle,
         _: &mut Connection,
     ) -> Result<(), Self::Error> {
+        self.channels.retain(|_, open| !open.is_over());
+        if self.channels.len() >= SESSIONS {
+            reply.reject(ChannelOpenFailure::ConnectFailed).await;
+            return Ok(());
+        }
         let waiting = Waiting { channel, terminal: None, variables: Vec::new() };
         self.channels.insert(waiting.channel.id(), Open::Waiting(waiting));
         reply.accept().await;
@@ -336,6 +357,60 @@ impl Handler for Client {
             }
         });
         Ok(())
+    }
+
+    async fn tcpip_forward(
+        &mut self,
+        address: &str,
+        port: &mut u32,
+        connection: &mut Connection,
+    ) -> Result<bool, Self::Error> {
+        // On loopback whatever is asked for, as with `GatewayPorts no`.
+        let Ok(number) = u16::try_from(*port) else { return Ok(false) };
+        let Ok(listener) = TcpListener::bind((Ipv4Addr::LOCALHOST, number)).await else {
+            return Ok(false);
+        };
+        let Ok(bound) = listener.local_addr() else { return Ok(false) };
+        *port = u32::from(bound.port());
+        let closed = CancellationToken::new();
+        let key = (address.to_owned(), *port);
+        self.forwards.insert(key.clone(), closed.clone().drop_guard());
+        let handle = connection.handle();
+        tokio::spawn(async move {
+            let (address, port) = key;
+            loop {
+                let accepted = tokio::select! {
+                    accepted = listener.accept() => accepted,
+                    () = closed.cancelled() => return,
+                };
+                let Ok((mut stream, from)) = accepted else {
+                    // Out of descriptors, or the client was gone before: the next may succeed.
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                    continue;
+                };
+                let (handle, address) = (handle.clone(), address.clone());
+                tokio::spawn(async move {
+                    let (ip, from_port) = (from.ip().to_string(), u32::from(from.port()));
+                    let opened =
+                        handle.channel_open_forwarded_tcpip(address, port, ip, from_port).await;
+                    if let Ok(channel) = opened {
+                        let mut channel = channel.into_stream();
+                        // Either side may end it; there is nobody to tell.
+                        drop(tokio::io::copy_bidirectional(&mut channel, &mut stream).await);
+                    }
+                });
+            }
+        });
+        Ok(true)
+    }
+
+    async fn cancel_tcpip_forward(
+        &mut self,
+        address: &str,
+        port: u32,
+        _: &mut Connection,
+    ) -> Result<bool, Self::Error> {
+        Ok(self.forwards.remove(&(address.to_owned(), port)).is_some())
     }
 
     async fn pty_request(

@@ -31,6 +31,8 @@ pub(super) struct Session {
     terminal: Option<OwnedFd>,
     /// Cancelled when the client is gone.
     gone: CancellationToken,
+    /// Runs until the channel is closed from this side.
+    work: tokio::task::JoinHandle<()>,
 }
 
 impl Session {
@@ -62,7 +64,7 @@ impl Session {
         let client_gone = gone.clone();
         let id = channel.id();
         let end_input = Arc::clone(&input);
-        tokio::spawn(async move {
+        let work = tokio::spawn(async move {
             let aborts: Vec<_> =
                 outputs.iter().map(tokio::task::JoinHandle::abort_handle).collect();
             let outputs = futures::future::join_all(outputs);
@@ -105,7 +107,12 @@ impl Session {
             end_input.end();
             let _: Result<_, _> = handle.close(id).await;
         });
-        Self { input, group, terminal, gone }
+        Self { input, group, terminal, gone, work }
+    }
+
+    /// Whether the program has ended and the channel is closed from this side.
+    pub(super) fn is_over(&self) -> bool {
+        self.work.is_finished()
     }
 
     /// Passes a signal on to the program's process group.

@@ -38,6 +38,15 @@ const HANDLES: usize = 1024;
 #[derive(Debug)]
 pub(super) struct FileSession {
     pub(super) input: Arc<Input>,
+    /// Runs until the channel is closed from this side.
+    work: tokio::task::JoinHandle<()>,
+}
+
+impl FileSession {
+    /// Whether the channel is closed from this side.
+    pub(super) fn is_over(&self) -> bool {
+        self.work.is_finished()
+    }
 }
 
 impl Drop for FileSession {
@@ -80,7 +89,7 @@ pub(super) fn start(
         drop(ended);
     });
     let read = Arc::clone(&input);
-    tokio::spawn(async move {
+    let work = tokio::spawn(async move {
         let status = match spawned {
             Ok(_thread) => {
                 // The sender is only ever dropped.
@@ -94,7 +103,7 @@ pub(super) fn start(
         let _: Result<_, _> = connection.exit_status_request(id, status).await;
         let _: Result<_, _> = connection.close(id).await;
     });
-    FileSession { input }
+    FileSession { input, work }
 }
 
 enum Opened {
