@@ -48,6 +48,22 @@ pub enum CommunicatorError {
         /// What the far side said.
         reason: String,
     },
+    /// A download failed on the far side.
+    #[error("cannot download `{remote}`: {reason}")]
+    Download {
+        /// As the template says it.
+        remote: String,
+        /// What the far side said.
+        reason: String,
+    },
+    /// A local file cannot be written.
+    #[error("cannot write `{}`: {source}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// The far side takes no more bytes.
     #[error("the command took no byte of its input for {} s after {sent} bytes", idle.as_secs())]
     Stalled {
@@ -156,6 +172,7 @@ impl CommunicatorError {
                 vec!["set `communicator = \"ssh\"`, or remove the provisioners".into()]
             }
             Self::Upload { reason, destination } => upload_hints(reason, destination),
+            Self::Download { reason, .. } => download_hints(reason),
             Self::Changed { .. } => {
                 vec!["leave the files alone while the build runs, and run it again".into()]
             }
@@ -168,7 +185,9 @@ impl CommunicatorError {
             Self::Lost { .. } => vec![
                 "if a script restarts the machine or sshd on purpose, set `expect_disconnect = true` on it".into(),
             ],
-            Self::Cancelled | Self::Refused { .. } | Self::Read { .. } => Vec::new(),
+            Self::Cancelled | Self::Refused { .. } | Self::Read { .. } | Self::Write { .. } => {
+                Vec::new()
+            }
         }
     }
 }
@@ -199,6 +218,19 @@ impl ConnectError {
             ),
         };
         vec![hint]
+    }
+}
+
+fn download_hints(reason: &str) -> Vec<String> {
+    let has = |text: &str| reason.to_ascii_lowercase().contains(text);
+    if has("permission denied") {
+        vec![
+            "the login user may not read it: copy it in a shell provisioner with `sudo`, and download the copy".into(),
+        ]
+    } else if has("outside of what is downloaded") {
+        vec!["download what the link points to by its own path".into()]
+    } else {
+        Vec::new()
     }
 }
 

@@ -5,16 +5,13 @@
 //!
 //! Types of the `russh` crate do not leave this folder.
 
-mod archive;
 mod authenticate;
 mod client;
 mod connection;
-mod destination;
 mod exec;
 mod key;
 mod options;
-mod sftp;
-mod upload;
+mod transfer;
 mod wait;
 
 #[cfg(test)]
@@ -28,7 +25,10 @@ use tokio::sync::{Mutex, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use self::connection::{Connection, OpenSession};
-use super::{Chunk, Command, Communicator, CommunicatorError, Exit, Upload, UploadReport};
+use super::{
+    Chunk, Command, Communicator, CommunicatorError, Download, DownloadReport, Exit, Upload,
+    UploadReport,
+};
 use crate::event::Emitter;
 
 pub use key::{KeyPair, KeyType, check_certificate, check_private_key};
@@ -45,6 +45,7 @@ pub struct Ssh {
     emitter: Emitter,
     cancel: CancellationToken,
     current: Mutex<Option<Arc<Connection>>>,
+    link: transfer::Link,
 }
 
 /// Waits until it is possible to log in.
@@ -62,7 +63,9 @@ pub async fn connect(
     emitter: Emitter,
     cancel: CancellationToken,
 ) -> Result<Ssh, CommunicatorError> {
-    let ssh = Ssh { options, address, emitter, cancel, current: Mutex::new(None) };
+    let current = Mutex::new(None);
+    let link = transfer::Link::default();
+    let ssh = Ssh { options, address, emitter, cancel, current, link };
     ssh.connection().await?;
     Ok(ssh)
 }
@@ -96,6 +99,25 @@ impl Ssh {
         }
     }
 
+    /// One more connection to where the shared one goes, for a large transfer.
+    async fn extra_connection(&self) -> Result<Arc<Connection>, CommunicatorError> {
+        // Nobody is to be told: it is not a new way to the instance.
+        let (silent, _) = crate::event::channel();
+        let address = self.address.clone();
+        let connection =
+            wait::until_ready(&self.options, address, &silent, &self.cancel).await?;
+        Ok(Arc::new(connection))
+    }
+
+    /// What transfers go over.
+    fn way<'a>(
+        &'a self,
+        connection: &'a Arc<Connection>,
+        connect: &'a transfer::Connect<'a>,
+    ) -> transfer::Way<'a> {
+        transfer::Way { connection, link: &self.link, connect, method: self.options.file_transfer }
+    }
+
     /// Drops a connection that is of no more use, unless another one has taken its place.
     async fn forget(&self, connection: &Arc<Connection>) {
         let mut current = self.current.lock().await;
@@ -125,8 +147,23 @@ impl Communicator for Ssh {
     ) -> BoxFuture<'a, Result<UploadReport, CommunicatorError>> {
         async move {
             let (connection, session) = self.session().await?;
-            let method = self.options.file_transfer;
-            upload::upload(&connection, session, upload, method, progress).await
+            let connect = || self.extra_connection().boxed();
+            let way = self.way(&connection, &connect);
+            transfer::upload(&way, session, upload, progress).await
+        }
+        .boxed()
+    }
+
+    fn download<'a>(
+        &'a self,
+        download: &'a Download,
+        progress: &'a (dyn Fn(u64) + Send + Sync),
+    ) -> BoxFuture<'a, Result<DownloadReport, CommunicatorError>> {
+        async move {
+            let (connection, session) = self.session().await?;
+            let connect = || self.extra_connection().boxed();
+            let way = self.way(&connection, &connect);
+            transfer::download(&way, session, download, progress).await
         }
         .boxed()
     }
@@ -137,6 +174,7 @@ impl Communicator for Ssh {
 
     fn disconnect(&self) -> BoxFuture<'_, ()> {
         async move {
+            self.link.disconnect().await;
             if let Some(connection) = self.current.lock().await.take() {
                 connection.disconnect().await;
             }

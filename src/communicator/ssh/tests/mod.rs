@@ -2,8 +2,10 @@
 
 mod against_openssh;
 mod connecting;
+mod downloading;
 pub(crate) mod openssh;
 mod server;
+mod splitting;
 mod uploading;
 
 use super::*;
