@@ -236,7 +236,11 @@ fn download_hints(reason: &str) -> Vec<String> {
 
 fn upload_hints(reason: &str, destination: &str) -> Vec<String> {
     let has = |text: &str| reason.to_ascii_lowercase().contains(text);
-    if has("permission denied") || has("operation not permitted") {
+    if has("cannot be given to") {
+        vec![
+            "`owner` and `group` take root: log in as root, or let the login user run `sudo` without a password".into(),
+        ]
+    } else if has("permission denied") || has("operation not permitted") {
         vec![
             "upload to a directory that the login user may write, such as `/tmp`, and move it from there in a shell provisioner with `sudo mv`".into(),
         ]
