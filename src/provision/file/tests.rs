@@ -315,11 +315,63 @@ fn wrong_combinations_are_found_before_anything_runs() {
 
 
 
-    error[unsupported]: downloads are not supported yet
-     --> template.pkr.hcl:7:13
+    error[what-to-download]: a download needs one of `source` and `sources`
+     --> template.pkr.hcl:4:1
       |
-    7 | direction = "download"
-      |             ^^^^^^^^^^
+    4 | provisioner "file" {
+      | ^^^^^^^^^^^^^^^^^^
+
+    error[what-to-download]: `content` is for uploads only
+     --> template.pkr.hcl:5:11
+      |
+    5 | content = "x"
+      |           ^^^
+
+    error[what-to-download]: `mode` is for uploads only
+     --> template.pkr.hcl:6:8
+      |
+    6 | mode = "0600"
+      |        ^^^^^^
+
+
+
+    error[wrong-option]: `symlinks` cannot be `keeep`
+     --> template.pkr.hcl:8:12
+      |
+    8 | symlinks = "keeep"
+      |            ^^^^^^^
+      |
+      = help: did you mean `keep`?
+
+    error[wrong-mode]: `rw` is not a mode in octal, such as `0644`
+     --> template.pkr.hcl:7:8
+      |
+    7 | mode = "rw"
+      |        ^^^^
+
+
+
+    error[wrong-mode]: `2755` has more than permission bits: set those in a shell provisioner, after the owner
+     --> template.pkr.hcl:7:18
+      |
+    7 | directory_mode = "2755"
+      |                  ^^^^^^
+
+    error[wrong-value]: `a:b` is no name or number
+     --> template.pkr.hcl:8:9
+      |
+    8 | owner = "a:b"
+      |         ^^^^^
+      |
+      = help: `owner` and `group` are two options
+
+
+
+    error[wrong-pattern]: cannot understand a pattern in `exclude`: error parsing glob 'a[': unclosed character class; missing ']'
+     --> template.pkr.hcl:7:11
+      |
+    7 | exclude = ["a["]
+      |           ^^^^^^
 
 
 
@@ -329,7 +381,7 @@ fn wrong_combinations_are_found_before_anything_runs() {
     7 | direction = "up"
       |             ^^^^
       |
-      = help: write `upload`
+      = help: write `upload` or `download`
     "#);
 }
 
