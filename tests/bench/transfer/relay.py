@@ -4,6 +4,7 @@ Takes the names of the devices and the round trip in milliseconds. Says `ready` 
 are there, and ends when its standard input does.
 """
 
+import errno
 import fcntl
 import os
 import select
@@ -27,6 +28,13 @@ def device(name):
     return descriptor
 
 
+def not_up_yet(error):
+    """A device that is down, as both are at first, answers so."""
+    if error.errno != errno.EIO:
+        raise error
+    time.sleep(0.001)
+
+
 def carry(source, sink, delay):
     waiting = deque()
     while True:
@@ -41,8 +49,15 @@ def carry(source, sink, delay):
                     waiting.append((now + delay, os.read(source, PACKET)))
                 except BlockingIOError:
                     break
+                except OSError as error:
+                    not_up_yet(error)
+                    break
         while waiting and waiting[0][0] <= now:
-            os.write(sink, waiting.popleft()[1])
+            packet = waiting.popleft()[1]
+            try:
+                os.write(sink, packet)
+            except OSError as error:
+                not_up_yet(error)
 
 
 def main():
