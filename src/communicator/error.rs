@@ -82,6 +82,22 @@ pub enum CommunicatorError {
         /// What to do next.
         hints: Vec<String>,
     },
+    /// A download failed on the far side.
+    #[error("cannot download `{remote}`: {reason}")]
+    Download {
+        /// As the template says it.
+        remote: String,
+        /// What the far side said.
+        reason: String,
+    },
+    /// A local file cannot be written.
+    #[error("cannot write `{}`: {source}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// The far side takes no more bytes.
     #[error("the command took no byte of its input for {} s after {sent} bytes", idle.as_secs())]
     Stalled {
@@ -240,6 +256,7 @@ impl CommunicatorError {
                 vec!["set `communicator = \"ssh\"`, or remove the provisioners".into()]
             }
             Self::Upload { reason, destination } => upload_hints(reason, destination),
+            Self::Download { reason, .. } => download_hints(reason),
             Self::Changed { .. } => {
                 vec!["leave the files alone while the build runs, and run it again".into()]
             }
@@ -257,9 +274,11 @@ impl CommunicatorError {
                 "if a script restarts the machine or sshd on purpose, set `expect_disconnect = true` on it".into(),
             ],
             Self::Ssm { hints, .. } => hints.clone(),
-            Self::Cancelled | Self::Refused { .. } | Self::Failed { .. } | Self::Read { .. } => {
-                Vec::new()
-            },
+            Self::Cancelled
+            | Self::Refused { .. }
+            | Self::Failed { .. }
+            | Self::Read { .. }
+            | Self::Write { .. } => Vec::new(),
         }
     }
 }
@@ -347,9 +366,26 @@ fn key_hint(reason: &str) -> &'static str {
     }
 }
 
+fn download_hints(reason: &str) -> Vec<String> {
+    let has = |text: &str| reason.to_ascii_lowercase().contains(text);
+    if has("permission denied") {
+        vec![
+            "the login user may not read it: copy it in a shell provisioner with `sudo`, and download the copy".into(),
+        ]
+    } else if has("outside of what is downloaded") {
+        vec!["download what the link points to by its own path".into()]
+    } else {
+        Vec::new()
+    }
+}
+
 fn upload_hints(reason: &str, destination: &str) -> Vec<String> {
     let has = |text: &str| reason.to_ascii_lowercase().contains(text);
-    if has("permission denied") || has("operation not permitted") {
+    if has("cannot be given to") {
+        vec![
+            "`owner` and `group` take root: log in as root, or let the login user run `sudo` without a password".into(),
+        ]
+    } else if has("permission denied") || has("operation not permitted") {
         vec![
             "upload to a directory that the login user may write, such as `/tmp`, and move it from there in a shell provisioner with `sudo mv`".into(),
         ]

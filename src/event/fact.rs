@@ -331,6 +331,27 @@ pub enum Fact {
         /// How long it took.
         elapsed: Duration,
     },
+    /// A download began. How much there is, nobody knows yet.
+    DownloadStarted {
+        /// What, as the template says it.
+        source: String,
+        /// Where to on this machine.
+        destination: String,
+    },
+    /// Bytes received so far; may be lost.
+    DownloadProgressed {
+        /// Since the start of the download.
+        bytes: u64,
+    },
+    /// A download is complete.
+    DownloadEnded {
+        /// Bytes in all.
+        bytes: u64,
+        /// Files in all.
+        files: usize,
+        /// How long it took.
+        elapsed: Duration,
+    },
     /// The run was asked to stop.
     Interrupted {
         /// `interrupt`, `terminated`.

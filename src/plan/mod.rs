@@ -22,5 +22,5 @@ pub use component::{Component, ComponentKind, Planner};
 pub use input::{Content, Digest, Entry, Tree};
 pub use planned::{Plan, Planned, PostProcessorPlan, StepMeta, StepPlan};
 pub use planning::{Kinds, MetaOptions, plan, without_repeats};
-pub use read::{ReadError, read_tree};
+pub use read::{IGNORE_FILE, ReadError, ReadOptions, read_tree, read_tree_with};
 pub use selection::Selection;

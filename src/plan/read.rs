@@ -7,6 +7,7 @@ use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _}
 use std::path::{Component, Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use sha2::{Digest as _, Sha256};
 
 use super::{Content, Digest, Entry, Tree};
@@ -49,12 +50,35 @@ pub enum ReadError {
         /// What it says.
         target: PathBuf,
     },
+    /// A pattern that says nothing.
+    #[error("cannot understand a pattern in {place}: {reason}")]
+    Pattern {
+        /// `.bakeignore` with its path, or the option.
+        place: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// Links that lead back to where they stand.
     #[error("the symbolic link `{}` leads into a directory that holds it", path.display())]
     Loop {
         /// The link.
         path: PathBuf,
     },
+}
+
+/// The file at the top of a directory that says what is left out of it, in the syntax of
+/// `.gitignore`.
+pub const IGNORE_FILE: &str = ".bakeignore";
+
+/// What is read of a tree, and how.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ReadOptions {
+    /// Whether [`IGNORE_FILE`] is heeded; it is then left out itself.
+    pub ignore_file: bool,
+    /// Patterns of what is left out, in the syntax of `.gitignore`; they come after the file's.
+    pub exclude: Vec<String>,
+    /// Whether all symbolic links are replaced by what they point to.
+    pub follow: bool,
 }
 
 /// Reads a file, or a directory with everything below it, and digests all bytes.
@@ -67,8 +91,19 @@ pub enum ReadError {
 ///
 /// The first thing, in order of paths, that cannot be read or uploaded.
 pub fn read_tree(path: &Path) -> Result<Tree, ReadError> {
-    let mut walk = Walk { root: path, entries: BTreeMap::new(), files: Vec::new() };
+    read_tree_with(path, &ReadOptions::default())
+}
+
+/// The same, with parts left out or links followed. What is left out is not even looked at.
+///
+/// # Errors
+///
+/// As for [`read_tree`]; also when a pattern cannot be understood.
+pub fn read_tree_with(path: &Path, options: &ReadOptions) -> Result<Tree, ReadError> {
     let metadata = fs::metadata(path).map_err(|source| io_error(path, source))?;
+    let left_out = if metadata.is_dir() { left_out(path, options)? } else { Gitignore::empty() };
+    let (entries, files) = (BTreeMap::new(), Vec::new());
+    let mut walk = Walk { root: path, options, left_out, entries, files };
     walk.add(path, "", &metadata, &mut Vec::new())?;
     let Walk { mut entries, files, .. } = walk;
     for (digested, file) in digest_all(&files).into_iter().zip(files) {
@@ -86,8 +121,36 @@ struct Found {
     mode: u32,
 }
 
+/// The patterns that hold for a directory.
+fn left_out(root: &Path, options: &ReadOptions) -> Result<Gitignore, ReadError> {
+    let wrong = |place: &str, error: ignore::Error| ReadError::Pattern {
+        place: place.to_owned(),
+        reason: error.to_string(),
+    };
+    // Names are matched as they are below the root.
+    let mut patterns = GitignoreBuilder::new("");
+    patterns.allow_unclosed_class(false);
+    let file = root.join(IGNORE_FILE);
+    let place = format!("`{}`", file.display());
+    if options.ignore_file {
+        let text = match fs::read_to_string(&file) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+            text => text.map_err(|source| io_error(&file, source))?,
+        };
+        for line in text.trim_start_matches('\u{feff}').lines() {
+            patterns.add_line(None, line).map_err(|error| wrong(&place, error))?;
+        }
+    }
+    for pattern in &options.exclude {
+        patterns.add_line(None, pattern).map_err(|error| wrong("`exclude`", error))?;
+    }
+    patterns.build().map_err(|error| wrong("the patterns", error))
+}
+
 struct Walk<'a> {
     root: &'a Path,
+    options: &'a ReadOptions,
+    left_out: Gitignore,
     entries: BTreeMap<String, Entry>,
     files: Vec<Found>,
 }
@@ -139,11 +202,16 @@ impl Walk<'_> {
         above: &mut Vec<(u64, u64)>,
     ) -> Result<(), ReadError> {
         let metadata = fs::symlink_metadata(path).map_err(|source| io_error(path, source))?;
+        if (self.options.ignore_file && name == IGNORE_FILE)
+            || self.left_out.matched(name, metadata.is_dir()).is_ignore()
+        {
+            return Ok(());
+        }
         if !metadata.is_symlink() {
             return self.add(path, name, &metadata, above);
         }
         let target = fs::read_link(path).map_err(|source| io_error(path, source))?;
-        if stays_inside(name, &target) && self.is_within(path) {
+        if !self.options.follow && stays_inside(name, &target) && self.is_within(path) {
             let Some(target) = target.to_str() else {
                 return Err(ReadError::Name { path: path.into() });
             };
@@ -315,6 +383,51 @@ mod tests {
         let linked = read_tree(&folder.path().join("link")).unwrap();
         assert_eq!(told(&linked), told(&read_tree(&root).unwrap()));
         assert_eq!(linked.size(), 11);
+    }
+
+    #[test]
+    fn what_is_ignored_is_left_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        for path in
+            [".bakeignore", "a.log", "keep.log", "src/b.log", "src/c", "target/d", "e/target"]
+        {
+            fs::create_dir_all(root.join(path).parent().unwrap()).unwrap();
+            fs::write(root.join(path), "x").unwrap();
+        }
+        fs::write(root.join(".bakeignore"), "# no logs\n*.log\n\n!keep.log\n/target/\n").unwrap();
+        // What is left out may be anything.
+        let socket = std::os::unix::net::UnixListener::bind(root.join("target/socket")).unwrap();
+        let read = |ignore_file, exclude: &[&str]| {
+            let exclude = exclude.iter().map(|text| (*text).to_owned()).collect();
+            let tree = read_tree_with(root, &ReadOptions { ignore_file, exclude, follow: false });
+            tree.map(|tree| tree.entries.into_keys().skip(1).collect::<Vec<_>>().join(" "))
+        };
+        assert_eq!(read(true, &[]).unwrap(), "e e/target keep.log src src/c");
+        assert_eq!(read(true, &["e", "!a.log"]).unwrap(), "a.log keep.log src src/c");
+        assert!(read(false, &["*.log"]).is_err(), "the socket");
+        drop(socket);
+        let without = read(false, &["/target", "e/*"]).unwrap();
+        assert_eq!(without, ".bakeignore a.log e keep.log src src/b.log src/c");
+        let error = read(true, &["a[", "x"]).unwrap_err().to_string();
+        assert!(error.starts_with("cannot understand a pattern in `exclude`: "), "{error}");
+    }
+
+    #[test]
+    fn links_are_followed_when_asked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        fs::create_dir(root.join("d")).unwrap();
+        fs::write(root.join("d/f"), "f").unwrap();
+        symlink("d", root.join("l")).unwrap();
+        let follow = ReadOptions { follow: true, ..ReadOptions::default() };
+        let names: Vec<_> = read_tree_with(root, &follow).unwrap().entries.into_keys().collect();
+        assert_eq!(names, ["", "d", "d/f", "l", "l/f"]);
+        symlink("gone", root.join("dangling")).unwrap();
+        assert!(matches!(read_tree_with(root, &follow), Err(ReadError::DanglingLink { .. })));
+        fs::remove_file(root.join("dangling")).unwrap();
+        symlink("../d", root.join("d/again")).unwrap();
+        assert!(matches!(read_tree_with(root, &follow), Err(ReadError::Loop { .. })));
     }
 
     #[test]

@@ -33,6 +33,8 @@ pub(super) fn lines(fact: &Fact) -> Vec<(Tone, String)> {
         | Fact::StepStarted { .. }
         | Fact::UploadStarted { .. }
         | Fact::UploadProgressed { .. }
+        | Fact::DownloadStarted { .. }
+        | Fact::DownloadProgressed { .. }
         | Fact::ImageProgressed { .. }
         | Fact::BuildFinished { .. }
         | Fact::BuildFailed { .. }
@@ -107,12 +109,12 @@ pub(super) fn lines(fact: &Fact) -> Vec<(Tone, String)> {
         Fact::ProvisionerStarted { title, .. } => say(title.clone()),
         Fact::ProvisionerSaid { text } => say(text.clone()),
         Fact::Output { stream, line } => vec![(tone(*stream), line.clone())],
-        Fact::UploadEnded { bytes, files, elapsed } => say(format!(
-            "Uploaded {} in {files} file{} in {}",
-            size(*bytes),
-            if *files == 1 { "" } else { "s" },
-            duration::short(*elapsed)
-        )),
+        Fact::UploadEnded { bytes, files, elapsed } => {
+            say(transferred("Uploaded", *bytes, *files, *elapsed))
+        }
+        Fact::DownloadEnded { bytes, files, elapsed } => {
+            say(transferred("Downloaded", *bytes, *files, *elapsed))
+        }
         Fact::Interrupted { signal, count } => vec![(
             Tone::Error,
             match count {
@@ -126,6 +128,11 @@ pub(super) fn lines(fact: &Fact) -> Vec<(Tone, String)> {
             vec![(Tone::Error, format!("Left behind in {region}: {} {id}: {error}", noun(*kind)))]
         }
     }
+}
+
+fn transferred(verb: &str, bytes: u64, files: usize, elapsed: std::time::Duration) -> String {
+    let plural = if files == 1 { "" } else { "s" };
+    format!("{verb} {} in {files} file{plural} in {}", size(bytes), duration::short(elapsed))
 }
 
 fn creating(kind: ResourceKind, name: &str, detail: &str) -> String {

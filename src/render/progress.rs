@@ -70,7 +70,12 @@ impl Progress {
                 bar.bar.set_position(0);
             }
             Fact::UploadProgressed { bytes } => bar.bar.set_position(*bytes),
-            Fact::UploadEnded { .. } => {
+            Fact::DownloadStarted { .. } => {
+                bar.bar.set_style(received_style());
+                bar.bar.set_position(0);
+            }
+            Fact::DownloadProgressed { bytes } => bar.bar.set_position(*bytes),
+            Fact::UploadEnded { .. } | Fact::DownloadEnded { .. } => {
                 bar.bar.unset_length();
                 bar.bar.set_style(line_style());
             }
@@ -97,6 +102,11 @@ fn bytes_style() -> ProgressStyle {
     style(
         "{spinner} {prefix}  {elapsed:>4}  {bar:30} {bytes}/{total_bytes} {bytes_per_sec}  {wide_msg}",
     )
+}
+
+/// For bytes of which nobody knows how many there will be.
+fn received_style() -> ProgressStyle {
+    style("{spinner} {prefix}  {elapsed:>4}  {bytes} {bytes_per_sec}  {wide_msg}")
 }
 
 fn style(template: &str) -> ProgressStyle {

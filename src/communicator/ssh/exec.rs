@@ -8,8 +8,8 @@ use russh::{ChannelMsg, ChannelWriteHalf, Pty, Sig};
 use tokio::sync::{Mutex, OwnedSemaphorePermit, mpsc};
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::archive::Piece;
 use super::connection::{Connection, OpenSession};
+use super::transfer::Piece;
 use crate::communicator::{Chunk, Command, CommunicatorError, Exit, Stdin};
 use crate::event::Stream;
 

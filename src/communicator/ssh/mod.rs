@@ -7,19 +7,16 @@
 
 mod agent;
 mod algorithm;
-mod archive;
 mod authenticate;
 mod client;
 mod connection;
-mod destination;
 mod exec;
 mod key;
 mod options;
 mod route;
-mod sftp;
 mod stream;
+mod transfer;
 mod tunnel;
-mod upload;
 mod wait;
 mod way;
 
@@ -37,7 +34,10 @@ use self::authenticate::Credentials;
 use self::connection::{Connection, OpenSession};
 use self::tunnel::LocalTunnels;
 use self::way::Way;
-use super::{Chunk, Command, Communicator, CommunicatorError, Exit, Upload, UploadReport};
+use super::{
+    Chunk, Command, Communicator, CommunicatorError, Download, DownloadReport, Exit, Upload,
+    UploadReport,
+};
 use crate::event::Emitter;
 
 pub use algorithm::Algorithms;
@@ -58,6 +58,7 @@ pub struct Ssh {
     cancel: CancellationToken,
     current: Mutex<Option<Arc<Connection>>>,
     local_tunnels: LocalTunnels,
+    link: transfer::Link,
 }
 
 /// Waits until it is possible to log in.
@@ -79,7 +80,8 @@ pub async fn connect(
 ) -> Result<Ssh, CommunicatorError> {
     let local_tunnels = LocalTunnels::open(&options.local_tunnels).await?;
     let current = Mutex::new(None);
-    let ssh = Ssh { options, address, emitter, cancel, current, local_tunnels };
+    let link = transfer::Link::default();
+    let ssh = Ssh { options, address, emitter, cancel, current, local_tunnels, link };
     ssh.connection().await?;
     if !ssh.options.pause.is_zero() {
         ssh.disconnect().await;
@@ -125,7 +127,6 @@ impl Ssh {
     ///
     /// # Errors
     /// When the one attempt fails, such as when the server has enough connections.
-    #[allow(dead_code, reason = "for transfers over several connections")]
     async fn extra_connection(&self) -> Result<Arc<Connection>, CommunicatorError> {
         let connection =
             wait::once(&self.options, self.address.clone(), &self.emitter, &self.cancel).await?;
@@ -145,6 +146,15 @@ impl Ssh {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// What transfers go over.
+    fn way<'a>(
+        &'a self,
+        connection: &'a Arc<Connection>,
+        connect: &'a transfer::Connect<'a>,
+    ) -> transfer::Way<'a> {
+        transfer::Way { connection, link: &self.link, connect, method: self.options.file_transfer }
     }
 
     /// Drops a connection that is of no more use, unless another one has taken its place.
@@ -176,8 +186,23 @@ impl Communicator for Ssh {
     ) -> BoxFuture<'a, Result<UploadReport, CommunicatorError>> {
         async move {
             let (connection, session) = self.session().await?;
-            let method = self.options.file_transfer;
-            upload::upload(&connection, session, upload, method, progress).await
+            let connect = || self.extra_connection().boxed();
+            let way = self.way(&connection, &connect);
+            transfer::upload(&way, session, upload, progress).await
+        }
+        .boxed()
+    }
+
+    fn download<'a>(
+        &'a self,
+        download: &'a Download,
+        progress: &'a (dyn Fn(u64) + Send + Sync),
+    ) -> BoxFuture<'a, Result<DownloadReport, CommunicatorError>> {
+        async move {
+            let (connection, session) = self.session().await?;
+            let connect = || self.extra_connection().boxed();
+            let way = self.way(&connection, &connect);
+            transfer::download(&way, session, download, progress).await
         }
         .boxed()
     }
@@ -188,6 +213,7 @@ impl Communicator for Ssh {
 
     fn disconnect(&self) -> BoxFuture<'_, ()> {
         async move {
+            self.link.disconnect().await;
             if let Some(connection) = self.current.lock().await.take() {
                 connection.disconnect().await;
             }

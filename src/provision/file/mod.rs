@@ -1,6 +1,7 @@
-//! `file`: files and directories for the instance.
+//! `file`: files and directories for the instance, and from it.
 
 mod options;
+mod ownership;
 mod plan;
 mod run;
 

@@ -1,22 +1,35 @@
 //! Checking a `file` step and reading its sources.
 
-use super::options::{FileOptions, Source};
+use super::options::{FileOptions, Source, WrongMode};
 use crate::diagnostic::Diagnostic;
-use crate::plan::{Planner, Tree, read_tree};
+use crate::plan::{Planner, ReadError, Tree, read_tree_with};
 
 /// Checks the options and reads the sources.
 pub(super) fn plan(planner: &mut Planner<'_>) {
     let Some(options) = planner.decode(FileOptions::schema(), FileOptions::decode_options) else {
         return;
     };
-    if !direction(planner, &options) {
-        return;
-    }
+    let download = match options.direction.as_str() {
+        "upload" => false,
+        "download" => true,
+        other => {
+            let text = format!("there is no direction `{other}`");
+            let finding =
+                Diagnostic::error("wrong-value", text).help("write `upload` or `download`");
+            planner.error("direction", finding);
+            return;
+        }
+    };
     if options.destination.is_empty() {
         let finding = Diagnostic::error("wrong-value", "`destination` is empty");
         planner.error("destination", finding);
     }
+    if download {
+        what_to_download(planner, &options);
+        return;
+    }
     what_to_upload(planner, &options);
+    how_to_upload(planner, &options);
     let sources = options.all_sources();
     let to = &options.destination;
     planner.set_title(match sources.as_slice() {
@@ -32,8 +45,17 @@ pub(super) fn plan(planner: &mut Planner<'_>) {
     }
     for (index, source) in sources.iter().enumerate() {
         let option = if index < options.sources.len() { "sources" } else { "source" };
-        match read_tree(&planner.directory().join(&source.path)) {
-            Ok(tree) => planner.add_tree(key(index, source, &tree, &options.destination), tree),
+        let path = planner.directory().join(&source.path);
+        match read_tree_with(&path, &options.read_options()) {
+            Ok(mut tree) => {
+                // What is wrong with them is told already.
+                drop(options.set_modes(&mut tree));
+                planner.add_tree(key(index, source, &tree, &options.destination), tree);
+            }
+            Err(error @ ReadError::Pattern { .. }) => {
+                planner.error("exclude", Diagnostic::error("wrong-pattern", error.to_string()));
+                return;
+            }
             Err(error) => planner.error(
                 option,
                 Diagnostic::error("missing-source", error.to_string())
@@ -44,20 +66,45 @@ pub(super) fn plan(planner: &mut Planner<'_>) {
     }
 }
 
-/// Whether it is an upload, which is all that there is yet.
-fn direction(planner: &mut Planner<'_>, options: &FileOptions) -> bool {
-    let finding = match options.direction.as_str() {
-        "upload" => return true,
-        "download" => {
-            let finding = Diagnostic::error("unsupported", "downloads are not supported yet");
-            planner.unsupported("direction", finding);
-            return false;
+/// A download shapes nothing: it has its sources on the instance.
+fn what_to_download(planner: &mut Planner<'_>, options: &FileOptions) {
+    let sources = options.all_sources();
+    let late = planner.is_late("source") || planner.is_late("sources");
+    if sources.is_empty() && !late {
+        let text = "a download needs one of `source` and `sources`";
+        planner.error("source", Diagnostic::error("what-to-download", text));
+    }
+    for option in ["content", "exclude", "symlinks", "mode", "directory_mode", "owner", "group"] {
+        if planner.asks_for(option) {
+            let text = format!("`{option}` is for uploads only");
+            planner.error(option, Diagnostic::error("what-to-download", text));
         }
-        other => Diagnostic::error("wrong-value", format!("there is no direction `{other}`"))
-            .help("write `upload`"),
-    };
-    planner.error("direction", finding);
-    false
+    }
+    // Where it goes on this machine is not part of the image.
+    planner.usual("destination", &options.destination);
+    let to = &options.destination;
+    planner.set_title(match sources.as_slice() {
+        [one] => format!("Downloading {} => {to}", one.path),
+        many => format!("Downloading {} sources => {to}", many.len()),
+    });
+}
+
+fn how_to_upload(planner: &mut Planner<'_>, options: &FileOptions) {
+    planner.one_of("symlinks", Some(&options.symlinks), &["keep", "follow"]);
+    if let Err(WrongMode { option, reason }) = options.modes()
+        && !planner.is_late(option)
+    {
+        planner.error(option, Diagnostic::error("wrong-mode", reason));
+    }
+    for (option, name) in [("owner", &options.owner), ("group", &options.group)] {
+        let name = name.as_deref().unwrap_or_default();
+        let plain = |c: char| c.is_alphanumeric() || "_-.@$+".contains(c);
+        if !planner.is_late(option) && (!name.chars().all(plain) || name.starts_with('-')) {
+            let text = format!("`{name}` is no name or number");
+            let finding = Diagnostic::error("wrong-value", text);
+            planner.error(option, finding.help("`owner` and `group` are two options"));
+        }
+    }
 }
 
 fn what_to_upload(planner: &mut Planner<'_>, options: &FileOptions) {

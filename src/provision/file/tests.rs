@@ -1,9 +1,18 @@
 //! File steps from the template to what is uploaded.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::sync::Mutex;
 
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use crate::communicator::{
+    Chunk, Command, Communicator, CommunicatorError, Download, DownloadReport, Exit, Upload,
+    UploadReport,
+};
 use crate::event::Fact;
 use crate::plan::Entry;
 use crate::provision::ProvisionError;
@@ -86,6 +95,152 @@ async fn what_a_build_makes_is_read_when_it_is_there() {
     assert!(!plan.is_repeatable(), "nobody knows what will be uploaded");
 }
 
+/// Says what was asked of it.
+#[derive(Default)]
+struct Fetching(Mutex<Vec<Download>>);
+
+impl Communicator for Fetching {
+    fn exec<'a>(
+        &'a self,
+        _command: Command,
+        _output: mpsc::Sender<Chunk>,
+    ) -> BoxFuture<'a, Result<Exit, CommunicatorError>> {
+        async { panic!("a download needs no commands") }.boxed()
+    }
+
+    fn upload<'a>(
+        &'a self,
+        _upload: &'a Upload,
+        _progress: &'a (dyn Fn(u64) + Send + Sync),
+    ) -> BoxFuture<'a, Result<UploadReport, CommunicatorError>> {
+        async { panic!("a download uploads nothing") }.boxed()
+    }
+
+    fn download<'a>(
+        &'a self,
+        download: &'a Download,
+        progress: &'a (dyn Fn(u64) + Send + Sync),
+    ) -> BoxFuture<'a, Result<DownloadReport, CommunicatorError>> {
+        async move {
+            progress(7);
+            self.0.lock().unwrap().push(download.clone());
+            Ok(DownloadReport { bytes: 7, files: 2 })
+        }
+        .boxed()
+    }
+
+    fn disconnect(&self) -> BoxFuture<'_, ()> {
+        async {}.boxed()
+    }
+}
+
+/// What a download step fetches: source, destination, whether that is a directory; and its hash.
+async fn downloads(body: &str) -> (Vec<(String, String, bool)>, String) {
+    let folder = folder();
+    let text = format!("provisioner \"file\" {{\n direction = \"download\"\n{body}\n}}");
+    let plan = plan_steps(folder.path(), &text).unwrap_or_else(|found| panic!("{found}"));
+    let fetching = Fetching::default();
+    let (result, told) = run_all(&plan, &fetching, &CancellationToken::new()).await;
+    result.unwrap();
+    let asked = fetching.0.into_inner().unwrap();
+    let ends = |fact: &&Fact| matches!(fact, Fact::DownloadEnded { bytes: 7, files: 2, .. });
+    assert_eq!(told.iter().filter(ends).count(), asked.len());
+    let asked = asked
+        .into_iter()
+        .map(|one| (one.source, one.destination.display().to_string(), one.into_directory));
+    (asked.collect(), crate::plan::identity::template_hash(&plan).hex())
+}
+
+#[tokio::test]
+async fn downloads_take_all_sources_in_order() {
+    let one = |source: &str, to: &str, into| (source.to_owned(), to.to_owned(), into);
+    let (asked, hash) = downloads("source = \"/etc/os-release\"\ndestination = \"here\"").await;
+    assert_eq!(asked, [one("/etc/os-release", "here", false)]);
+    let (asked, other) = downloads("source = \"/etc/os-release\"\ndestination = \"x/\"").await;
+    assert_eq!(asked, [one("/etc/os-release", "x/", true)]);
+    assert_eq!(hash, other, "where it goes here is not part of the image");
+    let body = "sources = [\"/var/log/\", \"/tmp/*.xml\"]\nsource = \"x\"\ndestination = \"d\"";
+    assert_eq!(
+        downloads(body).await.0,
+        [one("/var/log/", "d", true), one("/tmp/*.xml", "d", true), one("x", "d", true)]
+    );
+}
+
+#[tokio::test]
+async fn files_are_left_out_and_get_the_modes_that_are_asked_for() {
+    let folder = folder();
+    fs::write(folder.path().join("dist/.bakeignore"), "*.log\n").unwrap();
+    fs::write(folder.path().join("dist/a.log"), "a").unwrap();
+    fs::create_dir(folder.path().join("dist/tmp")).unwrap();
+    fs::write(folder.path().join("dist/tmp/x"), "x").unwrap();
+    std::os::unix::fs::symlink("index", folder.path().join("dist/link")).unwrap();
+    let text = |more: &str| {
+        format!("provisioner \"file\" {{\n source = \"dist/\"\n destination = \"/x\"\n{more}\n}}")
+    };
+    let plan = |more: &str| plan_steps(folder.path(), &text(more)).unwrap();
+    let all =
+        "exclude = [\"/tmp/\"]\nmode = \"0640\"\ndirectory_mode = \"750\"\nsymlinks = \"follow\"";
+    let local = Local::default();
+    run_all(&plan(all), &local, &CancellationToken::new()).await.0.unwrap();
+    let tree = local.uploads.lock().unwrap().remove(0).tree;
+    let modes: Vec<_> = tree
+        .entries
+        .iter()
+        .map(|(path, entry)| match entry {
+            Entry::File { mode, .. } => format!("{path} {mode:o}"),
+            Entry::Directory { mode } => format!("{path}/ {mode:o}"),
+            Entry::Symlink { target } => format!("{path} -> {target}"),
+        })
+        .collect();
+    assert_eq!(modes, ["/ 750", "index 640", "link 640"]);
+
+    // What is left out is not hashed, and what is asked for is.
+    let hash = |more: &str| crate::plan::identity::template_hash(&plan(more));
+    let before = hash("");
+    fs::write(folder.path().join("dist/a.log"), "other").unwrap();
+    assert_eq!(hash(""), before);
+    let others = ["mode = \"0600\"", "owner = \"app\"", "group = \"app\"", "exclude = [\"tmp\"]"];
+    for other in others {
+        assert_ne!(hash(other), before, "{other}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_uploaded_is_given_to_its_owner() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let folder = folder();
+    let there = folder.path().join("there");
+    fs::create_dir_all(there.join("dist")).unwrap();
+    // The upload that the communicator only notes.
+    fs::write(there.join("dist/index"), "index").unwrap();
+    fs::write(there.join("dist/kept"), "kept").unwrap();
+    fs::write(there.join("one"), "one").unwrap();
+    let step = |source: &str, to: &str| {
+        format!(
+            "provisioner \"file\" {{\n source = \"{source}\"\n destination = \"{}/{to}\"\n owner = \"1234\"\n group = \"5678\"\n}}\n",
+            there.display()
+        )
+    };
+    let text = [step("dist", ""), step("one", "")].concat();
+    let plan = plan_steps(folder.path(), &text).unwrap();
+    run_all(&plan, &Local::default(), &CancellationToken::new()).await.0.unwrap();
+    let owner = |path: &str| {
+        let metadata = fs::metadata(there.join(path)).unwrap();
+        (metadata.uid(), metadata.gid())
+    };
+    assert_eq!([owner("dist"), owner("dist/index"), owner("one")], [(1234, 5678); 3]);
+    assert_eq!([owner(""), owner("dist/kept")], [(0, 0); 2], "not ours");
+
+    let text = step("one", "").replace("1234", "nobody-at-all");
+    let plan = plan_steps(folder.path(), &text).unwrap();
+    let error = run_all(&plan, &Local::default(), &CancellationToken::new()).await.0.unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains("it arrived and cannot be given to `nobody-at-all:5678`"), "{text}");
+    assert!(error.hints().iter().any(|hint| hint.contains("sudo")), "{:?}", error.hints());
+}
+
 fn refused(body: &str) -> String {
     let folder = folder();
     plan_steps(folder.path(), &format!("provisioner \"file\" {{\n{body}\n}}")).unwrap_err()
@@ -100,7 +255,10 @@ fn wrong_combinations_are_found_before_anything_runs() {
         "source = \"one\"\ncontent = \"x\"\ndestination = \"/x\"",
         "content = \"x\"\ndestination = \"/x/\"",
         "source = \"one\"\ndestination = \"\"",
-        "source = \"/var/log/x\"\ndestination = \"x\"\ndirection = \"download\"",
+        "content = \"x\"\nmode = \"0600\"\ndestination = \"x\"\ndirection = \"download\"",
+        "source = \"one\"\ndestination = \"x\"\nmode = \"rw\"\nsymlinks = \"keeep\"",
+        "source = \"one\"\ndestination = \"x\"\ndirectory_mode = \"2755\"\nowner = \"a:b\"",
+        "source = \"dist\"\ndestination = \"x\"\nexclude = [\"a[\"]",
         "source = \"one\"\ndestination = \"x\"\ndirection = \"up\"",
     ];
     insta::assert_snapshot!(all.map(refused).join("\n\n"), @r#"
@@ -157,11 +315,63 @@ fn wrong_combinations_are_found_before_anything_runs() {
 
 
 
-    error[unsupported]: downloads are not supported yet
-     --> template.pkr.hcl:7:13
+    error[what-to-download]: a download needs one of `source` and `sources`
+     --> template.pkr.hcl:4:1
       |
-    7 | direction = "download"
-      |             ^^^^^^^^^^
+    4 | provisioner "file" {
+      | ^^^^^^^^^^^^^^^^^^
+
+    error[what-to-download]: `content` is for uploads only
+     --> template.pkr.hcl:5:11
+      |
+    5 | content = "x"
+      |           ^^^
+
+    error[what-to-download]: `mode` is for uploads only
+     --> template.pkr.hcl:6:8
+      |
+    6 | mode = "0600"
+      |        ^^^^^^
+
+
+
+    error[wrong-option]: `symlinks` cannot be `keeep`
+     --> template.pkr.hcl:8:12
+      |
+    8 | symlinks = "keeep"
+      |            ^^^^^^^
+      |
+      = help: did you mean `keep`?
+
+    error[wrong-mode]: `rw` is not a mode in octal, such as `0644`
+     --> template.pkr.hcl:7:8
+      |
+    7 | mode = "rw"
+      |        ^^^^
+
+
+
+    error[wrong-mode]: `2755` has more than permission bits: set those in a shell provisioner, after the owner
+     --> template.pkr.hcl:7:18
+      |
+    7 | directory_mode = "2755"
+      |                  ^^^^^^
+
+    error[wrong-value]: `a:b` is no name or number
+     --> template.pkr.hcl:8:9
+      |
+    8 | owner = "a:b"
+      |         ^^^^^
+      |
+      = help: `owner` and `group` are two options
+
+
+
+    error[wrong-pattern]: cannot understand a pattern in `exclude`: error parsing glob 'a[': unclosed character class; missing ']'
+     --> template.pkr.hcl:7:11
+      |
+    7 | exclude = ["a["]
+      |           ^^^^^^
 
 
 
@@ -171,7 +381,7 @@ fn wrong_combinations_are_found_before_anything_runs() {
     7 | direction = "up"
       |             ^^^^
       |
-      = help: write `upload`
+      = help: write `upload` or `download`
     "#);
 }
 

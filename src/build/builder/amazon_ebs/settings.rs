@@ -1,6 +1,7 @@
 //! What a build does, with every default put in.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::aws::wait::Polling;
 use crate::aws::{

@@ -4,12 +4,14 @@ mod against_openssh;
 mod agents;
 mod certificates;
 mod connecting;
+mod downloading;
 mod drills;
 pub(crate) mod openssh;
 mod relay;
 mod routes;
 mod server;
 mod socks;
+mod splitting;
 mod tunnels;
 mod uploading;
 

@@ -8,12 +8,12 @@ use std::sync::Mutex as StdMutex;
 use super::*;
 use crate::plan::{Content, Digest, Entry, Tree};
 
-fn file(bytes: &[u8], mode: u32) -> Entry {
+pub(super) fn file(bytes: &[u8], mode: u32) -> Entry {
     Tree::of_bytes(bytes, mode).entries.remove("").unwrap()
 }
 
 /// A tree with everything that a tree can have.
-fn rich_tree() -> Tree {
+pub(super) fn rich_tree() -> Tree {
     let long = format!("{}/{}", "d".repeat(120), "f".repeat(130));
     let directory = |mode| Entry::Directory { mode };
     let entries = [
@@ -32,7 +32,7 @@ fn rich_tree() -> Tree {
 }
 
 /// What a directory on this machine holds, by relative path: mode and bytes or link target.
-fn listing(root: &Path) -> BTreeMap<String, String> {
+pub(super) fn listing(root: &Path) -> BTreeMap<String, String> {
     fn walk(root: &Path, folder: &Path, found: &mut BTreeMap<String, String>) {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
@@ -56,7 +56,7 @@ fn listing(root: &Path) -> BTreeMap<String, String> {
 }
 
 /// What [`listing`] should find for a tree.
-fn expected(tree: &Tree, below: &str) -> BTreeMap<String, String> {
+pub(super) fn expected(tree: &Tree, below: &str) -> BTreeMap<String, String> {
     let what = |entry: &Entry| match entry {
         Entry::Directory { mode } => format!("{mode:o} directory"),
         Entry::File { mode, digest, .. } => format!("{mode:o} {digest}"),
@@ -73,15 +73,20 @@ fn expected(tree: &Tree, below: &str) -> BTreeMap<String, String> {
     all
 }
 
-fn upload_of(tree: Tree, name: &str, destination: impl Into<String>, contents: bool) -> Upload {
+pub(super) fn upload_of(
+    tree: Tree,
+    name: &str,
+    destination: impl Into<String>,
+    contents: bool,
+) -> Upload {
     Upload { tree, name: name.into(), destination: destination.into(), contents_only: contents }
 }
 
-async fn send(ssh: &Ssh, upload: &Upload) -> Result<UploadReport, CommunicatorError> {
+pub(super) async fn send(ssh: &Ssh, upload: &Upload) -> Result<UploadReport, CommunicatorError> {
     ssh.upload(upload, &|_| {}).await
 }
 
-fn at(folder: &tempfile::TempDir, path: &str) -> String {
+pub(super) fn at(folder: &tempfile::TempDir, path: &str) -> String {
     format!("{}/{path}", folder.path().display())
 }
 
@@ -201,10 +206,10 @@ async fn sftp_follows_the_same_rules() {
     follows_the_rules(&server.connect_with(options).await).await;
 }
 
-#[tokio::test]
-async fn a_server_without_tar_follows_the_same_rules() {
+/// A directory with only these programs.
+pub(super) fn only(programs: &[&str]) -> tempfile::TempDir {
     let tools = tempfile::tempdir().unwrap();
-    for tool in ["sh", "cat", "chmod", "mkdir", "wc"] {
+    for tool in programs {
         let found = std::process::Command::new("sh")
             .args(["-c", &format!("command -v {tool}")])
             .output()
@@ -212,8 +217,136 @@ async fn a_server_without_tar_follows_the_same_rules() {
         let path = String::from_utf8(found.stdout).unwrap();
         std::os::unix::fs::symlink(path.trim(), tools.path().join(tool)).unwrap();
     }
-    let settings = format!("SetEnv PATH={0} HOME={0}", tools.path().display());
-    let Some(server) = openssh::start(&settings) else { return };
+    tools
+}
+
+/// The setting of a server whose commands find only what is in a directory.
+pub(super) fn path_of(tools: &tempfile::TempDir) -> String {
+    format!("SetEnv PATH={0} HOME={0}", tools.path().display())
+}
+
+/// What is needed to receive a tree without computing digests, and to list it.
+const PLAIN: &[&str] = &["sh", "cat", "chmod", "mkdir", "wc", "tar", "rm"];
+
+#[tokio::test]
+async fn a_server_without_digests_follows_the_same_rules() {
+    for more in [&[][..], &["sha256sum", "tee", "xargs"], &["openssl", "tee", "xargs"]] {
+        let tools = only(&[PLAIN, more].concat());
+        let Some(server) = openssh::start(&path_of(&tools)) else { return };
+        follows_the_rules(&server.connect().await).await;
+    }
+}
+
+#[tokio::test]
+async fn busybox_follows_the_same_rules() {
+    let Ok(busybox) = std::process::Command::new("sh").args(["-c", "command -v busybox"]).output()
+    else {
+        return;
+    };
+    let busybox = String::from_utf8(busybox.stdout).unwrap();
+    if busybox.is_empty() {
+        return;
+    }
+    let tools = tempfile::tempdir().unwrap();
+    for tool in [PLAIN, &["sha256sum", "tee", "xargs", "gzip"]].concat() {
+        std::os::unix::fs::symlink(busybox.trim(), tools.path().join(tool)).unwrap();
+    }
+    let Some(server) = openssh::start(&path_of(&tools)) else { return };
+    let ssh = server.connect().await;
+    let tree = rich_tree();
+    let folder = tempfile::tempdir().unwrap();
+    send(&ssh, &upload_of(tree.clone(), "rich", at(&folder, "new"), true)).await.unwrap();
+    assert_eq!(listing(&folder.path().join("new")), expected(&tree, ""));
+}
+
+/// A server whose `name` is replaced by a script.
+fn with_program(name: &str, script: &str) -> (Option<openssh::Sshd>, tempfile::TempDir) {
+    let tools = only(&[PLAIN, &["sha256sum", "openssl", "tee", "xargs", "head", "kill"]].concat());
+    let path = tools.path().join(name);
+    drop(std::fs::remove_file(&path));
+    std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    (openssh::start(&path_of(&tools)), tools)
+}
+
+#[tokio::test]
+async fn what_does_not_arrive_whole_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let one = Tree::of_bytes(vec![7; 300_000], 0o644);
+    let cases = [
+        // A file system that loses bytes.
+        ("tee", "head -c 1000 > \"$1\"; cat > /dev/null", &one, "only 1000 of 300000 bytes"),
+        // A disk that is full in the middle.
+        ("tee", "echo 'tee: No space left on device' >&2; exit 1", &one, "No space left"),
+        ("tar", "case $1 in -x) kill -KILL $$ ;; esac", &rich_tree(), "killed by signal 9"),
+        ("tar", "case $1 in -x) cat > /dev/null ;; esac; exit 0", &rich_tree(), "SHA-256 differs"),
+    ];
+    for (program, script, tree, expected) in cases {
+        let (Some(server), _tools) = with_program(program, script) else { return };
+        let ssh = server.connect().await;
+        let upload = upload_of(tree.clone(), "x", at(&folder, "x"), true);
+        let error = send(&ssh, &upload).await.unwrap_err().to_string();
+        assert!(error.contains(expected), "{program}: {error}");
+        drop(std::fs::remove_file(folder.path().join("x")));
+        drop(std::fs::remove_dir_all(folder.path().join("x")));
+    }
+    // Bytes that become others on their way to the disk.
+    let (Some(server), _tools) = with_program("sha256sum", "cat > /dev/null; echo 00ff -") else {
+        return;
+    };
+    let ssh = server.connect().await;
+    let upload = upload_of(one, "x", at(&folder, "x"), true);
+    let error = send(&ssh, &upload).await.unwrap_err().to_string();
+    assert!(error.contains("SHA-256 differs"), "{error}");
+}
+
+#[tokio::test]
+async fn the_list_of_files_is_gone_after_an_upload() {
+    let Some(server) = openssh::start("") else { return };
+    let ssh = server.connect().await;
+    let folder = tempfile::tempdir().unwrap();
+    // A name that is a directory already makes tar fail.
+    std::fs::create_dir_all(folder.path().join("bin/run me/x")).unwrap();
+    send(&ssh, &upload_of(rich_tree(), "x", at(&folder, ""), true)).await.unwrap_err();
+    let names = listing(folder.path());
+    assert!(!names.keys().any(|name| name.starts_with(".bake")), "{names:?}");
+}
+
+#[tokio::test]
+async fn a_server_that_only_does_sftp_takes_uploads() {
+    let Some(server) = openssh::start("ForceCommand internal-sftp") else { return };
+    let ssh = server.connect().await;
+    let folder = tempfile::tempdir().unwrap();
+    let tree = rich_tree();
+    send(&ssh, &upload_of(tree.clone(), "rich", at(&folder, "new"), true)).await.unwrap();
+    assert_eq!(listing(&folder.path().join("new")), expected(&tree, ""));
+    let one = Tree::of_bytes(*b"one", 0o640);
+    send(&ssh, &upload_of(one, "one", at(&folder, "one"), false)).await.unwrap();
+    assert_eq!(std::fs::read(folder.path().join("one")).unwrap(), b"one");
+}
+
+#[tokio::test]
+async fn streams_are_packed_on_a_slow_link() {
+    let Some(server) = openssh::start("") else { return };
+    let ssh = server.connect().await;
+    let folder = tempfile::tempdir().unwrap();
+    // The first upload teaches what the far side can unpack.
+    send(&ssh, &upload_of(rich_tree(), "x", at(&folder, "first"), true)).await.unwrap();
+    ssh.link.pretend(std::time::Duration::ZERO, Some(1e6));
+    let mut tree = rich_tree();
+    tree.entries.insert("text".into(), file(&b"line\n".repeat(500_000), 0o644));
+    send(&ssh, &upload_of(tree.clone(), "x", at(&folder, "tree"), true)).await.unwrap();
+    assert_eq!(listing(&folder.path().join("tree")), expected(&tree, ""));
+    let one = Tree::of_bytes(b"line\n".repeat(500_000), 0o600);
+    send(&ssh, &upload_of(one.clone(), "x", at(&folder, "one"), false)).await.unwrap();
+    let arrived = std::fs::read(folder.path().join("one")).unwrap();
+    assert_eq!(arrived, b"line\n".repeat(500_000));
+}
+
+#[tokio::test]
+async fn a_server_without_tar_follows_the_same_rules() {
+    let tools = only(&["sh", "cat", "chmod", "mkdir", "wc"]);
+    let Some(server) = openssh::start(&path_of(&tools)) else { return };
     let ssh = server.connect().await;
     let (exit, _) = run(&ssh, Command::new("command -v tar")).await;
     assert_ne!(exit.unwrap(), Exit::Code(0), "the test has no point when there is a tar");

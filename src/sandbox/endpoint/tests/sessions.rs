@@ -260,9 +260,8 @@ async fn a_session_goes_on_over_another_socket() {
     client.send(PayloadType::HANDSHAKE_RESPONSE, response()).await;
     client.next().await.expect("the end of the handshake");
     client.send(PayloadType::OUTPUT, Frame::new(Command::Syn, 3).encode()).await;
-    let push = |data: &[u8]| {
-        Frame { command: Command::Push, stream: 3, data: data.to_vec() }.encode()
-    };
+    let push =
+        |data: &[u8]| Frame { command: Command::Push, stream: 3, data: data.to_vec() }.encode();
     let repeated = client.sequence;
     client.send(PayloadType::OUTPUT, push(b"abc")).await;
     drop(client.socket);

@@ -6,7 +6,8 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use tokio::sync::mpsc;
 
-use super::super::{AmazonEbs, Communication, run};
+use super::super::run::run;
+use super::super::{AmazonEbs, Communication};
 use super::fake_ec2::{FakeEc2, SOURCE};
 use super::support::{World, image_id, plain, texts};
 use crate::communicator::{

@@ -1,39 +1,31 @@
-//! Sending files where the far side has no `tar`, or where the template asks for SFTP.
+//! Sending files by SFTP.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use russh::ChannelMsg;
+use russh_sftp::client::SftpSession;
 use russh_sftp::client::error::Error;
-use russh_sftp::client::{Config, SftpSession};
-use russh_sftp::protocol::{FileAttributes, OpenFlags, StatusCode};
+use russh_sftp::protocol::{FileAttributes, OpenFlags};
 use tokio::io::AsyncWriteExt as _;
 
-use super::archive::{self, Form};
-use super::connection::OpenSession;
-use super::destination::{appended, root_mode};
-use super::upload::failed;
+use super::super::super::connection::OpenSession;
+use super::super::archive::{self, Load};
+use super::super::destination::{appended, root_mode};
+use super::super::packing::Packing;
+use super::super::upload::failed;
+use super::session::{self, FILES, is_missing, reason};
 use crate::communicator::{CommunicatorError, Upload};
-use crate::plan::{Entry, Tree};
-
-/// Files in flight. The library reads handles as UTF-8, and the 128th handle of an OpenSSH server
-/// is not: so never near that many.
-const FILES: usize = 32;
-
-/// Writes in flight for each file.
-const WRITES: usize = 64;
-
-/// Seconds that one request may take.
-const REQUEST_LIMIT: u64 = 60;
+use crate::plan::Entry;
 
 /// Sends a file or a tree by SFTP, by the same rules as the stream.
-pub(super) async fn upload(
+pub(in super::super) async fn upload(
     session: OpenSession,
     upload: &Upload,
     progress: &(dyn Fn(u64) + Send + Sync),
 ) -> Result<(), CommunicatorError> {
     let OpenSession { channel, permit } = session;
-    let sftp = start(channel).await?;
+    let sftp = session::start(channel).await?;
     let transfer = Transfer { sftp, upload, progress, sent: AtomicU64::new(0) };
     let result = match upload.tree.single_file() {
         Some(entry) => transfer.single(entry).await,
@@ -42,36 +34,6 @@ pub(super) async fn upload(
     drop(transfer.sftp.close().await);
     drop(permit);
     result
-}
-
-async fn start(
-    mut channel: russh::Channel<russh::client::Msg>,
-) -> Result<SftpSession, CommunicatorError> {
-    let refused = |reason: String| CommunicatorError::Refused { wanted: "start SFTP", reason };
-    channel
-        .request_subsystem(true, "sftp")
-        .await
-        .map_err(|error| refused(super::client::explain(&error)))?;
-    loop {
-        match channel.wait().await {
-            Some(ChannelMsg::Success) => break,
-            Some(ChannelMsg::Failure) => {
-                return Err(refused(
-                    "it has no such subsystem, and `tar` is missing or not wanted".into(),
-                ));
-            }
-            Some(_) => {}
-            None => return Err(refused("the connection was lost".into())),
-        }
-    }
-    let config = Config {
-        max_concurrent_writes: WRITES,
-        max_write_packet_len: 255 << 10,
-        request_timeout_secs: REQUEST_LIMIT,
-        ..Config::default()
-    };
-    let stream = channel.into_stream();
-    SftpSession::new_with_config(stream, config).await.map_err(|error| refused(error.to_string()))
 }
 
 struct Transfer<'a> {
@@ -83,7 +45,7 @@ struct Transfer<'a> {
 
 impl Transfer<'_> {
     async fn single(&self, entry: &Entry) -> Result<(), CommunicatorError> {
-        let mut path = self.destination();
+        let mut path = session::path(&self.upload.destination);
         if path.ends_with('/') {
             path.push_str(&self.upload.name);
         }
@@ -99,7 +61,7 @@ impl Transfer<'_> {
     }
 
     async fn tree(&self) -> Result<(), CommunicatorError> {
-        let mut root = self.destination();
+        let mut root = session::path(&self.upload.destination);
         let name = appended(self.upload);
         if !name.is_empty() && self.is_directory(&root).await? {
             root = format!("{}/{name}", root.trim_end_matches('/'));
@@ -143,13 +105,12 @@ impl Transfer<'_> {
     }
 
     async fn file(&self, path: String, entry: &Entry) -> Result<(), CommunicatorError> {
-        let Entry::File { mode, .. } = entry else { return Ok(()) };
+        let Entry::File { mode, size, .. } = entry else { return Ok(()) };
         let flags = OpenFlags::CREATE | OpenFlags::TRUNCATE | OpenFlags::WRITE;
         let private = FileAttributes { permissions: Some(0o600), ..FileAttributes::empty() };
         let opened = self.sftp.open_with_flags_and_attributes(&path, flags, private).await;
         let mut file = self.done(&path, opened)?;
-        let tree = Tree { entries: [(String::new(), entry.clone())].into() };
-        let mut made = archive::stream(tree, Form::Bare);
+        let mut made = archive::stream(Load::file(entry), Packing::None, Arc::default());
         let mut before = 0;
         while let Some(piece) = made.pieces.recv().await {
             self.done(&path, file.write_all(&piece.bytes).await.map_err(Error::from))?;
@@ -161,21 +122,20 @@ impl Transfer<'_> {
         made.ended.await.unwrap_or_else(|panicked| {
             Err(failed(self.upload, &format!("reading failed: {panicked}")))
         })?;
-        self.set_mode(&path, *mode).await
-    }
-
-    /// The destination as SFTP takes it: it knows no `~`, but starts in the home directory.
-    fn destination(&self) -> String {
-        match self.upload.destination.as_str() {
-            "~" | "~/" => ".".into(),
-            path => path.strip_prefix("~/").unwrap_or(path).into(),
+        let arrived = self.done(&path, self.sftp.metadata(&path).await)?;
+        if let (true, Some(arrived)) = (arrived.file_type().is_file(), arrived.size)
+            && arrived != *size
+        {
+            let reason = format!("{path}: only {arrived} of {size} bytes arrived");
+            return Err(failed(self.upload, &reason));
         }
+        self.set_mode(&path, *mode).await
     }
 
     async fn is_directory(&self, path: &str) -> Result<bool, CommunicatorError> {
         match self.sftp.metadata(path).await {
             Ok(metadata) => Ok(metadata.is_dir()),
-            Err(Error::Status(status)) if status.status_code == StatusCode::NoSuchFile => Ok(false),
+            Err(error) if is_missing(&error) => Ok(false),
             Err(error) => self.done(path, Err(error)),
         }
     }
@@ -204,12 +164,6 @@ impl Transfer<'_> {
     }
 
     fn done<T>(&self, path: &str, result: Result<T, Error>) -> Result<T, CommunicatorError> {
-        result.map_err(|error| {
-            let reason = match &error {
-                Error::Status(status) => status.status_code.to_string(),
-                error => error.to_string(),
-            };
-            failed(self.upload, &format!("{path}: {reason}"))
-        })
+        result.map_err(|error| failed(self.upload, &format!("{path}: {}", reason(&error))))
     }
 }

@@ -1,0 +1,151 @@
+//! The commands that receive an upload on the far side.
+
+use super::said::Mark;
+use super::shell::Call;
+use crate::communicator::Upload;
+use crate::plan::Entry;
+
+/// Bytes of the blocks in which `dd` counts.
+pub(super) const BLOCK: u64 = 64 << 10;
+
+/// Appends the name of the file where the destination asks for it. Takes the name as `$2`.
+const NAME: &str = "case $d in */) d=$d$2 ;; esac;";
+
+/// Receives one file from standard input. Takes name, mode and size; the size is `-` when the
+/// rest of the file comes otherwise. When the bytes cannot be written, `$s` holds an `x`.
+const FILE: &str = r#"
+if [ -d "$d" ]; then echo "$d: Is a directory" >&2; exit 1; fi;
+p=${d%/*}; [ -z "$p" ] || [ -d "$p" ] || mkdir -p -- "$p" || exit 1;
+umask 077;
+if [ "$4" = - ] || [ -z "$h" ]; then un > "$d" || exit 1;
+else
+  s=$( { { if [ "$u" = none ]; then tee "$d"; else un | tee "$d"; fi || echo x >&3; } | sum; } 3>&1 );
+  case $s in *x*) exit 1 ;; esac;
+  echo "$m:digest ${s%% *}" >&2;
+fi;
+"#;
+
+/// Makes sure that a file is as long as it should be, and sets its mode. Takes as [`FILE`] does.
+const END: &str = r#"
+if [ "$4" = - ]; then :; else
+  if [ -f "$d" ]; then
+    c=$(wc -c < "$d") && [ "$c" -eq "$4" ] || { echo "only $c of $4 bytes arrived" >&2; exit 1; };
+  fi;
+  chmod -- "$3" "$d" || exit 1;
+fi;
+echo "$m:done" >&2
+"#;
+
+/// Receives a part of a file that is there. Takes name and the block at which the part begins.
+/// `dd` tells its counts in any case.
+const RANGE: &str = r#"
+e=$(un | dd of="$d" bs=65536 seek="$3" conv=notrunc 2>&1) || { echo "$e" >&2; exit 1; };
+echo "$m:done" >&2
+"#;
+
+/// Digests a file that came in parts.
+const DIGEST: &str = r#"
+if [ -n "$h" ]; then s=$(sum < "$d") || exit 1; echo "$m:digest ${s%% *}" >&2; fi;
+"#;
+
+/// Receives an archive from standard input. Takes the name to append to a directory that exists
+/// (or nothing), the mode of a directory that is made, and the name of the list of files in the
+/// archive (or nothing).
+///
+/// GNU tar would replace a link to a directory (such as `/lib`) by a directory, and change the
+/// modes of directories that exist; it has options against both, the first since 1.27 (before, it
+/// did not). bsdtar has `-P` against the first. Neither it nor busybox has anything against the
+/// second; it helps that most directories are not in the archive, see
+/// [`archive`](super::archive). `-o` and `-m`: owner and time are those of the extraction. `-p`:
+/// modes are those of the archive.
+const TREE: &str = r#"
+if has tar; then :; else echo "$m:no-tar" >&2; exit 127; fi;
+if [ -d "$d" ]; then [ -z "$2" ] || { d=${d%/}/$2; echo "$m:appended" >&2; }; fi;
+umask 022;
+[ -d "$d" ] || { mkdir -p -- "$d" && chmod -- "$3" "$d"; } || exit 1;
+cd -- "$d" || exit 1;
+o="--no-overwrite-dir --keep-directory-symlink";
+if tar $o --version >/dev/null 2>&1; then :;
+elif tar --no-overwrite-dir --version >/dev/null 2>&1; then o=--no-overwrite-dir;
+else case $(tar --version 2>&1) in *bsdtar*) o=-P ;; *) o= ;; esac;
+fi;
+if [ "$u" = none ]; then tar -x -m -o -p $o -f -; else un | tar -x -m -o -p $o -f -; fi;
+r=$?;
+if [ -n "$4" ]; then
+  if [ "$r" = 0 ] && [ -n "$h" ]; then s=$(sums < "./$4" | sum); echo "$m:digest ${s%% *}" >&2; fi;
+  rm -f -- "./$4";
+fi;
+[ "$r" = 0 ] || exit "$r";
+echo "$m:done" >&2
+"#;
+
+/// The command that receives a single file, or the first part of one.
+pub(super) fn file(upload: &Upload, call: Call<'_>, whole: bool) -> String {
+    let (mode, size) = mode_and_size(upload);
+    let size = if whole { size.to_string() } else { "-".into() };
+    let arguments = [&upload.name, &octal(mode), &size];
+    call.line(&[NAME, FILE, END].concat(), &upload.destination, &arguments.map(String::as_str))
+}
+
+/// The command that receives another part of a file. It must begin at a multiple of [`BLOCK`].
+pub(super) fn range(upload: &Upload, call: Call<'_>, start: u64) -> String {
+    let block = (start / BLOCK).to_string();
+    call.line(&[NAME, RANGE].concat(), &upload.destination, &[&upload.name, &block])
+}
+
+/// The command that completes a file which came in parts.
+pub(super) fn complete(upload: &Upload, call: Call<'_>) -> String {
+    let (mode, size) = mode_and_size(upload);
+    let arguments = [&upload.name, &octal(mode), &size.to_string()];
+    call.line(&[NAME, DIGEST, END].concat(), &upload.destination, &arguments.map(String::as_str))
+}
+
+/// The command that receives the archive of a tree.
+pub(super) fn tree(upload: &Upload, call: Call<'_>, list: Option<&str>) -> String {
+    let arguments = [appended(upload), &octal(root_mode(upload)), list.unwrap_or_default()];
+    call.line(TREE, &upload.destination, &arguments)
+}
+
+/// The command that receives another archive of a tree, once its directory is known to exist.
+pub(super) fn more_of_tree(
+    upload: &Upload,
+    call: Call<'_>,
+    list: Option<&str>,
+    appended: bool,
+) -> String {
+    let mut root = upload.destination.clone();
+    if appended {
+        root = format!("{}/{}", root.trim_end_matches('/'), upload.name);
+    }
+    call.line(TREE, &root, &["", &octal(root_mode(upload)), list.unwrap_or_default()])
+}
+
+/// The name of the list of files in an archive: one that cannot be among those of the tree, and
+/// is there only while the upload runs.
+pub(super) fn list_name(mark: &Mark) -> String {
+    format!(".bake-{}", mark.text())
+}
+
+/// The name that is appended when the destination exists.
+pub(super) fn appended(upload: &Upload) -> &str {
+    if upload.contents_only { "" } else { &upload.name }
+}
+
+/// The mode of a directory that is made for the tree.
+pub(super) fn root_mode(upload: &Upload) -> u32 {
+    match upload.tree.entries.get("") {
+        Some(Entry::Directory { mode }) => *mode,
+        _ => 0o755,
+    }
+}
+
+fn mode_and_size(upload: &Upload) -> (u32, u64) {
+    match upload.tree.single_file() {
+        Some(Entry::File { mode, size, .. }) => (*mode, *size),
+        _ => (0o644, 0),
+    }
+}
+
+fn octal(mode: u32) -> String {
+    format!("{mode:04o}")
+}

@@ -1,0 +1,128 @@
+//! The link to a server, and what is known of it.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use tokio::time::{Instant, timeout};
+
+use super::super::connection::{Connection, OpenSession};
+use super::super::options::FileTransfer;
+use super::packing::Packing;
+use crate::communicator::CommunicatorError;
+
+/// How long a server may take to open a second session before we do without: one that allows only
+/// a few refuses, and we would wait for another session to end.
+const SECOND_SESSION: Duration = Duration::from_secs(1);
+
+/// Opens one more connection to the same server.
+pub(in super::super) type Connect<'a> =
+    dyn Fn() -> BoxFuture<'a, Result<Arc<Connection>, CommunicatorError>> + Send + Sync + 'a;
+
+/// What a transfer goes over.
+pub(in super::super) struct Way<'a> {
+    /// The connection that all steps share.
+    pub(in super::super) connection: &'a Arc<Connection>,
+    /// What is known of the link.
+    pub(in super::super) link: &'a Link,
+    /// Opens more connections for large transfers.
+    pub(in super::super) connect: &'a Connect<'a>,
+    /// How files travel.
+    pub(in super::super) method: FileTransfer,
+}
+
+/// What is known of the link to a server; it outlives a connection.
+#[derive(Default)]
+pub(in super::super) struct Link(Mutex<Known>);
+
+#[derive(Default)]
+struct Known {
+    round_trip: Option<Duration>,
+    rate: Option<f64>,
+    packings: Vec<Packing>,
+    extra: Vec<Arc<Connection>>,
+}
+
+impl Link {
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Bytes a second that one stream came to, when one was long enough to tell.
+    pub(super) fn rate(&self) -> Option<f64> {
+        self.known().rate
+    }
+
+    /// Notes what a stream came to.
+    pub(super) fn note_rate(&self, rate: f64) {
+        self.known().rate = Some(rate);
+    }
+
+    /// What the far side can unpack, as far as it is known.
+    pub(super) fn packings(&self) -> Vec<Packing> {
+        self.known().packings.clone()
+    }
+
+    /// Notes what the far side can unpack.
+    pub(super) fn note_packings(&self, packings: &[Packing]) {
+        self.known().packings = packings.to_vec();
+    }
+
+    /// Takes the extra connections that are still there.
+    pub(super) fn take_extra(&self) -> Vec<Arc<Connection>> {
+        let mut extra = std::mem::take(&mut self.known().extra);
+        extra.retain(|connection| connection.is_open());
+        extra
+    }
+
+    /// Keeps extra connections for the next large transfer.
+    pub(super) fn keep_extra(&self, connections: impl IntoIterator<Item = Arc<Connection>>) {
+        self.known().extra.extend(connections);
+    }
+
+    /// Makes the link look as if it had been measured.
+    #[cfg(test)]
+    pub(in super::super) fn pretend(&self, round_trip: Duration, rate: Option<f64>) {
+        let mut known = self.known();
+        known.round_trip = Some(round_trip);
+        known.rate = rate;
+    }
+
+    /// How many extra connections are kept.
+    #[cfg(test)]
+    pub(in super::super) fn extra(&self) -> usize {
+        self.known().extra.len()
+    }
+
+    /// Ends the extra connections.
+    pub(in super::super) async fn disconnect(&self) {
+        for connection in self.take_extra() {
+            connection.disconnect().await;
+        }
+    }
+}
+
+impl Way<'_> {
+    /// The time from a question to its answer, measured once; `None` when the server does not
+    /// answer a second session.
+    pub(super) async fn round_trip(&self) -> Option<Duration> {
+        let known = self.link.known().round_trip;
+        if known.is_some() {
+            return known;
+        }
+        let start = Instant::now();
+        let session = self.second_session().await?;
+        let round_trip = start.elapsed();
+        drop(session.channel.close().await);
+        self.link.known().round_trip = Some(round_trip);
+        Some(round_trip)
+    }
+
+    /// One more session on the connection, if the server lets us have it.
+    pub(super) async fn second_session(&self) -> Option<OpenSession> {
+        match timeout(SECOND_SESSION, self.connection.open_session()).await {
+            Ok(Ok(session)) => Some(session),
+            Ok(Err(_)) | Err(_) => None,
+        }
+    }
+}
