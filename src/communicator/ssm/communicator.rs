@@ -28,6 +28,9 @@ use crate::communicator::{
 const SILENCE: Duration = Duration::from_secs(30);
 /// How long the command that lets us in may run.
 const BOOTSTRAP: Duration = Duration::from_secs(120);
+/// The same while it is fed: to give up then is to lose the command, and the session has its own
+/// ways to find out that nothing moves any more.
+const FED_SILENCE: Duration = Duration::from_secs(330);
 /// How long the program that listens may take to start.
 const START: Duration = Duration::from_secs(15);
 /// Ports that are tried.
@@ -459,7 +462,8 @@ async fn follow(
     let mut writing = true;
     let mut heard = Instant::now();
     loop {
-        let silence = heard + SILENCE;
+        let patience = if is_feeding { FED_SILENCE } else { SILENCE };
+        let silence = heard + patience;
         let until = unfed.as_ref().map_or(silence, |(_, since)| silence.min(*since + UNFED));
         tokio::select! {
             written = write.write_buf(&mut opening), if writing && opening.position() < length => {
@@ -487,7 +491,7 @@ async fn follow(
                 return match unfed {
                     Some((reason, _)) => Followed::Unfed(reason),
                     None => {
-                        let seconds = SILENCE.as_secs();
+                        let seconds = patience.as_secs();
                         Followed::Broken(format!("nothing was heard for {seconds} s"))
                     }
                 };
