@@ -7,7 +7,7 @@ use futures::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
 use super::{BuildError, Cancel, Clock, Ledger, Left};
-use crate::aws::Image;
+use crate::aws::{Client, Image};
 use crate::communicator::{Communicator, Dial, SshSettings};
 use crate::event::{Artifact, Emitter};
 use crate::template::schema::{BuildData, Secret};
@@ -89,20 +89,37 @@ pub type Connect = Arc<
 /// An instance to connect to.
 #[derive(Clone)]
 pub struct ConnectRequest {
-    /// Name or IP address.
-    pub host: String,
-    /// TCP port.
-    pub port: u16,
-    /// How to connect and log in.
-    pub login: SshSettings,
-    /// Streams to the instance that are not TCP, such as those of Session Manager.
-    pub dial: Option<Arc<dyn Dial>>,
-    /// The temporary private key in OpenSSH's format, when one was made.
-    pub private_key: Option<Secret>,
+    /// How it is reached.
+    pub way: Way,
     /// Events in the name of this build.
     pub events: Emitter,
     /// Ends it.
     pub cancel: CancellationToken,
+}
+
+/// How an instance is reached.
+#[derive(Clone)]
+pub enum Way {
+    /// Over SSH.
+    Ssh {
+        /// Name or IP address; for people only when there is a `dial`.
+        host: String,
+        /// TCP port.
+        port: u16,
+        /// How to connect and log in.
+        login: Box<SshSettings>,
+        /// Streams to the instance that are not TCP, such as those of Session Manager.
+        dial: Option<Arc<dyn Dial>>,
+        /// The temporary private key in OpenSSH's format, when one was made.
+        private_key: Option<Secret>,
+    },
+    /// Through the agent of Systems Manager.
+    Ssm {
+        /// The instance's id.
+        instance: String,
+        /// The service.
+        client: Box<Client>,
+    },
 }
 
 /// Runs the provisioners over a connection; `None` when the communicator is `none`.

@@ -13,6 +13,7 @@ use tokio::sync::Semaphore;
 
 use crate::aws::OwnCloud;
 use crate::communicator::ssh::{self, Address};
+use crate::communicator::ssm::{self, SsmOptions};
 use crate::communicator::{self, Communicator};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::event::{Emitter, Fact};
@@ -23,7 +24,7 @@ use crate::provision::{self, StepContext};
 use super::builder::{BUILDERS, PreparedBuild, amazon_ebs};
 use super::context::{
     BoxError, BuildContext, BuildOutcome, ConnectRequest, ImageIdentity, OnError, ProvisionRequest,
-    ResolvedSource,
+    ResolvedSource, Way,
 };
 use super::{Cancel, Clock, Ledger};
 
@@ -163,12 +164,35 @@ fn identify(plan: &Plan, source: &ResolvedSource) -> ImageIdentity {
     ImageIdentity { hash: image_hash(plan, amazon_ebs::SELECTORS, &found).hex(), unrepeatable }
 }
 
-/// Connects over SSH.
+/// Connects the way that is asked for.
 async fn connect(request: ConnectRequest) -> Result<Arc<dyn Communicator>, BoxError> {
-    let options = request.login.load(request.private_key.as_ref(), request.dial).await?;
-    let address = Address::known(request.host, request.port);
-    let connection = ssh::connect(options, address, request.events, request.cancel).await?;
-    Ok(Arc::new(connection))
+    let ConnectRequest { way, events, cancel } = request;
+    match way {
+        Way::Ssh { host, port, login, dial, private_key } => {
+            let connecting = async {
+                let options = login.load(private_key.as_ref(), dial.clone()).await?;
+                ssh::connect(options, Address::known(host, port), events, cancel).await
+            };
+            match (connecting.await, dial) {
+                (Ok(connection), _) => Ok(Arc::new(connection)),
+                (Err(error), Some(dial)) => {
+                    dial.close().await;
+                    Err(error.into())
+                }
+                (Err(error), None) => Err(error.into()),
+            }
+        }
+        Way::Ssm { instance, client } => {
+            let started = Fact::ConnectStarted { communicator: "SSM", address: instance.clone() };
+            events.emit(started).await;
+            let client = Arc::new(*client);
+            let options = SsmOptions::default();
+            let connection =
+                ssm::connect(&instance, client.clone(), client, options, cancel).await?;
+            events.emit(Fact::Connected { attempts: 1, address: None }).await;
+            Ok(Arc::new(connection))
+        }
+    }
 }
 
 /// Runs the plan's steps and, when one has failed for good, its error-cleanup step.

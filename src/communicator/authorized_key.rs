@@ -1,8 +1,6 @@
 //! Removing a key from a machine that it could log in to (`ssh_clear_authorized_keys`).
 
-use tokio::sync::mpsc;
-
-use super::{Chunk, Command, Communicator, CommunicatorError, Exit, quote};
+use super::{Command, Communicator, CommunicatorError, Exit, ask, quote};
 
 /// The status that says that root's file could not be looked at.
 const UNSEEN: u32 = 3;
@@ -31,8 +29,9 @@ exit 3
 "#;
 
 /// Removes a public key, given as a line of `authorized_keys`, from the files that let it log in:
-/// the login user's and, with the rights for it, root's and those of all homes. Lines with options before the key, as cloud-init writes them for
-/// root, go too. Returns what the user should know, if anything.
+/// the login user's and, with the rights for it, root's and those of all homes. Lines with options
+/// before the key, as cloud-init writes them for root, go too. Returns what the user should know,
+/// if anything.
 ///
 /// # Errors
 /// When the command cannot be run, or a file that has the key cannot be written.
@@ -47,16 +46,9 @@ pub async fn clear_authorized_key(
     let Some(key) = public_key.split_whitespace().nth(1) else {
         return Err(failed("it is no public key".to_owned()));
     };
-    let (output, mut chunks) = mpsc::channel::<Chunk>(16);
-    let listen = async {
-        let mut said = Vec::new();
-        while let Some(chunk) = chunks.recv().await {
-            said.extend(chunk.bytes);
-        }
-        String::from_utf8_lossy(&said).trim().to_owned()
-    };
-    let (exit, said) = tokio::join!(communicator.exec(Command::new(command(key)), output), listen);
-    match exit? {
+    let answer = ask(communicator, Command::new(command(key))).await?;
+    let said = answer.stderr.trim().to_owned();
+    match answer.exit {
         Exit::Code(0) => Ok(None),
         Exit::Code(UNSEEN) => Ok(Some(
             "the temporary key may still be in root's `authorized_keys`: the login user has no `sudo` without a password"
@@ -87,7 +79,10 @@ mod tests {
     use futures::FutureExt as _;
     use futures::future::BoxFuture;
 
+    use tokio::sync::mpsc;
+
     use super::*;
+    use crate::communicator::Chunk;
     use crate::communicator::{Upload, UploadReport};
 
     /// Runs commands on this machine, with a home of its own.

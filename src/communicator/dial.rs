@@ -1,5 +1,6 @@
 //! Byte streams to an instance that are not plain TCP connections.
 
+use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -15,6 +16,11 @@ pub trait Dial: Send + Sync {
     /// A new stream. It is called for each connection and after each loss, so it may be called
     /// several times at once. Dropping the future ends the attempt.
     fn dial(&self) -> BoxFuture<'_, Result<Box<dyn ByteStream>, DialError>>;
+
+    /// Ends what it keeps for its streams; no stream can be made afterwards.
+    fn close(&self) -> BoxFuture<'_, ()> {
+        async {}.boxed()
+    }
 
     /// What people know the far end by, for messages: `i-0123456789abcdef0 (Session Manager)`.
     fn name(&self) -> String;

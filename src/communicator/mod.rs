@@ -3,6 +3,7 @@
 //! A [`Communicator`] knows nothing of provisioners, templates or clouds. SSH
 //! lives in [`ssh`]; its crate's types do not leave that folder.
 
+mod ask;
 mod authorized_key;
 mod contract;
 mod dial;
@@ -14,6 +15,7 @@ mod quote;
 pub mod ssh;
 pub mod ssm;
 
+pub use ask::{Answer, ask};
 pub use authorized_key::clear_authorized_key;
 pub use contract::{
     Chunk, Command, Communicator, Download, DownloadReport, Exit, Stdin, Upload, UploadReport,

@@ -6,7 +6,6 @@
 
 mod ansible;
 mod ansible_local;
-mod ask;
 mod breakpoint;
 mod elevation;
 mod error;

@@ -9,9 +9,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::ask::ask;
 use super::{ProvisionError, StepRun};
-use crate::communicator::{Command, CommunicatorError, Exit};
+use crate::communicator::{Command, CommunicatorError, Exit, ask};
 
 /// Between two looks at an instance that restarts.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -41,11 +40,12 @@ pub(super) async fn look(step: &StepRun<'_>) -> Result<Boot, CommunicatorError> 
     let line = SCRIPT.lines().map(str::trim).collect::<Vec<_>>().join(" ");
     let quoted = crate::communicator::quote(line.trim());
     let command = Command::new(format!("exec sh -c {quoted} sh {mark}"));
-    match ask(step.context.communicator, command).await? {
-        (Exit::Disconnected { reason }, _) => {
+    let answer = ask(step.context.communicator, command).await?;
+    match answer.exit {
+        Exit::Disconnected { reason } => {
             Err(CommunicatorError::Lost { address: "the instance".to_owned(), reason })
         }
-        (_, answer) => Ok(Boot::parse(&answer, &mark)),
+        Exit::Code(_) | Exit::Signal(_) => Ok(Boot::parse(&answer.stdout, &mark)),
     }
 }
 

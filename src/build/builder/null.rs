@@ -1,8 +1,26 @@
 //! `null`: makes nothing; provisioners run on a machine that is there already.
 
-use super::Builder;
-use crate::communicator::CommunicatorOptions;
-use crate::plan::{BUILD_LATER, ComponentKind, Planner};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use tokio::time::timeout;
+
+use super::{Builder, PreparedBuild};
+use crate::aws::time::seconds;
+use crate::build::conclusion::conclude;
+use crate::build::step::step;
+use crate::build::{
+    BuildContext, BuildError, BuildOutcome, ConnectRequest, Places, ProvisionRequest, RunSettings,
+    Way,
+};
+use crate::communicator::{Communicator, CommunicatorOptions, SshSettings};
+use crate::diagnostic::Diagnostics;
+use crate::event::{Artifact, Step};
+use crate::plan::{BUILD_LATER, ComponentKind, Plan, Planner};
+use crate::template::schema::BuildData;
+use crate::value::Value;
 
 crate::options! {
     /// Options of the `null` builder: a machine to run provisioners on.
@@ -15,7 +33,7 @@ crate::options! {
 /// The builder, for the registry.
 pub const BUILDER: Builder = Builder {
     kind: ComponentKind { name: "null", schema: NullOptions::schema, plan },
-    prepare: None,
+    prepare: Some(prepare),
 };
 
 fn plan(planner: &mut Planner<'_>) {
@@ -23,10 +41,118 @@ fn plan(planner: &mut Planner<'_>) {
     let Some(NullOptions { communicator }) = decoded else { return };
     planner.refuse_late(&[], BUILD_LATER);
     communicator.check(planner);
+    if communicator.kind() == "ssm" {
+        let text = "the communicator `ssm` needs an instance that bake launches";
+        planner.wrong("communicator", text, "one of ssh, winrm, none");
+        return;
+    }
     if let Some(option) = communicator.missing_host() {
         planner.wrong(option, format!("`{option}` is needed"), "the machine's name or address");
     }
     communicator.check_one_login(planner);
-    let text = "the builder `null` is not supported yet";
-    planner.not_yet_because("", text, "");
+}
+
+/// A use of the builder.
+struct NullBuild {
+    /// The machine; `None` for the communicator `none`.
+    machine: Option<Machine>,
+    places: Places,
+}
+
+struct Machine {
+    host: String,
+    port: u16,
+    login: SshSettings,
+}
+
+fn prepare(plan: &Plan, settings: &RunSettings) -> Result<Box<dyn PreparedBuild>, Diagnostics> {
+    let component = &plan.builder.component;
+    let decoded = component.decode(None, NullOptions::schema(), NullOptions::decode_options)?;
+    let NullOptions { communicator } = decoded.options;
+    let machine = match communicator.kind() {
+        "none" => None,
+        _ => Some(Machine {
+            host: communicator.ssh_host.clone().unwrap_or_default(),
+            port: communicator.port(),
+            login: communicator.ssh_settings(&settings.directory),
+        }),
+    };
+    let places = Places::new(component.owner.clone(), decoded.facts.spans);
+    Ok(Box::new(NullBuild { machine, places }))
+}
+
+impl PreparedBuild for NullBuild {
+    fn run<'a>(&'a self, context: &'a BuildContext) -> BoxFuture<'a, BuildOutcome> {
+        let work = async {
+            let result = match self.work(context).await {
+                Err(_) if context.cancel.stop().is_cancelled() => Err(BuildError::Cancelled),
+                other => other,
+            };
+            (result, Vec::new())
+        };
+        conclude(context, &self.places, work).boxed()
+    }
+}
+
+impl NullBuild {
+    async fn work(&self, context: &BuildContext) -> Result<Artifact, BuildError> {
+        let mut data = BuildData::from([
+            text("ID", "Null"),
+            text("PackerRunUUID", &context.run_id),
+            text("ConnType", if self.machine.is_some() { "ssh" } else { "none" }),
+        ]);
+        let communicator = match &self.machine {
+            Some(machine) => {
+                data.extend([text("Host", &machine.host), text("User", &machine.login.username)]);
+                data.insert("Port".to_owned(), Value::number(u32::from(machine.port)));
+                Some(step(&context.events, Step::Connect, connect(machine, context)).await?)
+            }
+            None => None,
+        };
+        let request = ProvisionRequest {
+            communicator: communicator.clone(),
+            data,
+            // The machine was there before.
+            readiness: Duration::ZERO,
+            events: context.events.clone(),
+            cancel: context.cancel.clone(),
+        };
+        let provisioning = async {
+            tokio::select! {
+                biased;
+                done = (context.provision)(request) => done.map_err(BuildError::Provision),
+                () = context.cancel.hurry().cancelled() => Err(BuildError::Cancelled),
+            }
+        };
+        let result = step(&context.events, Step::Provision, provisioning).await;
+        if let Some(communicator) = communicator {
+            // A courtesy to the far side, which may not answer any more.
+            drop(timeout(seconds(5), communicator.disconnect()).await);
+        }
+        result.map(|()| Artifact::Null)
+    }
+}
+
+async fn connect(
+    machine: &Machine,
+    context: &BuildContext,
+) -> Result<Arc<dyn Communicator>, BuildError> {
+    let way = Way::Ssh {
+        host: machine.host.clone(),
+        port: machine.port,
+        login: Box::new(machine.login.clone()),
+        dial: None,
+        private_key: None,
+    };
+    let cancel = context.cancel.stop().clone();
+    let request = ConnectRequest { way, events: context.events.clone(), cancel };
+    tokio::select! {
+        biased;
+        () = context.cancel.stop().cancelled() => Err(BuildError::Cancelled),
+        connected = (context.connect)(request) => connected.map_err(BuildError::Connect),
+    }
+}
+
+fn text(name: &str, text: &str) -> (String, Value) {
+    (name.to_owned(), Value::string(text))
 }

@@ -41,7 +41,8 @@ impl CommunicatorOptions {
             "ssh" => self.check_ssh(planner),
             "winrm" => self.check_winrm(planner),
             other => {
-                planner.one_of("communicator", Some(other), &["ssh", "winrm", "none"]);
+                let known = &["ssh", "ssm", "winrm", "none"];
+                planner.one_of("communicator", Some(other), known);
             }
         }
     }

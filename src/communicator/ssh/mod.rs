@@ -84,7 +84,7 @@ pub async fn connect(
     let ssh = Ssh { options, address, emitter, cancel, current, local_tunnels, link };
     ssh.connection().await?;
     if !ssh.options.pause.is_zero() {
-        ssh.disconnect().await;
+        ssh.hang_up().await;
         tokio::select! {
             biased;
             () = ssh.cancel.cancelled() => return Err(CommunicatorError::Cancelled),
@@ -131,6 +131,14 @@ impl Ssh {
         let connection =
             wait::once(&self.options, self.address.clone(), &self.emitter, &self.cancel).await?;
         Ok(Arc::new(connection))
+    }
+
+    /// Ends all connections, for now.
+    async fn hang_up(&self) {
+        self.link.disconnect().await;
+        if let Some(connection) = self.current.lock().await.take() {
+            connection.disconnect().await;
+        }
     }
 
     /// An open channel. A connection that turns out to be gone is made again once.
@@ -213,9 +221,9 @@ impl Communicator for Ssh {
 
     fn disconnect(&self) -> BoxFuture<'_, ()> {
         async move {
-            self.link.disconnect().await;
-            if let Some(connection) = self.current.lock().await.take() {
-                connection.disconnect().await;
+            self.hang_up().await;
+            if let Route::Dial(dial) = &self.options.route {
+                dial.close().await;
             }
         }
         .boxed()

@@ -38,20 +38,8 @@ const PORTS: usize = 3;
 /// How often a command is sent anew that may not have been started.
 const STARTS: usize = 3;
 
-/// Streams to a port of the instance.
-pub(super) trait Tunnel: Dial {
-    /// Ends it.
-    fn close(&self) -> BoxFuture<'_, ()>;
-}
-
-impl Tunnel for PortForward {
-    fn close(&self) -> BoxFuture<'_, ()> {
-        PortForward::close(self).boxed()
-    }
-}
-
 /// Makes tunnels to a port.
-pub(super) type Tunnels = Box<dyn Fn(u16) -> Arc<dyn Tunnel> + Send + Sync>;
+pub(super) type Tunnels = Box<dyn Fn(u16) -> Arc<dyn Dial> + Send + Sync>;
 
 /// How a communicator over Systems Manager behaves.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -90,7 +78,7 @@ struct State {
 pub(super) struct Gate {
     place: Place,
     arrangement: Arrangement,
-    tunnel: Arc<dyn Tunnel>,
+    tunnel: Arc<dyn Dial>,
 }
 
 /// Waits until the agent of `instance` can be reached, and makes the way in. The wait is that of

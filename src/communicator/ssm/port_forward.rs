@@ -102,21 +102,6 @@ impl PortForward {
         state.open.push(session);
         Ok(stream)
     }
-
-    /// Ends all sessions, in good order.
-    pub async fn close(&self) {
-        // Whoever waits for a session holds the lock.
-        self.cancel.cancel();
-        let mut state = self.state.lock().await;
-        state.closed = true;
-        let mut open = std::mem::take(&mut state.open);
-        if let Some(starting) = state.starting.take()
-            && let Ok(Ok(session)) = starting.await
-        {
-            open.push(session);
-        }
-        futures::future::join_all(open.into_iter().map(Session::close)).await;
-    }
 }
 
 impl std::fmt::Debug for PortForward {
@@ -133,6 +118,24 @@ impl Dial for PortForward {
         async move {
             let stream = self.stream().await.map_err(|error| dial_error(&error))?;
             Ok(Box::new(stream) as Box<dyn ByteStream>)
+        }
+        .boxed()
+    }
+
+    /// Ends all sessions, in good order.
+    fn close(&self) -> BoxFuture<'_, ()> {
+        async move {
+            // Whoever waits for a session holds the lock.
+            self.cancel.cancel();
+            let mut state = self.state.lock().await;
+            state.closed = true;
+            let mut open = std::mem::take(&mut state.open);
+            if let Some(starting) = state.starting.take()
+                && let Ok(Ok(session)) = starting.await
+            {
+                open.push(session);
+            }
+            futures::future::join_all(open.into_iter().map(Session::close)).await;
         }
         .boxed()
     }

@@ -1,5 +1,7 @@
 //! What the agent, and this communicator, leave on an instance.
 
+use crate::communicator::{Command, Communicator, CommunicatorError, Exit, ask, quote};
+
 /// What does not belong into an image: logs, scripts and output of commands, credentials, the
 /// registration of this one instance, and the user of shell sessions. Patterns of a shell.
 pub const TRACES: &[&str] = &[
@@ -37,6 +39,38 @@ pub fn remove_traces(keep_user: bool) -> String {
     }
     script.push_str("true\n");
     script
+}
+
+/// The status that says that there were no rights to remove them.
+const NOT_ROOT: u32 = 3;
+
+/// Removes what the agent has left, over any communicator, as the last thing before the instance
+/// stops. Returns what the user should know, if anything. The sessions of a build are no shell
+/// sessions: `ssm-user`, where it exists, is the source image's.
+///
+/// # Errors
+/// When the command cannot be run.
+pub async fn clear_traces(
+    communicator: &dyn Communicator,
+) -> Result<Option<String>, CommunicatorError> {
+    let script = quote(&remove_traces(true).replace('\n', "; "));
+    let as_root = format!(
+        "if [ \"$(id -u)\" -eq 0 ]; then exec sh -c \"$1\"; fi; sudo -n true 2>/dev/null || exit {NOT_ROOT}; exec sudo -n sh -c \"$1\""
+    );
+    let command = Command::new(format!("exec sh -c {} sh {script}", quote(&as_root)));
+    let answer = ask(communicator, command).await?;
+    Ok(match answer.exit {
+        // The agent's last word may be that it has lost its own files.
+        Exit::Code(0) | Exit::Disconnected { .. } => None,
+        Exit::Code(NOT_ROOT) => Some(
+            "logs and credentials of the agent stay in the image: the login user has no `sudo` without a password"
+                .to_owned(),
+        ),
+        Exit::Code(_) | Exit::Signal(_) => Some(format!(
+            "some of the agent's logs and credentials may stay in the image: {}",
+            answer.stderr.trim()
+        )),
+    })
 }
 
 #[cfg(test)]

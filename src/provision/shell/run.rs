@@ -11,14 +11,14 @@ use tokio::time::{Instant, sleep};
 use super::options::ShellOptions;
 use super::remote::Ready;
 use super::script;
-use crate::communicator::{Chunk, Command, CommunicatorError, Exit};
+use crate::communicator::{Chunk, Command, CommunicatorError, Exit, ask};
 use crate::event::{Fact, Stream};
 use crate::plan::{Content, Digest, Entry, Tree, read_tree};
 use crate::provision::lines::Lines;
+use crate::provision::restart;
 use crate::provision::run::{RETRY_PAUSE, pause};
 use crate::provision::script::{environment, file_name, name};
 use crate::provision::{ProvisionError, StepRun};
-use crate::provision::{ask::ask, restart};
 use crate::template::schema::{BuildData, Deferred, UnknownField, format_go_duration};
 use crate::value::Value;
 

@@ -297,20 +297,20 @@ impl InstanceOptions {
             interface,
             &["public_ip", "private_ip", "public_dns", "private_dns", "ipv6", "session_manager"],
         );
-        if interface != Some("session_manager") {
-            return;
-        }
-        let text = "`ssh_interface = \"session_manager\"` is not supported yet";
-        planner.not_yet_because("ssh_interface", text, "");
-        if communicator.kind() != "ssh" {
+        let managed = interface == Some("session_manager");
+        if managed && !matches!(communicator.kind(), "ssh" | "ssm") {
             let text = "the Session Manager needs the communicator `ssh`";
             planner.wrong("ssh_interface", text, "");
         }
-        let profiles = ["iam_instance_profile", "temporary_iam_instance_profile_policy_document"];
-        if !profiles.iter().any(|option| planner.asks_for(option)) {
-            let text = "the Session Manager needs `iam_instance_profile`";
-            let help = "a profile with the policy AmazonSSMManagedInstanceCore";
-            planner.wrong("ssh_interface", text, help);
+        if planner.asks_for("session_manager_port") {
+            let text = "`session_manager_port` has no effect: no port of this machine is used";
+            planner.warn("no-effect", "session_manager_port", text, "leave it out");
+        }
+        let through_agent = managed || communicator.kind() == "ssm";
+        if planner.asks_for("pause_before_ssm") && !through_agent {
+            let text = "`pause_before_ssm` has no effect without the Session Manager";
+            let help = "set `ssh_interface = \"session_manager\"`, or leave it out";
+            planner.warn("no-effect", "pause_before_ssm", text, help);
         }
     }
 

@@ -84,10 +84,8 @@ impl Run<'_> {
     }
 
     async fn security_groups(&self, network: &Network) -> Result<Vec<String>, BuildError> {
-        let Communication::Ssh { port, .. } = &self.build.communication else {
-            return Ok(network.group_ids.clone());
-        };
-        if !network.group_ids.is_empty() {
+        let communication = &self.build.communication;
+        if matches!(communication, Communication::Nothing) || !network.group_ids.is_empty() {
             return Ok(network.group_ids.clone());
         }
         let name = self.temporary_name();
@@ -118,7 +116,10 @@ impl Run<'_> {
             }
             Err(error) => return Err(error),
         };
-        let ingress = Ingress { port: *port, cidrs: self.build.security.source_cidrs.clone() };
+        // Through Systems Manager nothing has to be let in: the group keeps the instance out of
+        // those of others.
+        let Some(port) = communication.inbound_port() else { return Ok(vec![id]) };
+        let ingress = Ingress { port, cidrs: self.build.security.source_cidrs.clone() };
         let opened =
             persist(self.context.cancel.stop(), || self.client.authorize_ingress(&id, &ingress));
         match opened.await {

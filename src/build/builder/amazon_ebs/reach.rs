@@ -3,13 +3,16 @@
 use std::net::Ipv6Addr;
 use std::sync::Arc;
 
+use tokio::time::sleep;
+
 use super::launch::Launched;
 use super::run::Run;
 use super::settings::{AddressKind, Communication};
 use crate::aws::Instance;
 use crate::aws::wait::{Ending, Look, Polling, wait};
-use crate::build::{BuildError, ConnectRequest};
-use crate::communicator::Communicator;
+use crate::build::{BuildError, ConnectRequest, Way};
+use crate::communicator::ssm::{self, PortForward};
+use crate::communicator::{Communicator, Dial};
 use crate::event::{Fact, ResourceKind};
 
 /// A connected instance.
@@ -32,31 +35,44 @@ impl Run<'_> {
                 state: "running",
             })
             .await;
-        let Communication::Ssh { port, host, address, login, .. } = &self.build.communication
-        else {
-            let instance = self
-                .instance_until(id, "running", |one| (one.state == "running").then(|| one.clone()));
-            let instance = instance.await?;
-            return Ok(Reached { instance, communicator: None, host: None });
-        };
-        let (instance, host) = match host {
-            Some(host) => (launched.instance.clone(), host.clone()),
-            None => {
-                self.instance_until(id, "running", |one| {
-                    address.of(one).map(|host| (one.clone(), host))
-                })
-                .await?
+        let (instance, host, way) = match &self.build.communication {
+            Communication::Nothing => {
+                let instance = self.running(id).await?;
+                return Ok(Reached { instance, communicator: None, host: None });
+            }
+            Communication::Ssm { pause } => {
+                let instance = self.running(id).await?;
+                self.interruptible(sleep(*pause)).await?;
+                let client = Box::new(self.client.clone());
+                (instance, id.clone(), Way::Ssm { instance: id.clone(), client })
+            }
+            Communication::Ssh { port, host, address, login, .. } => {
+                let (instance, host) = match (host, address) {
+                    (Some(host), _) => (launched.instance.clone(), host.clone()),
+                    (None, AddressKind::SessionManager { pause }) => {
+                        let instance = self.running(id).await?;
+                        self.interruptible(sleep(*pause)).await?;
+                        (instance, id.clone())
+                    }
+                    (None, address) => {
+                        self.instance_until(id, "running", |one| {
+                            address.of(one).map(|host| (one.clone(), host))
+                        })
+                        .await?
+                    }
+                };
+                let way = Way::Ssh {
+                    host: host.clone(),
+                    port: *port,
+                    login: login.clone(),
+                    dial: self.session(id, *port, *address),
+                    private_key: launched.key.as_ref().map(|key| key.private.clone()),
+                };
+                (instance, host, way)
             }
         };
-        let request = ConnectRequest {
-            host: host.clone(),
-            port: *port,
-            login: (**login).clone(),
-            dial: None,
-            private_key: launched.key.as_ref().map(|key| key.private.clone()),
-            events: events.clone(),
-            cancel: self.context.cancel.stop().clone(),
-        };
+        let cancel = self.context.cancel.stop().clone();
+        let request = ConnectRequest { way, events: events.clone(), cancel };
         let connecting = (self.context.connect)(request);
         let communicator = tokio::select! {
             biased;
@@ -66,6 +82,24 @@ impl Run<'_> {
             ended = self.watch(id) => return Err(ended),
         };
         Ok(Reached { instance, communicator: Some(communicator), host: Some(host) })
+    }
+
+    /// The instance once it runs.
+    async fn running(&self, id: &str) -> Result<Instance, BuildError> {
+        let found = |one: &Instance| (one.state == "running").then(|| one.clone());
+        self.instance_until(id, "running", found).await
+    }
+
+    /// Streams through Session Manager, when they are asked for.
+    fn session(&self, id: &str, port: u16, address: AddressKind) -> Option<Arc<dyn Dial>> {
+        let AddressKind::SessionManager { .. } = address else { return None };
+        Some(Arc::new(PortForward::new(
+            Arc::new(self.client.clone()),
+            id,
+            port,
+            ssm::Settings::default(),
+            self.context.cancel.stop().clone(),
+        )))
     }
 
     /// Waits until `found` finds in the instance what it looks for.
@@ -141,7 +175,7 @@ impl Run<'_> {
     fn address_name(&self) -> &'static str {
         match &self.build.communication {
             Communication::Ssh { address, .. } => address.name(),
-            Communication::Nothing => "address",
+            Communication::Nothing | Communication::Ssm { .. } => "address",
         }
     }
 
@@ -198,6 +232,7 @@ impl AddressKind {
             Self::Ipv6 => {
                 instance.ipv6.clone().filter(|address| address.parse::<Ipv6Addr>().is_ok())
             }
+            Self::SessionManager { .. } => None,
             // While it is pending the public address may still come.
             Self::Any => instance
                 .public_ip
@@ -208,7 +243,7 @@ impl AddressKind {
 
     fn name(self) -> &'static str {
         match self {
-            Self::Any => "address",
+            Self::Any | Self::SessionManager { .. } => "address",
             Self::PublicIp => "public address",
             Self::PrivateIp => "private address",
             Self::PublicDns => "public DNS name",

@@ -22,6 +22,7 @@ use crate::build::{
     ResolvedSource, Resources, Teardown,
 };
 use crate::communicator::ssh::{self, KeyPair};
+use crate::communicator::ssm;
 use crate::communicator::{Communicator, CommunicatorError, clear_authorized_key};
 use crate::event::{Artifact, Fact, ResourceKind, Step};
 use crate::template::schema::BuildData;
@@ -288,6 +289,9 @@ impl Run<'_> {
             (Communication::Ssh { port, login, .. }, Some(host)) => {
                 Some(data::Reached { host, port: *port, user: &login.username, kind: "ssh" })
             }
+            (Communication::Ssm { .. }, Some(host)) => {
+                Some(data::Reached { host, port: 0, user: "root", kind: "ssm" })
+            }
             _ => None,
         };
         data::add_instance(data, &reached.instance, way.as_ref(), launched.key.as_ref());
@@ -314,11 +318,11 @@ impl Run<'_> {
             done = (self.context.provision)(request) => done.map_err(BuildError::Provision),
             () = self.context.cancel.hurry().cancelled() => Err(BuildError::Cancelled),
         };
-        let result = match (result, &communicator, key) {
-            (Ok(()), Some(communicator), Some(key)) => {
-                self.interruptible(self.clear_key(&**communicator, key)).await.flatten()
+        let result = match (result, &communicator) {
+            (Ok(()), Some(communicator)) => {
+                self.interruptible(self.tidy(&**communicator, key)).await.flatten()
             }
-            (result, ..) => result,
+            (result, _) => result,
         };
         if let Some(communicator) = communicator {
             // A courtesy to the far side, which may not answer any more.
@@ -328,17 +332,23 @@ impl Run<'_> {
         self.check_cancelled()
     }
 
-    /// Takes the temporary key out of the image to be, when the template asks for that.
-    async fn clear_key(
+    /// Takes out of the image to be what only the build needed: the temporary key, when the template
+    /// asks for that, and the traces of Systems Manager.
+    async fn tidy(
         &self,
         communicator: &dyn Communicator,
-        key: &KeyPair,
+        key: Option<&KeyPair>,
     ) -> Result<(), BuildError> {
-        if !matches!(self.build.communication, Communication::Ssh { clear_key: true, .. }) {
-            return Ok(());
+        let failed = |error| BuildError::Provision(Box::new(error));
+        let clears = matches!(self.build.communication, Communication::Ssh { clear_key: true, .. });
+        let mut told = Vec::new();
+        if let Some(key) = key.filter(|_| clears) {
+            told.push(clear_authorized_key(communicator, &key.public).await.map_err(failed)?);
         }
-        let cleared = clear_authorized_key(communicator, &key.public).await;
-        if let Some(text) = cleared.map_err(|error| BuildError::Provision(Box::new(error)))? {
+        if self.build.communication.uses_systems_manager() {
+            told.push(ssm::clear_traces(communicator).await.map_err(failed)?);
+        }
+        for text in told.into_iter().flatten() {
             self.context.events.emit(Fact::Warning { text }).await;
         }
         Ok(())

@@ -177,6 +177,29 @@ pub enum Communication {
         /// Whether the temporary key is removed from the image (`ssh_clear_authorized_keys`).
         clear_key: bool,
     },
+    /// Through the agent of Systems Manager: commands run as root, and no port is open.
+    Ssm {
+        /// How long to wait, once the instance runs, before the agent is asked for.
+        pause: Duration,
+    },
+}
+
+impl Communication {
+    /// Whether Systems Manager leads to the instance.
+    pub(super) fn uses_systems_manager(&self) -> bool {
+        matches!(
+            self,
+            Self::Ssm { .. } | Self::Ssh { address: AddressKind::SessionManager { .. }, .. }
+        )
+    }
+
+    /// The port on the instance that must be reachable from here.
+    pub(super) fn inbound_port(&self) -> Option<u16> {
+        match self {
+            Self::Ssh { port, .. } if !self.uses_systems_manager() => Some(*port),
+            _ => None,
+        }
+    }
 }
 
 /// The key pair that the instance is launched with.
@@ -215,6 +238,11 @@ pub enum AddressKind {
     PrivateDns,
     /// IPv6 address.
     Ipv6,
+    /// None: through a session of Session Manager.
+    SessionManager {
+        /// How long to wait, once the instance runs, before a session is asked for.
+        pause: Duration,
+    },
 }
 
 /// The image.

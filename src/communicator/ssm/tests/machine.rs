@@ -14,7 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
-use super::super::communicator::{Ssm, SsmOptions, Tunnel, Tunnels};
+use super::super::communicator::{Ssm, SsmOptions, Tunnels};
 use super::super::{
     AgentInformation, CommandTiming, Invocation, RunCommand, SendCommand, SessionError, Settings,
 };
@@ -132,12 +132,6 @@ impl Dial for Direct {
 
     fn name(&self) -> String {
         "i-0 (Session Manager)".to_owned()
-    }
-}
-
-impl Tunnel for Direct {
-    fn close(&self) -> BoxFuture<'_, ()> {
-        async {}.boxed()
     }
 }
 

@@ -96,6 +96,7 @@ fn settings(options: &AmazonEbsOptions, user_data: Option<Vec<u8>>, directory: &
     if options.no_ephemeral {
         image_devices.extend(ephemeral_devices());
     }
+    let communication = communication(communicator, instance, directory);
     AmazonEbs {
         access: access.access(),
         skip_credential_validation: access.skip_credential_validation,
@@ -122,8 +123,8 @@ fn settings(options: &AmazonEbsOptions, user_data: Option<Vec<u8>>, directory: &
                 cidrs.clone()
             },
         },
-        instance: instance_of(options, user_data),
-        communication: communication(communicator, instance, directory),
+        instance: instance_of(options, user_data, &communication),
+        communication,
         image: ImageSettings {
             skip_create: options.skip_create_ami,
             force_deregister: image.force_deregister,
@@ -156,7 +157,11 @@ fn settings(options: &AmazonEbsOptions, user_data: Option<Vec<u8>>, directory: &
     }
 }
 
-fn instance_of(options: &AmazonEbsOptions, user_data: Option<Vec<u8>>) -> InstanceSettings {
+fn instance_of(
+    options: &AmazonEbsOptions,
+    user_data: Option<Vec<u8>>,
+    communication: &Communication,
+) -> InstanceSettings {
     let AmazonEbsOptions { instance, image, .. } = options;
     let placement = instance.placement.as_ref();
     let metadata = instance.metadata_options.as_ref();
@@ -168,7 +173,7 @@ fn instance_of(options: &AmazonEbsOptions, user_data: Option<Vec<u8>>) -> Instan
     InstanceSettings {
         instance_type: kind,
         user_data,
-        profile: profile(instance),
+        profile: profile(instance, communication),
         devices: options
             .launch_block_device_mappings
             .iter()
@@ -206,11 +211,16 @@ fn instance_of(options: &AmazonEbsOptions, user_data: Option<Vec<u8>>) -> Instan
     }
 }
 
-fn profile(instance: &InstanceOptions) -> ProfileSettings {
+/// Systems Manager needs a profile. The one that is made for it has a policy of AWS's; a policy of
+/// the template has to allow what that one does.
+fn profile(instance: &InstanceOptions, communication: &Communication) -> ProfileSettings {
     let policy = &instance.temporary_iam_instance_profile_policy_document;
     match (text(&instance.iam_instance_profile), policy) {
         (Some(name), _) => ProfileSettings::Existing { name },
         (None, Some(policy)) => ProfileSettings::Temporary { policy: Some(policy.json()) },
+        (None, None) if communication.uses_systems_manager() => {
+            ProfileSettings::Temporary { policy: None }
+        }
         (None, None) => ProfileSettings::Nothing,
     }
 }
@@ -220,8 +230,11 @@ fn communication(
     instance: &InstanceOptions,
     directory: &Path,
 ) -> Communication {
-    if options.kind() == "none" {
-        return Communication::Nothing;
+    let pause = instance.pause_before_ssm.unwrap_or_default();
+    match options.kind() {
+        "none" => return Communication::Nothing,
+        "ssm" => return Communication::Ssm { pause },
+        _ => {}
     }
     let has_password = options.ssh_password.as_ref().is_some_and(|one| !one.reveal().is_empty());
     let has_key =
@@ -249,6 +262,7 @@ fn communication(
             Some("public_dns") => AddressKind::PublicDns,
             Some("private_dns") => AddressKind::PrivateDns,
             Some("ipv6") => AddressKind::Ipv6,
+            Some("session_manager") => AddressKind::SessionManager { pause },
             _ => AddressKind::Any,
         },
         login: Box::new(options.ssh_settings(directory)),
