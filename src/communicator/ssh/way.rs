@@ -243,7 +243,7 @@ impl<'a> Way<'a> {
             };
             let line = Line { stream, peer: None, below };
             let established =
-                establish(line, &hop.options, &hop.credentials, place.name(), reached).await;
+                establish(line, &hop.options, &hop.credentials, place.name(), reached, None).await;
             // It has been there all along: what it refuses now it refuses in a minute.
             let connection = established.map_err(|failure| Failure {
                 fatal: failure.fatal || failure.refused,
@@ -403,7 +403,8 @@ fn prepare(stream: &TcpStream, silence: Duration) {
     }
 }
 
-fn plain(error: &std::io::Error) -> String {
+/// What a system says of a connection that it could not make, in words.
+pub(super) fn plain(error: &std::io::Error) -> String {
     match error.kind() {
         std::io::ErrorKind::ConnectionRefused => "connection refused".into(),
         std::io::ErrorKind::HostUnreachable => "no route to the host".into(),

@@ -13,8 +13,6 @@ mod socks;
 mod tunnels;
 mod uploading;
 
-use std::time::Duration;
-
 use self::connecting::try_to_connect;
 use super::*;
 use crate::event;
@@ -40,6 +38,18 @@ async fn run(ssh: &Ssh, command: Command) -> (Result<Exit, CommunicatorError>, S
         said
     };
     tokio::join!(ssh.exec(command, output), listen)
+}
+
+/// A port on which nobody listens, as long as the value lives.
+struct Closed {
+    port: u16,
+    _socket: tokio::net::TcpSocket,
+}
+
+fn closed() -> Closed {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    Closed { port: socket.local_addr().unwrap().port(), _socket: socket }
 }
 
 /// Options that give up after one refused log-in, and soon in any case.
