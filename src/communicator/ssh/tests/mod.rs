@@ -68,7 +68,8 @@ async fn complaint(options: SshOptions, port: u16, names: &[(u16, &str)]) -> Str
         text = text.replace(&format!("127.0.0.1:{port}"), name);
     }
     let attempts = regex::Regex::new(r" \([^()]*attempt[^()]*\)").unwrap();
-    attempts.replace(&text, "").into_owned()
+    let text = attempts.replace(&text, "").into_owned();
+    regex::Regex::new(r"for \d+ s").unwrap().replace(&text, "for N s").into_owned()
 }
 
 /// Runs a command that must succeed and returns what it said.

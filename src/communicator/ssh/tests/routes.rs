@@ -139,7 +139,7 @@ async fn a_proxy_is_gone_through() {
     let login = Some(("me", "secret"));
     machine.connect_with(proxied(&machine, open.port, login)).await;
 
-    let guarded = socks::start(socks::Behaviour { login, answer: None }).await;
+    let guarded = socks::start(socks::Behaviour { login, ..socks::Behaviour::default() }).await;
     let ssh = machine.connect_with(proxied(&machine, guarded.port, login)).await;
     assert_eq!(succeed(&ssh, "echo in").await, "in\n");
 }
@@ -153,7 +153,7 @@ async fn what_a_proxy_refuses_is_told() {
         let names = [(port, "MACHINE"), (proxy.port, "PROXY")];
         complaint(proxied(&machine, proxy.port, login), port, &names).await
     };
-    let guarded = socks::Behaviour { login: Some(("me", "secret")), answer: None };
+    let guarded = socks::Behaviour { login: Some(("me", "secret")), ..socks::Behaviour::default() };
     insta::assert_snapshot!(told(guarded, None).await, @"
     the proxy PROXY lets nobody in without a log-in: it wants a user and a password
     check `ssh_proxy_username` and `ssh_proxy_password`
@@ -162,7 +162,12 @@ async fn what_a_proxy_refuses_is_told() {
     the proxy PROXY does not let user `me` log in: access denied
     check `ssh_proxy_username` and `ssh_proxy_password`
     ");
-    let answers = |code| socks::Behaviour { login: None, answer: Some(code) };
+    let answers = |code| socks::Behaviour { answer: Some(code), ..socks::Behaviour::default() };
+    let hangs = socks::Behaviour { hangs: true, ..socks::Behaviour::default() };
+    insta::assert_snapshot!(told(hangs, None).await, @"
+    no TCP connection to MACHINE through the proxy PROXY: no answer for N s
+    check that the security group and the network let the proxy PROXY reach MACHINE, and that sshd runs on the instance
+    ");
     insta::assert_snapshot!(told(answers(2), None).await, @"
     no TCP connection to MACHINE through the proxy PROXY: the proxy's rules forbid it
     the proxy must allow connections to MACHINE
