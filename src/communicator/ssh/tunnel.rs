@@ -210,6 +210,8 @@ fn failed(tunnel: &Tunnel, reason: String) -> CommunicatorError {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -227,6 +229,18 @@ mod tests {
             ("8080:db:70000", "`70000` is no port"),
         ] {
             assert_eq!(text.parse::<Tunnel>(), Err(problem.to_owned()), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_tunnel_is_read_as_it_is_written(
+            listen in 1..=u16::MAX,
+            host in "[a-z][a-z0-9.-]{0,20}|[0-9a-f]{1,4}::[0-9a-f]{1,4}",
+            port in 1..=u16::MAX,
+        ) {
+            let tunnel = Tunnel { listen, host, port };
+            prop_assert_eq!(tunnel.to_string().parse(), Ok(tunnel));
         }
     }
 }
