@@ -10,6 +10,7 @@ use russh::keys::{PublicKey, PublicKeyOrCertificate};
 use russh::{AlgorithmKind, Channel};
 
 use super::{Tunnel, agent, tunnel};
+use crate::event::Emitter;
 
 /// What became known of a connection, from whichever side asks.
 #[derive(Debug, Default)]
@@ -48,8 +49,8 @@ impl Knowledge {
 pub(super) struct Client {
     pub(super) knowledge: Arc<Knowledge>,
     pub(super) expected: Option<PublicKey>,
-    /// Where what connects to the far side's ports goes.
-    pub(super) remote_tunnels: Vec<Tunnel>,
+    /// Where what connects to the far side's ports goes, and whom to tell when it leads nowhere.
+    pub(super) remote_tunnels: Option<(Vec<Tunnel>, Emitter)>,
     /// The socket of the agent that the far side may use.
     pub(super) agent: Option<PathBuf>,
 }
@@ -97,8 +98,11 @@ impl Handler for Client {
         _session: &mut Session,
     ) -> Result<(), Self::Error> {
         let asked = |one: &&Tunnel| u32::from(one.listen) == connected_port;
-        if let Some(tunnel) = self.remote_tunnels.iter().find(asked) {
-            drop(tokio::spawn(tunnel::pass_in(tunnel.clone(), channel, reply)));
+        if let Some((tunnels, emitter)) = &self.remote_tunnels
+            && let Some(tunnel) = tunnels.iter().find(asked)
+        {
+            let passing = tunnel::pass_in(tunnel.clone(), channel, reply, emitter.clone());
+            drop(tokio::spawn(passing));
         }
         Ok(())
     }

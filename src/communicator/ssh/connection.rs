@@ -19,6 +19,7 @@ use super::options::{Address, SshOptions};
 use super::stream::Watched;
 use super::way::{Line, Reached};
 use crate::communicator::{ByteStream, CommunicatorError, ConnectStage};
+use crate::event::Emitter;
 
 /// Time for version, key exchange and log-in of one attempt.
 pub(super) const HANDSHAKE_LIMIT: Duration = Duration::from_secs(60);
@@ -101,13 +102,15 @@ fn config(options: &SshOptions) -> Config {
     }
 }
 
-/// Shakes hands and logs in over a stream that is already connected.
+/// Shakes hands and logs in over a stream that is already connected. Remote tunnels need somebody
+/// to tell what becomes of them.
 pub(super) async fn establish(
     line: Line,
     options: &SshOptions,
     credentials: &Credentials,
     name: String,
     reached: &Reached,
+    emitter: Option<&Emitter>,
 ) -> Result<Connection, Failure> {
     let knowledge = Arc::new(Knowledge::default());
     let expected = match &options.expected_host_key {
@@ -128,7 +131,7 @@ pub(super) async fn establish(
     let client = Client {
         knowledge: knowledge.clone(),
         expected,
-        remote_tunnels: options.remote_tunnels.clone(),
+        remote_tunnels: emitter.map(|emitter| (options.remote_tunnels.clone(), emitter.clone())),
         agent: options.forward_agent.clone(),
     };
 

@@ -24,6 +24,8 @@ mod way;
 pub(crate) mod tests;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
@@ -57,6 +59,8 @@ pub struct Ssh {
     emitter: Emitter,
     cancel: CancellationToken,
     current: Mutex<Option<Arc<Connection>>>,
+    /// Whether there was a connection before.
+    was_connected: AtomicBool,
     local_tunnels: LocalTunnels,
     link: transfer::Link,
 }
@@ -78,10 +82,11 @@ pub async fn connect(
     emitter: Emitter,
     cancel: CancellationToken,
 ) -> Result<Ssh, CommunicatorError> {
-    let local_tunnels = LocalTunnels::open(&options.local_tunnels).await?;
+    let local_tunnels = LocalTunnels::open(&options.local_tunnels, &emitter).await?;
     let current = Mutex::new(None);
-    let link = transfer::Link::default();
-    let ssh = Ssh { options, address, emitter, cancel, current, local_tunnels, link };
+    let (was_connected, link) = (AtomicBool::new(false), transfer::Link::default());
+    let ssh =
+        Ssh { options, address, emitter, cancel, current, was_connected, local_tunnels, link };
     ssh.connection().await?;
     if !ssh.options.pause.is_zero() {
         ssh.hang_up().await;
@@ -117,7 +122,11 @@ impl Ssh {
             wait::until_ready(&self.options, self.address.clone(), &self.emitter, &self.cancel)
                 .await?;
         let connection = Arc::new(connection);
-        tunnel::open_remote(&connection, &self.options.remote_tunnels).await?;
+        let limit = match self.was_connected.swap(true, Ordering::Relaxed) {
+            true => tunnel::TAKEN_LIMIT,
+            false => Duration::ZERO,
+        };
+        tunnel::open_remote(&connection, &self.options.remote_tunnels, limit).await?;
         self.local_tunnels.lead_through(&connection);
         Ok(current.insert(connection).clone())
     }

@@ -15,11 +15,13 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::connection::Connection;
 use super::options::Address;
+use super::way::plain;
 use crate::communicator::CommunicatorError;
+use crate::event::{Emitter, Fact};
 
-/// How long a port on the far side is asked for again: the process that served a connection that
-/// was lost may hold it for a moment.
-const TAKEN_LIMIT: Duration = Duration::from_secs(5);
+/// How long a port on the far side is asked for again after a loss: the process that served the
+/// lost connection may hold it for a moment.
+pub(super) const TAKEN_LIMIT: Duration = Duration::from_secs(5);
 
 /// Time for one TCP connection that a tunnel makes on this machine's side.
 const CONNECT_LIMIT: Duration = Duration::from_secs(30);
@@ -84,14 +86,18 @@ pub(super) struct LocalTunnels {
 
 impl LocalTunnels {
     /// Listens on all ports.
-    pub(super) async fn open(tunnels: &[Tunnel]) -> Result<Self, CommunicatorError> {
+    pub(super) async fn open(
+        tunnels: &[Tunnel],
+        emitter: &Emitter,
+    ) -> Result<Self, CommunicatorError> {
         let (current, known) = watch::channel(Weak::new());
         let listening = tunnels.iter().map(async |tunnel| {
             let bound = TcpListener::bind(("127.0.0.1", tunnel.listen)).await;
             let listener = bound.map_err(|error| {
                 failed(tunnel, format!("this machine's port {}: {error}", tunnel.listen))
             })?;
-            let serving = tokio::spawn(serve(listener, tunnel.clone(), known.clone()));
+            let serving =
+                tokio::spawn(serve(listener, tunnel.clone(), known.clone(), emitter.clone()));
             Ok::<_, CommunicatorError>(AbortOnDropHandle::new(serving))
         });
         Ok(Self { _listeners: try_join_all(listening).await?, current })
@@ -104,7 +110,12 @@ impl LocalTunnels {
 }
 
 /// Takes in what connects to a port of this machine.
-async fn serve(listener: TcpListener, tunnel: Tunnel, known: watch::Receiver<Weak<Connection>>) {
+async fn serve(
+    listener: TcpListener,
+    tunnel: Tunnel,
+    known: watch::Receiver<Weak<Connection>>,
+    emitter: Emitter,
+) {
     loop {
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
@@ -116,33 +127,39 @@ async fn serve(listener: TcpListener, tunnel: Tunnel, known: watch::Receiver<Wea
             }
         };
         let Some(connection) = known.borrow().upgrade() else { continue };
-        drop(tokio::spawn(pass_out(stream, tunnel.clone(), connection)));
+        drop(tokio::spawn(pass_out(stream, tunnel.clone(), connection, emitter.clone())));
     }
 }
 
 /// Passes one connection on to the far side's network.
-async fn pass_out(mut near: TcpStream, tunnel: Tunnel, connection: Arc<Connection>) {
+async fn pass_out(
+    mut near: TcpStream,
+    tunnel: Tunnel,
+    connection: Arc<Connection>,
+    emitter: Emitter,
+) {
     let to = Address { host: tunnel.host.clone(), port: tunnel.port };
     match connection.forward(&to, CONNECT_LIMIT).await {
         Ok(mut far) => {
             drop(connection);
             drop(copy_bidirectional(&mut near, &mut far).await);
         }
-        Err(failure) => tracing::warn!(%tunnel, reason = failure.text, "a tunnel leads nowhere"),
+        Err(failure) => leads_nowhere(&tunnel, &failure.text, &emitter),
     }
 }
 
-/// Asks the server to listen for all of `ssh_remote_tunnels`.
+/// Asks the server to listen for all of `ssh_remote_tunnels`, each again and again for `limit`.
 pub(super) async fn open_remote(
     connection: &Connection,
     tunnels: &[Tunnel],
+    limit: Duration,
 ) -> Result<(), CommunicatorError> {
     for tunnel in tunnels {
         let start = tokio::time::Instant::now();
         loop {
             match connection.listen_remotely(tunnel.listen).await {
                 Ok(()) => break,
-                Err(russh::Error::RequestDenied) if start.elapsed() < TAKEN_LIMIT => {
+                Err(russh::Error::RequestDenied) if start.elapsed() < limit => {
                     tokio::time::sleep(Duration::from_millis(250)).await;
                 }
                 Err(russh::Error::RequestDenied) => {
@@ -160,18 +177,31 @@ pub(super) async fn open_remote(
 }
 
 /// Passes what connected to a port of the far side on to where its tunnel leads.
-pub(super) async fn pass_in(tunnel: Tunnel, channel: Channel<Msg>, reply: ChannelOpenHandle) {
+pub(super) async fn pass_in(
+    tunnel: Tunnel,
+    channel: Channel<Msg>,
+    reply: ChannelOpenHandle,
+    emitter: Emitter,
+) {
     let connecting = TcpStream::connect((tunnel.host.as_str(), tunnel.port));
-    match tokio::time::timeout(CONNECT_LIMIT, connecting).await {
+    let reason = match tokio::time::timeout(CONNECT_LIMIT, connecting).await {
         Ok(Ok(mut near)) => {
             reply.accept().await;
             drop(copy_bidirectional(&mut near, &mut channel.into_stream()).await);
+            return;
         }
-        failed => {
-            tracing::warn!(%tunnel, ?failed, "a tunnel leads nowhere");
-            reply.reject(ChannelOpenFailure::ConnectFailed).await;
-        }
-    }
+        Ok(Err(error)) => plain(&error),
+        Err(_) => format!("no answer for {} s", CONNECT_LIMIT.as_secs()),
+    };
+    leads_nowhere(&tunnel, &reason, &emitter);
+    reply.reject(ChannelOpenFailure::ConnectFailed).await;
+}
+
+/// Whoever connected sees only that the connection is closed.
+fn leads_nowhere(tunnel: &Tunnel, reason: &str, emitter: &Emitter) {
+    let to = Address { host: tunnel.host.clone(), port: tunnel.port };
+    let text = format!("the tunnel `{tunnel}` does not reach {to}: {reason}");
+    emitter.emit_lossy(Fact::Warning { text });
 }
 
 fn failed(tunnel: &Tunnel, reason: String) -> CommunicatorError {
@@ -180,6 +210,8 @@ fn failed(tunnel: &Tunnel, reason: String) -> CommunicatorError {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -197,6 +229,18 @@ mod tests {
             ("8080:db:70000", "`70000` is no port"),
         ] {
             assert_eq!(text.parse::<Tunnel>(), Err(problem.to_owned()), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_tunnel_is_read_as_it_is_written(
+            listen in 1..=u16::MAX,
+            host in "[a-z][a-z0-9.-]{0,20}|[0-9a-f]{1,4}::[0-9a-f]{1,4}",
+            port in 1..=u16::MAX,
+        ) {
+            let tunnel = Tunnel { listen, host, port };
+            prop_assert_eq!(tunnel.to_string().parse(), Ok(tunnel));
         }
     }
 }

@@ -149,7 +149,7 @@ impl Waiting<'_> {
     ) -> Result<Connection, Failure> {
         let line = self.way.open(address, connect_limit(elapsed), reached).await?;
         let name = self.way.name(address);
-        establish(line, self.options, &self.credentials, name, reached).await
+        establish(line, self.options, &self.credentials, name, reached, Some(self.emitter)).await
     }
 }
 

@@ -8,12 +8,14 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_socks::Error as SocksError;
 use tokio_socks::tcp::Socks5Stream;
+use tokio_util::sync::CancellationToken;
 
 use super::authenticate::Credentials;
 use super::client::Knowledge;
 use super::connection::{Connection, Failure, establish};
 use super::options::{Address, SshOptions};
 use super::route::{Bastion, Proxy, Route};
+use super::stream::Watched;
 use crate::communicator::{ByteStream, CommunicatorError, ConnectStage, Hop};
 
 /// Time for one TCP connection to a bastion host or a proxy, which are there already, unlike the
@@ -54,17 +56,24 @@ struct Progress {
     stage: ConnectStage,
     /// What is known of the connection that is being made.
     knowledge: Option<Arc<Knowledge>>,
+    /// The stop whose turn it is once this one has answered.
+    next: Option<Place>,
 }
 
 impl Default for Progress {
     fn default() -> Self {
-        Self { place: Place::default(), stage: ConnectStage::Tcp, knowledge: None }
+        Self { place: Place::default(), stage: ConnectStage::Tcp, knowledge: None, next: None }
     }
 }
 
 impl Reached {
     fn get(&self) -> Progress {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let progress = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let answered = progress.knowledge.as_ref().is_some_and(|known| known.answered());
+        match progress.next {
+            Some(place) if answered => Progress { place, ..Progress::default() },
+            _ => progress,
+        }
     }
 
     /// Where the attempt is.
@@ -83,6 +92,14 @@ impl Reached {
         let mut progress = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         progress.stage = ConnectStage::Banner;
         progress.knowledge = Some(knowledge);
+    }
+
+    /// A proxy is asked to connect to the next stop.
+    fn asks(&self, knowledge: Arc<Knowledge>, next: Place) {
+        let mut progress = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        progress.stage = ConnectStage::Banner;
+        progress.knowledge = Some(knowledge);
+        progress.next = Some(next);
     }
 
     /// The stage that begins now.
@@ -243,7 +260,7 @@ impl<'a> Way<'a> {
             };
             let line = Line { stream, peer: None, below };
             let established =
-                establish(line, &hop.options, &hop.credentials, place.name(), reached).await;
+                establish(line, &hop.options, &hop.credentials, place.name(), reached, None).await;
             // It has been there all along: what it refuses now it refuses in a minute.
             let connection = established.map_err(|failure| Failure {
                 fatal: failure.fatal || failure.refused,
@@ -262,19 +279,22 @@ impl<'a> Way<'a> {
         address: &Address,
         limit: Duration,
         reached: &Reached,
-    ) -> Result<TcpStream, Failure> {
-        let user = proxy.login.as_ref().map(|(user, _)| user.clone()).unwrap_or_default();
+    ) -> Result<Watched<TcpStream>, Failure> {
         let place = Place {
             hop: Hop::Proxy,
             number: 0,
             address: proxy.address.to_string(),
             through: None,
-            username: user.clone(),
+            username: proxy.login.as_ref().map(|(user, _)| user.clone()).unwrap_or_default(),
         };
         let last = LastHop { connection: None, name: Some(place.name()), count: 1 };
-        reached.comes_to(place);
+        let machine = self.machine(address, Some(&last));
+        reached.comes_to(place.clone());
         let (socket, _) = self.tcp(&proxy.address, HOP_LIMIT).await?;
-        reached.begins(ConnectStage::Banner);
+        // A proxy that has answered and then takes its time is connecting to the machine.
+        let knowledge = Arc::new(Knowledge::default());
+        reached.asks(knowledge.clone(), machine.clone());
+        let socket = Watched::new(socket, knowledge, CancellationToken::new(), None, None);
         let to = (address.host.as_str(), address.port);
         let asking = async {
             match &proxy.login {
@@ -285,66 +305,22 @@ impl<'a> Way<'a> {
                 None => Socks5Stream::connect_with_socket(socket, to).await,
             }
         };
-        match timeout(limit.max(FORWARD_LIMIT), asking).await {
+        let limit = limit.max(FORWARD_LIMIT);
+        match timeout(limit, asking).await {
             Ok(Ok(stream)) => {
-                reached.comes_to(self.machine(address, Some(&last)));
+                reached.comes_to(machine);
                 Ok(stream.into_inner())
             }
-            Ok(Err(error)) => Err(self.refused_by_proxy(&error, address, &last, reached)),
-            Err(_) => Err(reached.too_long(limit.max(FORWARD_LIMIT))),
-        }
-    }
-
-    /// What a proxy's answer means, and which stop it is about.
-    fn refused_by_proxy(
-        &self,
-        error: &SocksError,
-        address: &Address,
-        last: &LastHop,
-        reached: &Reached,
-    ) -> Failure {
-        let at_machine = |stage, text: &str, fatal| {
-            reached.comes_to(self.machine(address, Some(last)));
-            Failure { fatal, ..Failure::new(stage, text) }
-        };
-        let at_login = |text: &str| Failure {
-            fatal: true,
-            ..Failure::new(ConnectStage::Authentication, text)
-        };
-        match error {
-            SocksError::NoAcceptableAuthMethods if reached.place().username.is_empty() => {
-                at_login("it wants a user and a password")
+            Ok(Err(error)) => {
+                let (refused, failure) = refused_by_proxy(&error, proxy.login.is_some());
+                match refused {
+                    Some(Hop::Proxy) => reached.comes_to(place),
+                    Some(_) => reached.comes_to(machine),
+                    None => {}
+                }
+                Err(failure)
             }
-            SocksError::NoAcceptableAuthMethods | SocksError::AuthorizationRequired => {
-                at_login("it wants another kind of log-in than user and password")
-            }
-            SocksError::PasswordAuthFailure(_) => at_login("access denied"),
-            SocksError::InvalidAuthValues(what) => at_login(what),
-            SocksError::ConnectionNotAllowedByRuleset => {
-                at_machine(ConnectStage::Tcp, "the proxy's rules forbid it", true)
-            }
-            SocksError::ConnectionRefused => {
-                at_machine(ConnectStage::Tcp, "connection refused", false)
-            }
-            SocksError::NetworkUnreachable => {
-                at_machine(ConnectStage::Tcp, "the network cannot be reached", false)
-            }
-            SocksError::HostUnreachable => {
-                at_machine(ConnectStage::Tcp, "no route to the host", false)
-            }
-            SocksError::TtlExpired => at_machine(ConnectStage::Tcp, "no answer", false),
-            SocksError::GeneralSocksServerFailure => {
-                at_machine(ConnectStage::Tcp, "the proxy gives no reason", false)
-            }
-            SocksError::InvalidTargetAddress(what) => at_machine(ConnectStage::Resolve, what, true),
-            SocksError::InvalidResponseVersion => {
-                let text = "what answers does not speak SOCKS 5";
-                Failure { fatal: true, ..Failure::new(ConnectStage::Banner, text) }
-            }
-            SocksError::Io(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
-                Failure::new(ConnectStage::Banner, "it closed the connection")
-            }
-            error => Failure::new(ConnectStage::Banner, error.to_string()),
+            Err(_) => Err(reached.too_long(limit)),
         }
     }
 
@@ -356,6 +332,43 @@ impl<'a> Way<'a> {
         let (stream, peer) = dial(address, limit).await?;
         prepare(&stream, self.options.silence_limit);
         Ok((stream, peer))
+    }
+}
+
+/// What a proxy's answer means, and which stop it is about, when that is plain.
+fn refused_by_proxy(error: &SocksError, has_login: bool) -> (Option<Hop>, Failure) {
+    let machine = |text: &str, fatal| {
+        (Some(Hop::Machine), Failure { fatal, ..Failure::new(ConnectStage::Tcp, text) })
+    };
+    let login = |text: &str| {
+        let failure = Failure::new(ConnectStage::Authentication, text);
+        (Some(Hop::Proxy), Failure { fatal: true, ..failure })
+    };
+    match error {
+        SocksError::NoAcceptableAuthMethods if !has_login => {
+            login("it wants a user and a password")
+        }
+        SocksError::NoAcceptableAuthMethods | SocksError::AuthorizationRequired => {
+            login("it wants another kind of log-in than user and password")
+        }
+        SocksError::PasswordAuthFailure(_) => login("access denied"),
+        SocksError::InvalidAuthValues(what) => login(what),
+        SocksError::ConnectionNotAllowedByRuleset => machine("the proxy's rules forbid it", true),
+        SocksError::ConnectionRefused => machine("connection refused", false),
+        SocksError::NetworkUnreachable => machine("the network cannot be reached", false),
+        SocksError::HostUnreachable => machine("no route to the host", false),
+        SocksError::TtlExpired => machine("no answer", false),
+        SocksError::GeneralSocksServerFailure => machine("the proxy gives no reason", false),
+        SocksError::InvalidTargetAddress(what) => machine(what, true),
+        SocksError::InvalidResponseVersion => {
+            let text = "what answers does not speak SOCKS 5";
+            let failure = Failure::new(ConnectStage::Banner, text);
+            (Some(Hop::Proxy), Failure { fatal: true, ..failure })
+        }
+        SocksError::Io(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+            (None, Failure::new(ConnectStage::Banner, "it closed the connection"))
+        }
+        error => (None, Failure::new(ConnectStage::Banner, error.to_string())),
     }
 }
 
@@ -403,7 +416,8 @@ fn prepare(stream: &TcpStream, silence: Duration) {
     }
 }
 
-fn plain(error: &std::io::Error) -> String {
+/// What a system says of a connection that it could not make, in words.
+pub(super) fn plain(error: &std::io::Error) -> String {
     match error.kind() {
         std::io::ErrorKind::ConnectionRefused => "connection refused".into(),
         std::io::ErrorKind::HostUnreachable => "no route to the host".into(),

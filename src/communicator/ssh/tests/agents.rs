@@ -26,7 +26,8 @@ impl Agent {
             .spawn()
             .unwrap();
         let agent = Self { child, folder };
-        until(|| agent.socket().exists()).await;
+        // The socket is there a moment before anybody listens.
+        until(|| std::os::unix::net::UnixStream::connect(agent.socket()).is_ok()).await;
         for (number, key) in keys.iter().enumerate() {
             let file = agent.folder.path().join(format!("key-{number}"));
             write_private(&file, key.reveal());

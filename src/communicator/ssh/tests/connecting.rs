@@ -91,9 +91,9 @@ async fn cancelling_ends_the_wait() {
 
 #[tokio::test]
 async fn a_closed_port_is_told_from_a_silent_one() {
-    let closed = TcpListener::bind(("127.0.0.1", 0)).await.unwrap().local_addr().unwrap().port();
+    let closed = closed();
     let short = SshOptions { timeout: Duration::from_millis(500), ..options() };
-    let error = refused(short, closed).await;
+    let error = refused(short, closed.port).await;
     assert_eq!(error.stage, ConnectStage::Tcp);
     assert!(error.attempts > 1);
     insta::assert_snapshot!(plain(&error), @"no TCP connection to HOST: connection refused (ATTEMPTS)");

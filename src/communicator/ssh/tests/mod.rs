@@ -15,8 +15,6 @@ mod splitting;
 mod tunnels;
 mod uploading;
 
-use std::time::Duration;
-
 use self::connecting::try_to_connect;
 use super::*;
 use crate::event;
@@ -44,6 +42,18 @@ async fn run(ssh: &Ssh, command: Command) -> (Result<Exit, CommunicatorError>, S
     tokio::join!(ssh.exec(command, output), listen)
 }
 
+/// A port on which nobody listens, as long as the value lives.
+struct Closed {
+    port: u16,
+    _socket: tokio::net::TcpSocket,
+}
+
+fn closed() -> Closed {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    Closed { port: socket.local_addr().unwrap().port(), _socket: socket }
+}
+
 /// Options that give up after one refused log-in, and soon in any case.
 fn impatient(options: SshOptions) -> SshOptions {
     SshOptions { timeout: Duration::from_millis(1500), handshake_attempts: 1, ..options }
@@ -60,7 +70,8 @@ async fn complaint(options: SshOptions, port: u16, names: &[(u16, &str)]) -> Str
         text = text.replace(&format!("127.0.0.1:{port}"), name);
     }
     let attempts = regex::Regex::new(r" \([^()]*attempt[^()]*\)").unwrap();
-    attempts.replace(&text, "").into_owned()
+    let text = attempts.replace(&text, "").into_owned();
+    regex::Regex::new(r"for \d+ s").unwrap().replace(&text, "for N s").into_owned()
 }
 
 /// Runs a command that must succeed and returns what it said.

@@ -17,11 +17,6 @@ fn through(machine: &Sshd, bastions: &[&Sshd]) -> SshOptions {
     SshOptions { route, ..machine.options() }
 }
 
-/// A port on which nobody listens.
-fn closed() -> u16 {
-    std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
-}
-
 #[tokio::test]
 async fn a_machine_behind_two_bastions_is_reached_each_time() {
     let settings = "LogLevel VERBOSE";
@@ -81,7 +76,8 @@ async fn the_stop_that_fails_is_named() {
     let port = machine.port();
     let names = |more| [(port, "MACHINE"), (gate.port(), "GATE"), (more, "CLOSED")];
 
-    let nowhere = closed();
+    let closed = closed();
+    let nowhere = closed.port;
     let mut options = through(&machine, &[&gate]);
     options.route = Route::Bastions(vec![Bastion {
         address: Address { host: "127.0.0.1".into(), port: nowhere },
@@ -93,7 +89,6 @@ async fn the_stop_that_fails_is_named() {
     ");
 
     let options = through(&machine, &[&gate]);
-    let nowhere = closed();
     insta::assert_snapshot!(complaint(options, nowhere, &names(nowhere)).await, @"
     no TCP connection to CLOSED through the bastion host GATE: that server cannot connect to it
     check that the security group and the network let the bastion host GATE reach CLOSED, and that sshd runs on the instance
@@ -144,7 +139,7 @@ async fn a_proxy_is_gone_through() {
     let login = Some(("me", "secret"));
     machine.connect_with(proxied(&machine, open.port, login)).await;
 
-    let guarded = socks::start(socks::Behaviour { login, answer: None }).await;
+    let guarded = socks::start(socks::Behaviour { login, ..socks::Behaviour::default() }).await;
     let ssh = machine.connect_with(proxied(&machine, guarded.port, login)).await;
     assert_eq!(succeed(&ssh, "echo in").await, "in\n");
 }
@@ -158,7 +153,7 @@ async fn what_a_proxy_refuses_is_told() {
         let names = [(port, "MACHINE"), (proxy.port, "PROXY")];
         complaint(proxied(&machine, proxy.port, login), port, &names).await
     };
-    let guarded = socks::Behaviour { login: Some(("me", "secret")), answer: None };
+    let guarded = socks::Behaviour { login: Some(("me", "secret")), ..socks::Behaviour::default() };
     insta::assert_snapshot!(told(guarded, None).await, @"
     the proxy PROXY lets nobody in without a log-in: it wants a user and a password
     check `ssh_proxy_username` and `ssh_proxy_password`
@@ -167,7 +162,12 @@ async fn what_a_proxy_refuses_is_told() {
     the proxy PROXY does not let user `me` log in: access denied
     check `ssh_proxy_username` and `ssh_proxy_password`
     ");
-    let answers = |code| socks::Behaviour { login: None, answer: Some(code) };
+    let answers = |code| socks::Behaviour { answer: Some(code), ..socks::Behaviour::default() };
+    let hangs = socks::Behaviour { hangs: true, ..socks::Behaviour::default() };
+    insta::assert_snapshot!(told(hangs, None).await, @"
+    no TCP connection to MACHINE through the proxy PROXY: no answer for N s
+    check that the security group and the network let the proxy PROXY reach MACHINE, and that sshd runs on the instance
+    ");
     insta::assert_snapshot!(told(answers(2), None).await, @"
     no TCP connection to MACHINE through the proxy PROXY: the proxy's rules forbid it
     the proxy must allow connections to MACHINE
@@ -177,9 +177,9 @@ async fn what_a_proxy_refuses_is_told() {
     check that the security group and the network let the proxy PROXY reach MACHINE, and that sshd runs on the instance
     ");
 
-    let nowhere = closed();
-    let names = [(port, "MACHINE"), (nowhere, "PROXY")];
-    let options = proxied(&machine, nowhere, None);
+    let closed = closed();
+    let names = [(port, "MACHINE"), (closed.port, "PROXY")];
+    let options = proxied(&machine, closed.port, None);
     insta::assert_snapshot!(complaint(options, port, &names).await, @"
     no TCP connection to the proxy PROXY: connection refused
     check `ssh_proxy_host` and `ssh_proxy_port`, and that it is a SOCKS 5 proxy

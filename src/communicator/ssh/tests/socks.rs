@@ -11,6 +11,8 @@ pub(super) struct Behaviour {
     pub(super) login: Option<(&'static str, &'static str)>,
     /// What it answers instead of connecting.
     pub(super) answer: Option<u8>,
+    /// Whether it never answers where it should connect.
+    pub(super) hangs: bool,
 }
 
 /// A running proxy.
@@ -62,6 +64,9 @@ async fn serve(mut near: TcpStream, behaviour: Behaviour) -> std::io::Result<()>
         other => panic!("address type {other}"),
     };
     let port = near.read_u16().await?;
+    if behaviour.hangs {
+        std::future::pending::<()>().await;
+    }
     let reply = |code: u8| [5, code, 0, 1, 0, 0, 0, 0, 0, 0];
     if let Some(code) = behaviour.answer {
         return near.write_all(&reply(code)).await;

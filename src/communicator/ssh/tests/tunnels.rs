@@ -86,15 +86,31 @@ async fn until_closed(port: u16) {
 #[tokio::test]
 async fn a_tunnel_that_leads_nowhere_closes_what_connects() {
     let Some(server) = start("") else { return };
-    let (near, far, nowhere) = (free_port().await, free_port().await, free_port().await);
+    let (near, far, nowhere) = (free_port().await, free_port().await, closed());
     let options = SshOptions {
-        local_tunnels: tunnel(near, nowhere),
-        remote_tunnels: tunnel(far, nowhere),
+        local_tunnels: tunnel(near, nowhere.port),
+        remote_tunnels: tunnel(far, nowhere.port),
         ..server.options()
     };
-    let ssh = server.connect_with(options).await;
+    let (emitter, mut events) = event::channel();
+    let cancel = CancellationToken::new();
+    let address = Address::known("127.0.0.1", server.port());
+    let ssh = connect(options, address, emitter, cancel).await.unwrap();
     assert_eq!((greeting(near).await, greeting(far).await), (String::new(), String::new()));
     assert_eq!(succeed(&ssh, "echo on").await, "on\n");
+    drop(ssh);
+    let mut told = Vec::new();
+    while let Ok(event) = events.try_recv() {
+        if let event::Fact::Warning { text } = event.fact {
+            told.push(text);
+        }
+    }
+    let names = [(near, "NEAR"), (far, "FAR"), (nowhere.port, "CLOSED")];
+    let name = |text: String, (port, name): &(u16, &str)| text.replace(&port.to_string(), name);
+    insta::assert_snapshot!(names.iter().fold(told.join("\n"), name), @"
+    the tunnel `NEAR:127.0.0.1:CLOSED` does not reach 127.0.0.1:CLOSED: that server cannot connect to it
+    the tunnel `FAR:127.0.0.1:CLOSED` does not reach 127.0.0.1:CLOSED: connection refused
+    ");
 }
 
 #[tokio::test]
