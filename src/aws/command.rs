@@ -150,3 +150,78 @@ impl RunCommand for Client {
         .boxed()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::session::tests::FakeSsm;
+    use super::*;
+    use crate::communicator::ssm::SessionErrorKind;
+
+    #[tokio::test]
+    async fn a_command_is_sent_looked_at_and_cancelled() {
+        let (client, fake) = FakeSsm::client(vec![
+            (200, json!({"Command": {"CommandId": "c-1"}})),
+            (400, json!({"__type": "InvocationDoesNotExist"})),
+            (
+                200,
+                json!({
+                    "Status": "Failed", "StatusDetails": "Failed", "ResponseCode": 3,
+                    "StandardOutputContent": "out", "StandardErrorContent": "err",
+                }),
+            ),
+            (200, json!({})),
+            (400, json!({"__type": "InvalidInstanceId"})),
+        ])
+        .await;
+        let command = SendCommand {
+            instance: "i-1".to_owned(),
+            script: "echo out\nexit 3".to_owned(),
+            delivery: Duration::from_secs(1),
+            execution: Duration::from_secs(1),
+            comment: "c".repeat(200),
+        };
+        let id = RunCommand::send(&client, command.clone()).await.unwrap();
+        let look = || RunCommand::invocation(&client, id.clone(), "i-1".to_owned());
+        assert_eq!(look().await.unwrap(), None, "not known yet");
+        let invocation = look().await.unwrap().unwrap();
+        assert_eq!((invocation.status.as_str(), invocation.exit_code), ("Failed", 3));
+        assert_eq!((invocation.stdout.as_str(), invocation.stderr.as_str()), ("out", "err"));
+        RunCommand::cancel(&client, id.clone(), "i-1".to_owned()).await.unwrap();
+        let error = RunCommand::send(&client, command).await.unwrap_err();
+        assert_eq!(error.kind, SessionErrorKind::TargetNotConnected);
+        let asked = fake.asked();
+        let (_, sent) = &asked[0];
+        assert_eq!(sent["TimeoutSeconds"], 30, "the least that the service takes");
+        assert_eq!(sent["Parameters"]["executionTimeout"], json!(["5"]));
+        assert_eq!(sent["Comment"].as_str().unwrap().len(), COMMENT);
+        let actions: Vec<_> = asked.iter().map(|(action, _)| action.as_str()).collect();
+        let looked = ["GetCommandInvocation", "GetCommandInvocation", "CancelCommand"];
+        assert_eq!(actions[1..4], looked);
+    }
+
+    #[tokio::test]
+    async fn an_agent_is_known_once_it_has_registered() {
+        let (client, _) = FakeSsm::client(vec![
+            (200, json!({"InstanceInformationList": []})),
+            (
+                200,
+                json!({"InstanceInformationList": [{
+                    "InstanceId": "i-1", "PingStatus": "Online",
+                    "AgentVersion": "3.3.808.0", "PlatformType": "Linux",
+                }]}),
+            ),
+        ])
+        .await;
+        assert_eq!(client.agent_information("i-1").await.unwrap(), None);
+        assert_eq!(
+            client.agent_information("i-1").await.unwrap(),
+            Some(AgentInformation {
+                ping_status: "Online".to_owned(),
+                agent_version: "3.3.808.0".to_owned(),
+                platform: "Linux".to_owned(),
+            })
+        );
+    }
+}

@@ -199,12 +199,111 @@ impl Sessions for Client {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
+    use std::sync::{Arc, Mutex};
     use std::time::{Duration, UNIX_EPOCH};
 
     use aws_credential_types::Credentials;
+    use aws_smithy_runtime_api::client::http::{
+        HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn,
+    };
+    use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+    use aws_smithy_types::body::SdkBody;
+    use serde_json::Value;
 
+    use super::super::{Access, OwnCloud};
     use super::*;
+    use crate::template::schema::Secret;
+
+    /// A Systems Manager that answers one call after the other, and keeps what it was asked.
+    #[derive(Clone, Debug, Default)]
+    pub(in crate::aws) struct FakeSsm {
+        answers: Arc<Mutex<Vec<(u16, Value)>>>,
+        asked: Arc<Mutex<Vec<(String, Value)>>>,
+    }
+
+    impl FakeSsm {
+        /// The client, and what it will have asked.
+        pub(in crate::aws) async fn client(mut answers: Vec<(u16, Value)>) -> (Client, Self) {
+            answers.reverse();
+            let fake = Self { answers: Arc::new(Mutex::new(answers)), ..Self::default() };
+            let connector = fake.clone();
+            let cloud =
+                OwnCloud { url: "http://127.0.0.1:1".to_owned(), access_key: Secret::new("AKID") };
+            let mut access = Access::default().in_own(&cloud);
+            access.max_retries = Some(1);
+            access.http =
+                Some(http_client_fn(move |_, _| SharedHttpConnector::new(connector.clone())));
+            (Client::connect(&access).await.unwrap(), fake)
+        }
+
+        /// The actions and bodies so far.
+        pub(in crate::aws) fn asked(&self) -> Vec<(String, Value)> {
+            self.asked.lock().unwrap().clone()
+        }
+    }
+
+    impl HttpConnector for FakeSsm {
+        fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+            let target = request.headers().get("x-amz-target").unwrap_or_default();
+            let action = target.strip_prefix("AmazonSSM.").unwrap_or(target).to_owned();
+            let body = serde_json::from_slice(request.body().bytes().unwrap_or_default()).unwrap();
+            self.asked.lock().unwrap().push((action, body));
+            let (status, answer) = self.answers.lock().unwrap().pop().unwrap();
+            let body = SdkBody::from(answer.to_string());
+            HttpConnectorFuture::ready(Ok(HttpResponse::new(status.try_into().unwrap(), body)))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_session_is_started_resumed_and_ended() {
+        let opened = serde_json::json!({
+            "SessionId": "me-1", "TokenValue": "secret-token", "StreamUrl": "ws://127.0.0.1:1/x",
+        });
+        let (client, fake) = FakeSsm::client(vec![
+            (200, opened),
+            (200, serde_json::json!({"SessionId": "me-1", "StreamUrl": ""})),
+            (200, serde_json::json!({"SessionId": "me-1"})),
+            (200, serde_json::json!({"Target": "i-1", "Status": "connected"})),
+            (400, serde_json::json!({"__type": "TargetNotConnected", "message": "i-1 is not connected."})),
+        ])
+        .await;
+        let start = StartSession::port_forwarding("i-1", 22);
+        let opened = Sessions::start(&client, start.clone()).await.unwrap();
+        assert_eq!((opened.id.as_str(), opened.token.as_str()), ("me-1", "secret-token"));
+        assert!(!format!("{opened:?}").contains("secret-token"));
+        let resumed = Sessions::resume(&client, "me-1".to_owned()).await.unwrap();
+        assert_eq!(resumed.token, "", "it has timed out");
+        Sessions::terminate(&client, "me-1".to_owned()).await.unwrap();
+        assert!(client.is_agent_connected("i-1").await.unwrap());
+        let error = Sessions::start(&client, start).await.unwrap_err();
+        assert_eq!(error.kind, SessionErrorKind::TargetNotConnected);
+        assert_eq!(client.hosts(), StreamHosts::Own);
+        let signed = client.sign_data_channel("ws://127.0.0.1:1/x?role=y").await.unwrap();
+        assert!(signed.iter().any(|(name, _)| name == "authorization"));
+        assert!(client.sign_data_channel("wss://x/?X-Amz-Signature=1").await.unwrap().is_empty());
+        let asked = fake.asked();
+        let actions: Vec<_> = asked.iter().map(|(action, _)| action.as_str()).collect();
+        assert_eq!(
+            actions,
+            [
+                "StartSession",
+                "ResumeSession",
+                "TerminateSession",
+                "GetConnectionStatus",
+                "StartSession"
+            ]
+        );
+        assert_eq!(
+            asked[0].1,
+            serde_json::json!({
+                "Target": "i-1",
+                "DocumentName": "AWS-StartPortForwardingSession",
+                "Reason": "bake",
+                "Parameters": {"portNumber": ["22"], "localPortNumber": ["0"]},
+            })
+        );
+    }
 
     fn failure(code: &str) -> AwsError {
         AwsFailure {

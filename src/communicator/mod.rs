@@ -1,7 +1,8 @@
 //! Ways to reach an instance: run commands there and move bytes.
 //!
 //! A [`Communicator`] knows nothing of provisioners, templates or clouds. SSH
-//! lives in [`ssh`]; its crate's types do not leave that folder.
+//! lives in [`ssh`]; its crate's types do not leave that folder. [`ssm`] is the way through AWS
+//! Systems Manager, which the calls in `aws` are handed to.
 
 mod ask;
 mod authorized_key;

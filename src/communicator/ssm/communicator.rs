@@ -35,6 +35,8 @@ const FED_SILENCE: Duration = Duration::from_secs(330);
 const START: Duration = Duration::from_secs(15);
 /// Ports that are tried.
 const PORTS: usize = 3;
+/// Answers of the shell that make no sense, after which it is not asked again.
+const PUZZLES: usize = 8;
 /// How often a command is sent anew that may not have been started.
 const STARTS: usize = 3;
 
@@ -154,6 +156,7 @@ impl Ssm {
         let timing = self.options.timing;
         let mut pauses = Pauses::new(timing.first, timing.cap);
         let mut ports = 0;
+        let mut puzzles = 0;
         loop {
             let place = last.as_ref().map_or_else(Place::new, Place::again);
             let script = gate::bootstrap(&place);
@@ -189,10 +192,13 @@ impl Ssm {
                     }
                     None => {
                         let said: String = stdout.trim().chars().take(300).collect();
-                        return Err(self.failed(
-                            "run a command",
-                            format!("the shell did not do what it was told: {said}"),
-                        ));
+                        let reason = format!("the shell did not do what it was told: {said}");
+                        puzzles += 1;
+                        if puzzles == PUZZLES {
+                            return Err(self.failed("run a command", reason));
+                        }
+                        // A machine on its way down does that.
+                        SessionError::new(SessionErrorKind::Transient, reason)
                     }
                 },
                 Err(trouble) => trouble,

@@ -223,15 +223,19 @@ follow {out} {err}"#,
 
 /// Sends the output of a job as it grows, each piece after a line that says what and how long it
 /// is; the exit code at the end; a sign of life when there is nothing. A pause doubles up to a
-/// fifth of a second, where the shell's `sleep` can do that. A number of a process means nothing
+/// fifth of a second, where the shell's `sleep` can do that. The errors are measured first and sent
+/// last, so that what a command had printed before one comes before it. A number of a process means nothing
 /// after a restart of the machine, so that is looked at first.
 const FOLLOW: &str = r#"boot() { cat /proc/sys/kernel/random/boot_id 2>/dev/null || echo unknown; }
-piece() {
+size() {
   n=$(($(wc -c < "$j/$1") - $2))
-  [ "$n" -gt 0 ] || { n=0; return; }
+  [ "$n" -gt 0 ] || n=0
   [ "$n" -le 1048576 ] || n=1048576
-  printf '%s %s\n' "$3" "$n"
-  tail -c "+$(($2 + 1))" "$j/$1" | head -c "$n"
+}
+piece() {
+  [ "$3" -gt 0 ] || return
+  printf '%s %s\n' "$4" "$3"
+  tail -c "+$(($2 + 1))" "$j/$1" | head -c "$3"
 }
 follow() {
   o=$1 e=$2 w=0 g=0
@@ -241,9 +245,10 @@ follow() {
   echo s
   while :; do
     x=; [ -f "$j/exit" ] && x=$(cat "$j/exit")
-    piece out "$o" o; o=$((o + n)); m=$n
-    piece err "$e" e; e=$((e + n)); m=$((m + n))
-    if [ "$m" -gt 0 ]; then w=0; g=0; p=0.02; [ "$q" = 1 ] && p=1; continue; fi
+    size err "$e"; m=$n; size out "$o"
+    piece out "$o" "$n" o; o=$((o + n))
+    piece err "$e" "$m" e; e=$((e + m))
+    if [ $((n + m)) -gt 0 ]; then w=0; g=0; p=0.02; [ "$q" = 1 ] && p=1; continue; fi
     if [ -n "$x" ]; then echo "x $x"; IFS= read -r done && rm -rf "$j"; exit; fi
     if [ -f "$j/pid" ] && ! kill -0 "$(cat "$j/pid")" 2>/dev/null && [ ! -f "$j/exit" ]; then
       g=$((g + 1)); [ "$g" -lt 5 ] || { echo "x killed"; exit; }

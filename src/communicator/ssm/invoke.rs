@@ -130,6 +130,8 @@ fn outcome(invocation: &Invocation) -> Option<Result<Ended, SessionError>> {
         "cancelled" => Err(fatal("the command was cancelled")),
         // The mark was cut off with the end of a long output.
         _ if invocation.status == "Success" => Ok(ended(0, &invocation.stdout)),
+        // The wrapped script itself ends with 0: somebody killed it, such as a restart.
+        _ if invocation.exit_code > 128 => Err(transient("the command was killed")),
         _ if invocation.exit_code > 0 => Ok(ended(invocation.exit_code, &invocation.stdout)),
         _ => Err(transient(&format!(
             "the command ended as `{}` without having run",
@@ -221,6 +223,11 @@ mod tests {
         );
         assert_eq!(code("Success", "Success", 0, "cut off"), Ok(0));
         assert_eq!(code("Failed", "Failed", 127, ""), Ok(127));
+        assert_eq!(
+            code("Failed", "Failed", 137, ""),
+            Err("the command was killed".to_owned()),
+            "by a restart"
+        );
         assert!(code("Failed", "Failed", -1, "").is_err());
     }
 

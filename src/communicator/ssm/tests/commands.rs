@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::{Mutex, mpsc};
@@ -211,6 +212,19 @@ async fn windows_and_machines_that_cannot_listen_are_told() {
     let command = Command { pty: true, ..Command::new("true") };
     let error = communicator(&machine).exec(command, output).await.unwrap_err();
     assert!(error.to_string().contains("no terminal"));
+}
+
+#[tokio::test]
+async fn a_shell_that_makes_no_sense_is_asked_again_but_not_for_ever() {
+    let machine = Arc::new(Machine::default());
+    machine.nonsense.store(2, Ordering::SeqCst);
+    let ssm = communicator(&machine);
+    assert_eq!(run(&ssm, "echo hello").await.1, "hello\n");
+    ssm.disconnect().await;
+    machine.nonsense.store(100, Ordering::SeqCst);
+    let (output, _chunks) = mpsc::channel(1);
+    let error = ssm.exec(Command::new("true"), output).await.unwrap_err();
+    insta::assert_snapshot!(error, @"cannot run a command on `i-0123456789abcdef0` through Systems Manager: the shell did not do what it was told: Killed");
 }
 
 /// A directory of links to the programs of this machine, but for all that can listen except one.

@@ -1,0 +1,188 @@
+//! bake's client of Systems Manager against the sandbox: sessions, commands without sshd, files.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bake::aws::{Access, Client, OwnCloud, RunInstance};
+use bake::communicator::ssm::{self, PortForward, Settings, SsmOptions};
+use bake::communicator::{Chunk, Command, Communicator, Dial, Download, Exit, Stdin, Upload};
+use bake::event::Stream;
+use bake::plan::Tree;
+use bake::sandbox::machine::userland::UserlandHost;
+use bake::sandbox::service::{Options, Sandbox};
+use bake::sandbox::store::Store;
+use bake::template::schema::Secret;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use crate::support::root;
+
+/// A sandbox in this process with one instance, and bake's own client.
+struct World {
+    sandbox: Sandbox,
+    client: Arc<Client>,
+    instance: String,
+    directory: tempfile::TempDir,
+}
+
+impl World {
+    /// `None` without root, where there is nothing to test.
+    async fn new(options: Options) -> Option<Self> {
+        if !root("Systems Manager with machines of the sandbox") {
+            return None;
+        }
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(directory.path().join("store")).unwrap();
+        let host = UserlandHost::with_program(store.clone(), env!("CARGO_BIN_EXE_bake")).unwrap();
+        let sandbox = Sandbox::start(options, Arc::new(host), store).await.unwrap();
+        let cloud = OwnCloud { url: sandbox.endpoint_url(), access_key: Secret::new("test") };
+        let client = Arc::new(Client::connect(&Access::default().in_own(&cloud)).await.unwrap());
+        let run = RunInstance {
+            image_id: "ami-0c55b159cbfafe1f0".to_owned(),
+            instance_type: "t3.micro".to_owned(),
+            client_token: "once".to_owned(),
+            instance_profile: Some("any".to_owned()),
+            shutdown_behavior: "stop".to_owned(),
+            ..RunInstance::default()
+        };
+        let instance = client.run_instance(&run).await.unwrap().id;
+        Some(Self { sandbox, client, instance, directory })
+    }
+
+    async fn connect(&self) -> ssm::Ssm {
+        let (commands, sessions) = (self.client.clone(), self.client.clone());
+        let options = SsmOptions::default();
+        let cancel = CancellationToken::new();
+        ssm::connect(&self.instance, commands, sessions, options, cancel).await.unwrap()
+    }
+}
+
+async fn exec(way: &dyn Communicator, command: Command) -> (Exit, String) {
+    let (output, mut chunks) = mpsc::channel::<Chunk>(4);
+    let collecting = async {
+        let mut out = Vec::new();
+        while let Some(chunk) = chunks.recv().await {
+            if chunk.stream == Stream::Stdout {
+                out.extend(chunk.bytes);
+            }
+        }
+        String::from_utf8(out).unwrap()
+    };
+    let both = async { tokio::join!(way.exec(command, output), collecting) };
+    let (exit, out) = timeout(Duration::from_secs(120), both).await.unwrap();
+    (exit.unwrap(), out)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn commands_and_files_need_no_sshd() {
+    let Some(world) = World::new(Options::default()).await else { return };
+    let way = world.connect().await;
+    let (exit, out) = exec(&way, Command::new("id -u; echo err >&2; exit 194")).await;
+    assert_eq!(exit, Exit::Code(194));
+    assert_eq!(out, "0\n");
+    let (_, out) = exec(&way, Command::new("seq 1 50000")).await;
+    assert_eq!(out.lines().count(), 50_000);
+    let stdin = Stdin::Bytes(b"echo from a script; exit 3\n"[..].into());
+    let (exit, out) = exec(&way, Command { stdin, ..Command::new("sh") }).await;
+    assert_eq!((exit, out.as_str()), (Exit::Code(3), "from a script\n"));
+
+    there_and_back(&way, world.directory.path(), 300_000).await;
+
+    // A restart in the middle is a disconnection, and the next command runs after it.
+    let boot = Command::new("cat /proc/sys/kernel/random/boot_id");
+    let before = exec(&way, boot.clone()).await.1;
+    let (exit, _) = exec(&way, Command::new("echo going; reboot; exec sleep 60")).await;
+    assert!(matches!(exit, Exit::Disconnected { .. }), "{exit:?}");
+    let after = exec(&way, boot).await.1;
+    assert_ne!(before, after);
+    way.disconnect().await;
+    world.sandbox.stop().await;
+}
+
+/// Bytes that cannot be compressed.
+fn noise(length: usize) -> Vec<u8> {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 32) as u8
+    };
+    std::iter::repeat_with(next).take(length).collect()
+}
+
+/// Sends a file, fetches it, and compares.
+async fn there_and_back(way: &dyn Communicator, directory: &std::path::Path, length: usize) {
+    let bytes = noise(length);
+    let upload = Upload {
+        tree: Tree::of_bytes(bytes.clone(), 0o640),
+        name: "data".to_owned(),
+        destination: "/srv/here/".to_owned(),
+        contents_only: false,
+    };
+    way.upload(&upload, &|_| {}).await.unwrap();
+    let back = directory.join("back");
+    let download = Download {
+        source: "/srv/here".to_owned(),
+        destination: back.clone(),
+        into_directory: true,
+    };
+    way.download(&download, &|_| {}).await.unwrap();
+    assert!(std::fs::read(back.join("here/data")).unwrap() == bytes);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bad_network_and_three_broken_connections_lose_nothing() {
+    let all = std::env::var_os("BAKE_TEST_ALL").is_some();
+    let length = if all { 100_000_000 } else { 2_000_000 };
+    let cut = format!("DataChannel:3:cut={}", length / 5);
+    let faults =
+        [&cut, "DataChannel:*:lose=1%", "DataChannel:*:duplicate=1%", "DataChannel:*:reorder=1%"];
+    let faults = faults.map(|rule| rule.parse().unwrap()).to_vec();
+    let options = Options { faults, ..Options::default() };
+    let Some(world) = World::new(options).await else { return };
+    let way = world.connect().await;
+    there_and_back(&way, world.directory.path(), length).await;
+    way.disconnect().await;
+    let calls = world.sandbox.calls();
+    assert!(calls["ResumeSession"] >= 3, "{calls:?}");
+    world.sandbox.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stall_of_a_minute_loses_nothing() {
+    if std::env::var_os("BAKE_TEST_ALL").is_none() {
+        return;
+    }
+    let faults = vec!["DataChannel:#1:stall=60s@1M".parse().unwrap()];
+    let options = Options { faults, ..Options::default() };
+    let Some(world) = World::new(options).await else { return };
+    let way = world.connect().await;
+    there_and_back(&way, world.directory.path(), 2_000_000).await;
+    way.disconnect().await;
+    world.sandbox.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tunnel_leads_to_sshd() {
+    let Some(world) = World::new(Options::default()).await else { return };
+    let cancel = CancellationToken::new();
+    let tunnel =
+        PortForward::new(world.client.clone(), &world.instance, 22, Settings::default(), cancel);
+    let mut banners = Vec::new();
+    for _ in 0..3 {
+        let mut stream = BufReader::new(tunnel.dial().await.unwrap());
+        let mut line = String::new();
+        timeout(Duration::from_secs(20), stream.read_line(&mut line)).await.unwrap().unwrap();
+        banners.push(line);
+    }
+    assert!(banners.iter().all(|banner| banner.starts_with("SSH-2.0-")), "{banners:?}");
+    tunnel.close().await;
+    let calls = world.sandbox.calls();
+    assert_eq!((calls["DataChannel"], calls["TerminateSession"]), (1, 1), "{calls:?}");
+    world.sandbox.stop().await;
+}
