@@ -10,9 +10,19 @@ use aws_sdk_ec2::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_ec2::types::IamInstanceProfileSpecification;
 use aws_sdk_ssm::operation::get_command_invocation::GetCommandInvocationOutput;
 use aws_sdk_ssm::types::ConnectionStatus;
+use bake::communicator::ssm::frame::{AgentMessage, MessageType, PayloadType};
+use bake::communicator::ssm::message::{
+    ACTION_SESSION_TYPE, Acknowledge, ChannelClosed, HandshakeResponse, OpenDataChannel,
+    ProcessedAction, SUCCESS, json,
+};
 use bake::sandbox::machine::userland::UserlandHost;
 use bake::sandbox::service::{Options, Sandbox};
 use bake::sandbox::store::Store;
+
+use futures::{SinkExt, StreamExt};
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use uuid::Uuid;
 
 use crate::support::root;
 
@@ -168,6 +178,101 @@ async fn commands_go_through_reboots_and_are_killed() {
     let stop = world.ec2.stop_instances().instance_ids(&world.instance).send();
     assert_eq!(status(&refused.await), "Success");
     stop.await.unwrap();
+    world.until("the agent is gone", || async { !world.is_connected().await }).await;
+    world.sandbox.stop().await;
+}
+
+/// Opens a session with one stream, reads so many bytes of it, and does something; then waits for
+/// the reason of the end. There is nothing while the agent is away.
+async fn converse<F: Future<Output = ()>>(
+    world: &World,
+    bytes: usize,
+    then: impl FnOnce() -> F,
+) -> (Vec<u8>, String) {
+    let start = world.ssm.start_session().target(&world.instance);
+    let Ok(started) = start.document_name("AWS-StartSSHSession").send().await else {
+        return Default::default();
+    };
+    let url = started.stream_url().unwrap();
+    let mut request = url.into_client_request().unwrap();
+    let signature = "AWS4-HMAC-SHA256 Credential=test/20250101/us-east-1/ssmmessages/aws4_request, SignedHeaders=host;x-amz-date, Signature=00";
+    request.headers_mut().insert("authorization", signature.parse().unwrap());
+    request.headers_mut().insert("x-amz-date", "20250101T000000Z".parse().unwrap());
+    let address = world.sandbox.endpoint_url();
+    let stream = tokio::net::TcpStream::connect(address.trim_start_matches("http://")).await;
+    let socket = tokio_tungstenite::client_async(request, stream.unwrap()).await.unwrap().0;
+    let (mut sink, mut stream) = socket.split();
+    let open = OpenDataChannel::new(started.token_value().unwrap(), Uuid::new_v4());
+    let open = String::from_utf8(json(&open)).unwrap();
+    sink.send(Message::text(open)).await.unwrap();
+    let mut got = Vec::new();
+    let mut then = Some(then);
+    loop {
+        let Message::Binary(frame) = stream.next().await.unwrap().unwrap() else { continue };
+        let message = AgentMessage::decode(&frame).unwrap();
+        match message.kind {
+            MessageType::ChannelClosed => {
+                let closed: ChannelClosed = serde_json::from_slice(&message.payload).unwrap();
+                return (got, closed.output);
+            }
+            MessageType::OutputStreamData => {
+                let acknowledge = Acknowledge::of(&message).message(Uuid::new_v4(), 1);
+                sink.send(Message::Binary(acknowledge.encode().into())).await.unwrap();
+            }
+            _ => continue,
+        }
+        if message.payload_type == PayloadType::HANDSHAKE_REQUEST {
+            let response = HandshakeResponse {
+                client_version: "1.2.764.0".to_owned(),
+                processed_client_actions: vec![ProcessedAction {
+                    action_type: ACTION_SESSION_TYPE.to_owned(),
+                    action_status: SUCCESS,
+                    action_result: serde_json::Value::Null,
+                    error: String::new(),
+                }],
+                errors: None,
+            };
+            let message = AgentMessage {
+                kind: MessageType::InputStreamData,
+                created: 1,
+                sequence: 0,
+                flags: 0,
+                id: Uuid::new_v4(),
+                payload_type: PayloadType::HANDSHAKE_RESPONSE,
+                payload: json(&response),
+            };
+            sink.send(Message::Binary(message.encode().into())).await.unwrap();
+        } else if message.payload_type == PayloadType::OUTPUT {
+            got.extend(message.payload);
+            if got.len() >= bytes
+                && let Some(then) = then.take()
+            {
+                then().await;
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_reaches_the_machines_ssh_server_until_it_reboots() {
+    let Some(world) = World::new("sessions to machines of the sandbox").await else { return };
+    let reboot = || async {
+        world.ec2.reboot_instances().instance_ids(&world.instance).send().await.unwrap();
+    };
+    let (banner, reason) = converse(&world, 8, reboot).await;
+    assert!(banner.starts_with(b"SSH-2.0-bake_sandbox"), "{}", String::from_utf8_lossy(&banner));
+    // Which of the two is noticed first, the connection's end or the agent's, is open.
+    let restarted = format!("The agent of {} was started again.", world.instance);
+    assert!(reason.is_empty() || reason == restarted, "{reason}");
+    let terminate = || async {
+        world.ec2.terminate_instances().instance_ids(&world.instance).send().await.unwrap();
+    };
+    // The machine may still be on its way down.
+    world
+        .until("a session goes through again", || async {
+            converse(&world, 8, terminate).await.0.starts_with(b"SSH-2.0-")
+        })
+        .await;
     world.until("the agent is gone", || async { !world.is_connected().await }).await;
     world.sandbox.stop().await;
 }

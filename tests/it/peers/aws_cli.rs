@@ -163,3 +163,66 @@ fn the_aws_cli_leads_an_instance_and_a_key_through_their_lives() {
     drop(endpoint);
     workspace.assert_nothing_runs();
 }
+
+#[test]
+fn the_aws_cli_runs_a_command_on_an_instance_with_a_profile_of_its_own() {
+    if !all_suites("the AWS CLI against the sandbox") || !root("instances in the sandbox") {
+        return;
+    }
+    let workspace = Workspace::new();
+    let endpoint = Endpoint::start(&workspace, &[]);
+    let aws = AwsCli {
+        program: python::programs().join("aws"),
+        endpoint: &endpoint,
+        workspace: &workspace,
+    };
+    let trust = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
+    fs::write(workspace.path().join("trust.json"), trust).expect("write a policy");
+    let core = "arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore";
+    let role = aws
+        .answer("iam create-role --role-name cli --assume-role-policy-document file://trust.json");
+    assert_eq!(role["Role"]["Arn"], "arn:aws:iam::123456789012:role/cli");
+    assert_eq!(role["Role"]["AssumeRolePolicyDocument"]["Version"], "2012-10-17");
+    aws.answer(&format!("iam attach-role-policy --role-name cli --policy-arn {core}"));
+    aws.answer("iam create-instance-profile --instance-profile-name cli");
+    aws.answer("iam add-role-to-instance-profile --instance-profile-name cli --role-name cli");
+    aws.answer("iam wait instance-profile-exists --instance-profile-name cli");
+
+    let launched = aws.answer(
+        "ec2 run-instances --image-id ami-0c55b159cbfafe1f0 --instance-type t3.micro \
+         --iam-instance-profile Name=cli",
+    );
+    let id = launched["Instances"][0]["InstanceId"].as_str().expect("an id").to_owned();
+    aws.answer(&format!("ec2 wait instance-running --instance-ids {id}"));
+    let agents = aws.answer(&format!(
+        "ssm describe-instance-information --filters Key=InstanceIds,Values={id}"
+    ));
+    assert_eq!(agents["InstanceInformationList"][0]["PingStatus"], "Online", "{agents}");
+    let status = aws.answer(&format!("ssm get-connection-status --target {id}"));
+    assert_eq!(status["Status"], "connected");
+    let sent = aws.answer(&format!(
+        "ssm send-command --document-name AWS-RunShellScript --instance-ids {id} \
+         --parameters commands=whoami"
+    ));
+    let command = sent["Command"]["CommandId"].as_str().expect("an id").to_owned();
+    aws.answer(&format!("ssm wait command-executed --command-id {command} --instance-id {id}"));
+    let found = aws
+        .answer(&format!("ssm get-command-invocation --command-id {command} --instance-id {id}"));
+    assert_eq!(found["Status"], "Success", "{found}");
+    assert_eq!(found["StandardOutputContent"], "root\n");
+    let listed =
+        aws.answer(&format!("ssm list-command-invocations --command-id {command} --details"));
+    assert_eq!(listed["CommandInvocations"][0]["CommandPlugins"][0]["Output"], "root\n");
+
+    let conflict = aws.refusal("iam delete-role --role-name cli");
+    insta::assert_snapshot!(conflict, @"An error occurred (DeleteConflict) when calling the DeleteRole operation: Cannot delete entity, must remove roles from instance profile first.");
+    aws.answer(&format!("ec2 terminate-instances --instance-ids {id}"));
+    aws.answer(&format!("ec2 wait instance-terminated --instance-ids {id}"));
+    aws.answer("iam remove-role-from-instance-profile --instance-profile-name cli --role-name cli");
+    aws.answer("iam delete-instance-profile --instance-profile-name cli");
+    aws.answer(&format!("iam detach-role-policy --role-name cli --policy-arn {core}"));
+    aws.answer("iam delete-role --role-name cli");
+    endpoint.assert_only_images();
+    drop(endpoint);
+    workspace.assert_nothing_runs();
+}

@@ -336,7 +336,7 @@ impl Agent {
                     return wrong(format_args!("sequence number {}", message.sequence));
                 }
                 let acknowledge = Acknowledge::of(&message);
-                match self.inbox.arrive(message) {
+                match self.inbox.arrive(message, self.budget.is_spent()) {
                     Arrival::AcknowledgeAgain | Arrival::Kept => self.acknowledge(&acknowledge),
                     // The rest is done by `process`, which comes next.
                     Arrival::Turn | Arrival::Dropped => {}

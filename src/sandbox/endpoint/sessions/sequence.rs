@@ -9,6 +9,8 @@ use crate::communicator::ssm::frame::{AgentMessage, MessageType, PayloadType};
 
 /// How many messages may wait for their turn.
 const WAITING: usize = 10_000;
+/// How many bytes they may have together.
+const WAITING_BYTES: usize = 16 << 20;
 /// Before anything is known of the link.
 const FIRST_TIMEOUT: Duration = Duration::from_millis(200);
 const FIRST_ROUND_TRIP: Duration = Duration::from_millis(100);
@@ -128,6 +130,7 @@ impl Outbox {
 pub(super) struct Inbox {
     expected: i64,
     waiting: BTreeMap<i64, Waiting>,
+    bytes: usize,
 }
 
 /// A message before its turn.
@@ -144,15 +147,16 @@ pub(super) enum Arrival {
     AcknowledgeAgain,
     /// It is kept until its turn: acknowledge it.
     Kept,
-    /// It is its turn: look at [`Inbox::next`].
+    /// It may be its turn: look at [`Inbox::next`].
     Turn,
     /// There is no room: it is as if it had not arrived.
     Dropped,
 }
 
 impl Inbox {
-    /// Takes a message.
-    pub(super) fn arrive(&mut self, message: AgentMessage) -> Arrival {
+    /// Takes a message. While the consumer is blocked nothing new is acknowledged, in order or not:
+    /// that is how the client learns to wait.
+    pub(super) fn arrive(&mut self, message: AgentMessage, blocked: bool) -> Arrival {
         let sequence = message.sequence;
         if sequence < self.expected {
             return Arrival::AcknowledgeAgain;
@@ -162,17 +166,21 @@ impl Inbox {
             return if again { Arrival::AcknowledgeAgain } else { Arrival::Turn };
         }
         let turn = sequence == self.expected;
-        if !turn && self.waiting.len() >= WAITING {
+        let bytes = self.bytes + message.payload.len();
+        if !turn && (self.waiting.len() >= WAITING || bytes > WAITING_BYTES) {
             return Arrival::Dropped;
         }
-        self.waiting.insert(sequence, Waiting { message, acknowledged: !turn });
-        if turn { Arrival::Turn } else { Arrival::Kept }
+        self.bytes = bytes;
+        let acknowledged = !turn && !blocked;
+        self.waiting.insert(sequence, Waiting { message, acknowledged });
+        if acknowledged { Arrival::Kept } else { Arrival::Turn }
     }
 
     /// The next in order, and whether it has been acknowledged already.
     pub(super) fn next(&mut self) -> Option<(AgentMessage, bool)> {
         let Waiting { message, acknowledged } = self.waiting.remove(&self.expected)?;
         self.expected += 1;
+        self.bytes -= message.payload.len();
         Some((message, acknowledged))
     }
 }
@@ -205,7 +213,7 @@ mod tests {
             (3, Arrival::Kept),
             (2, Arrival::Turn),
         ] {
-            assert_eq!(inbox.arrive(message(sequence)), expected, "{sequence}");
+            assert_eq!(inbox.arrive(message(sequence), false), expected, "{sequence}");
             if expected == Arrival::Turn {
                 while let Some((next, acknowledged)) = inbox.next() {
                     order.push((next.sequence, acknowledged));
@@ -218,10 +226,13 @@ mod tests {
     #[test]
     fn what_is_not_processed_is_not_acknowledged() {
         let mut inbox = Inbox::default();
-        assert_eq!(inbox.arrive(message(0)), Arrival::Turn);
-        // The consumer is blocked, so nobody asked for it; the client sends it again.
-        assert_eq!(inbox.arrive(message(0)), Arrival::Turn);
+        for sequence in [0, 1, 0, 1] {
+            // The consumer is blocked, so nobody asks for it; the client sends it again.
+            assert_eq!(inbox.arrive(message(sequence), true), Arrival::Turn);
+        }
         assert!(matches!(inbox.next(), Some((_, false))));
+        assert!(matches!(inbox.next(), Some((_, false))));
+        assert_eq!(inbox.next().map(|_| ()), None);
     }
 
     #[test]

@@ -388,6 +388,74 @@ async fn a_client_that_breaks_the_protocol_is_told_how() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_service_that_does_not_read_holds_acknowledgements_back() {
+    let (world, ssm, id) = world_with_agent(&[]).await;
+    // The system would take tens of megabytes for it.
+    let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+    socket.set_recv_buffer_size(64 << 10).expect("a buffer size");
+    socket.bind(([127, 0, 0, 1], 0).into()).expect("a port");
+    let listener = socket.listen(1).expect("a listener");
+    let port = listener.local_addr().expect("an address").port();
+    let started = start(&ssm, &id, "AWS-StartSSHSession", port).await;
+    let mut client = Client::ready(&started).await;
+    let (mut service, _) = listener.accept().await.expect("a connection");
+    // More than the system's buffers and the agent's take.
+    let (pieces, size) = (220, 64 << 10);
+    let (mut sink, mut stream) = client.socket.split();
+    let first = client.sequence;
+    let send = async {
+        for sequence in first..first + pieces {
+            let message = AgentMessage {
+                kind: MessageType::InputStreamData,
+                created: 1,
+                sequence,
+                flags: 0,
+                id: Uuid::new_v4(),
+                payload_type: PayloadType::OUTPUT,
+                payload: vec![7; size],
+            };
+            sink.send(Message::Binary(message.encode().into())).await.expect("sent");
+        }
+    };
+    let mut acknowledged = 0;
+    let mut quiet = false;
+    let receive = async {
+        while acknowledged < pieces {
+            let next = tokio::time::timeout(Duration::from_millis(400), stream.next()).await;
+            let Ok(message) = next else {
+                if quiet {
+                    break;
+                }
+                quiet = true;
+                continue;
+            };
+            if let Some(Ok(Message::Binary(bytes))) = message {
+                let message = AgentMessage::decode(&bytes).expect("a frame");
+                acknowledged += i64::from(message.kind == MessageType::Acknowledge);
+            }
+        }
+    };
+    let ((), ()) = tokio::join!(send, receive);
+    assert!((1..pieces).contains(&acknowledged), "{acknowledged} were acknowledged");
+    // The rest is acted on without being sent again.
+    let total = usize::try_from(pieces).expect("a number") * size;
+    let read = async {
+        let mut got = vec![0; total];
+        service.read_exact(&mut got).await.expect("all of it");
+    };
+    let rest = async {
+        while acknowledged < pieces {
+            let Some(Ok(message)) = stream.next().await else { panic!("the socket ended") };
+            let Message::Binary(bytes) = message else { continue };
+            let message = AgentMessage::decode(&bytes).expect("a frame");
+            acknowledged += i64::from(message.kind == MessageType::Acknowledge);
+        }
+    };
+    tokio::join!(read, rest);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reboot_ends_sessions() {
     let (world, ssm, id) = world_with_agent(&[]).await;
     let started = start(&ssm, &id, FORWARDING, 22).await;
