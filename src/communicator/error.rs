@@ -372,7 +372,7 @@ fn download_hints(reason: &str) -> Vec<String> {
         vec![
             "the login user may not read it: copy it in a shell provisioner with `sudo`, and download the copy".into(),
         ]
-    } else if has("outside of what is downloaded") {
+    } else if has("leads out of what is downloaded") {
         vec!["download what the link points to by its own path".into()]
     } else {
         Vec::new()

@@ -36,6 +36,8 @@ impl Server {
             .arg("-f")
             .arg(folder.join("sshd_config"))
             .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
             .spawn()
             .expect("start sshd");
         Self { child, folder: folder.to_path_buf() }

@@ -65,12 +65,17 @@ async fn follows_the_rules(ssh: &Ssh, patterns: bool) {
     let error = get(ssh, &fetch("/dev/null", here.join("g"), false)).await.unwrap_err();
     assert!(error.to_string().to_lowercase().contains("not a regular file"), "{error}");
 
-    // A link that leads out is not taken, nor what it points to.
+    // A link that leads out is replaced by what it points to, if that is there.
     write(&there.join("out/x"), "x", 0o644);
-    symlink("/etc", there.join("out/l")).unwrap();
-    let error = get(ssh, &fetch(remote("out"), here.clone(), false)).await.unwrap_err();
-    assert!(error.to_string().contains("points to `/etc`"), "{error}");
+    symlink("../a file", there.join("out/l")).unwrap();
+    symlink("/no/such", there.join("out/m")).unwrap();
+    let report = get(ssh, &fetch(remote("out"), here.clone(), false)).await.unwrap();
+    assert_eq!(report, DownloadReport { bytes: 5, files: 2 });
+    let names: Vec<_> = listing(&here.join("out")).into_iter().collect();
+    assert_eq!(names.len(), 2, "{names:?}");
+    assert_eq!(std::fs::read(here.join("out/l")).unwrap(), b"text");
     assert!(!here.join("out/l").is_symlink());
+    symlink(there.join("logs"), there.join("out/n")).unwrap();
 
     write(&there.join("logs/a.log"), "a", 0o644);
     write(&there.join("logs/b b.log"), "b", 0o644);
@@ -78,10 +83,19 @@ async fn follows_the_rules(ssh: &Ssh, patterns: bool) {
     write(&there.join("logs/d.log/e"), "e", 0o644);
     write(&there.join("more/f.log"), "f", 0o644);
     if !patterns {
-        let error = get(ssh, &fetch(remote("logs/*.log"), here, true)).await.unwrap_err();
+        let error = get(ssh, &fetch(remote("logs/*.log"), here.clone(), true)).await.unwrap_err();
         assert!(error.to_string().contains("patterns need a shell"), "{error}");
+        let error = get(ssh, &fetch(remote("out"), here, true)).await.unwrap_err();
+        assert!(error.to_string().contains("`n` leads out of what is downloaded"), "{error}");
         return;
     }
+    get(ssh, &fetch(remote("out"), here.clone(), true)).await.unwrap();
+    assert_eq!(std::fs::read(here.join("out/n/b b.log")).unwrap(), b"b");
+    // What a pattern matches is followed, what lies in it is not.
+    get(ssh, &fetch(remote("out/[ln]"), here.join("links"), true)).await.unwrap();
+    assert_eq!(std::fs::read(here.join("links/n/a.log")).unwrap(), b"a");
+    let error = get(ssh, &fetch(remote("ou*"), here.join("p"), true)).await.unwrap_err();
+    assert!(error.to_string().contains("leads out of what is downloaded"), "{error}");
     get(ssh, &fetch(remote("logs/*.log"), here.join("logs"), true)).await.unwrap();
     let names: Vec<_> = listing(&here.join("logs")).into_keys().collect();
     assert_eq!(names, ["a.log", "b b.log", "d.log", "d.log/e"]);

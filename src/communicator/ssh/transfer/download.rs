@@ -1,6 +1,7 @@
 //! Fetching files.
 
 use std::io::{self, Read, Write as _};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -53,8 +54,11 @@ pub(in super::super) async fn download(
             Some(session) => session,
             None => way.connection.open_session().await?,
         };
-        match stream(way.connection, session, download, progress).await? {
-            Fetched::Done(report) => return Ok(report),
+        match stream(way.connection, session, download, None, progress).await? {
+            Fetched::Done(report, links) if links.is_empty() => return Ok(report),
+            Fetched::Done(report, links) => {
+                return follow(way, download, report, links, progress).await;
+            }
             Fetched::Differs => {}
             Fetched::No(instead) => {
                 tracing::debug!(%instead, "no stream: SFTP");
@@ -72,9 +76,59 @@ pub(in super::super) async fn download(
     Err(failed(download, "it changes while it is read: its SHA-256 was never that of what arrived"))
 }
 
+/// Fetches what links point to that lead out of a tree, as uploads do with such links. The links
+/// of what a pattern matches have no directory of their own to start from.
+async fn follow(
+    way: &Way<'_>,
+    download: &Download,
+    before: DownloadReport,
+    links: Links,
+    progress: &(dyn Fn(u64) + Send + Sync),
+) -> Result<DownloadReport, CommunicatorError> {
+    let refused = |links: &Links| {
+        let all: Vec<_> = links.paths.iter().map(|path| format!("`{}`", path.display())).collect();
+        let reason = format!("{} leads out of what is downloaded", all.join(", "));
+        failed(download, &reason)
+    };
+    if !links.can_be_followed {
+        return Err(refused(&links));
+    }
+    let session = way.connection.open_session().await?;
+    let further = |bytes| progress(before.bytes + bytes);
+    match stream(way.connection, session, download, Some(&links), &further).await? {
+        Fetched::Done(more, rest) if rest.is_empty() => Ok(DownloadReport {
+            bytes: before.bytes + more.bytes,
+            files: before.files + more.files,
+        }),
+        Fetched::Done(_, rest) => Err(refused(&rest)),
+        Fetched::Differs => Err(refused(&links)),
+        Fetched::No(instead) => Err(failed(download, &instead)),
+    }
+}
+
+/// Symbolic links that lead out of what was fetched.
+#[derive(Default)]
+struct Links {
+    paths: Vec<PathBuf>,
+    /// Whether the far side can send what they point to.
+    can_be_followed: bool,
+}
+
+impl Links {
+    fn is_empty(&self) -> bool {
+        self.paths.is_empty()
+    }
+
+    /// As `xargs -0` takes them.
+    fn words(&self) -> Vec<u8> {
+        let one = |path: &PathBuf| [b"./", path.as_os_str().as_bytes(), &b"\0"[..]].concat();
+        self.paths.iter().flat_map(one).collect()
+    }
+}
+
 /// How a stream was fetched.
 enum Fetched {
-    Done(DownloadReport),
+    Done(DownloadReport, Links),
     /// The file was not the same when it was read twice.
     Differs,
     /// There is no way to stream; what was found instead.
@@ -86,18 +140,22 @@ enum Unpacked {
     /// One file, which is not in its place yet.
     File(Arrived, Digest, u64),
     /// A tree, or several things.
-    Tree(DownloadReport),
+    Tree(DownloadReport, Links),
 }
 
 async fn stream(
     connection: &Connection,
     session: OpenSession,
     download: &Download,
+    links: Option<&Links>,
     progress: &(dyn Fn(u64) + Send + Sync),
 ) -> Result<Fetched, CommunicatorError> {
     let mark = Mark::new();
     let call = Call { mark: &mark, packing: Packing::None, bytes: u64::MAX };
-    let text = source::get(download, call);
+    let (text, input) = match links {
+        None => (source::get(download, call), Vec::new()),
+        Some(links) => (source::follow(download, call), links.words()),
+    };
 
     let (sender, pieces) = mpsc::channel(WAITING);
     let count = Arc::new(AtomicU64::new(0));
@@ -127,9 +185,9 @@ async fn stream(
         drop(sender);
         Ok::<Said, Option<CommunicatorError>>(listener.end())
     };
-    let nothing = exec::Input::Bytes(Arc::new([]));
+    let input = exec::Input::Bytes(input.into());
     let run =
-        async { exec::run(connection, session, &text, false, nothing, output).await.map_err(Some) };
+        async { exec::run(connection, session, &text, false, input, output).await.map_err(Some) };
     let ended = tokio::try_join!(run, listen);
     let unpacked = match unpacked.await {
         Ok(unpacked) => unpacked,
@@ -170,9 +228,9 @@ async fn stream(
         }
     }
     match unpacked.map_err(|mishap| told(download, mishap))? {
-        Unpacked::Tree(report) => {
+        Unpacked::Tree(report, links) => {
             progress(report.bytes);
-            Ok(Fetched::Done(report))
+            Ok(Fetched::Done(report, links))
         }
         Unpacked::File(arrived, digest, bytes) => {
             match said.digest.as_deref() {
@@ -188,7 +246,7 @@ async fn stream(
             }
             arrived.keep()?;
             progress(bytes);
-            Ok(Fetched::Done(DownloadReport { bytes, files: 1 }))
+            Ok(Fetched::Done(DownloadReport { bytes, files: 1 }, Links::default()))
         }
     }
 }
@@ -211,8 +269,8 @@ impl Unpack {
                 let (mode, name) = rest.split_once(' ').unwrap_or((rest, ""));
                 self.file(permissions(mode), name)
             }
-            "tree" => self.archive(rest),
-            "many" => self.archive(""),
+            "tree" => self.archive(rest, true),
+            "many" => self.archive("", false),
             _ => Err(Mishap::There("it did not say what it sends".into())),
         }
     }
@@ -256,10 +314,11 @@ impl Unpack {
         }
     }
 
-    fn archive(self, name: &str) -> Result<Unpacked, Mishap> {
+    fn archive(self, name: &str, can_be_followed: bool) -> Result<Unpacked, Mishap> {
         let broken = |error: io::Error| Mishap::There(format!("its archive is broken: {error}"));
         let mut landing = Landing::new(&self.destination, name)?;
         let mut report = DownloadReport { bytes: 0, files: 0 };
+        let mut links = Links { paths: Vec::new(), can_be_followed };
         let mut archive = tar::Archive::new(self.incoming);
         // Several archives may follow each other.
         archive.set_ignore_zeros(true);
@@ -278,7 +337,11 @@ impl Unpack {
             };
             match entry.header().entry_type() {
                 tar::EntryType::Directory => landing.directory(&path, mode)?,
-                tar::EntryType::Symlink => landing.symlink(&path, &target(&entry))?,
+                tar::EntryType::Symlink => {
+                    if !landing.symlink(&path, &target(&entry))? {
+                        links.paths.push(path);
+                    }
+                }
                 tar::EntryType::Link => landing.hard_link(&path, &target(&entry))?,
                 tar::EntryType::Regular | tar::EntryType::Continuous => {
                     let (mut file, path) = landing.file(&path, mode)?;
@@ -298,7 +361,7 @@ impl Unpack {
             }
         }
         landing.finish()?;
-        Ok(Unpacked::Tree(report))
+        Ok(Unpacked::Tree(report, links))
     }
 }
 

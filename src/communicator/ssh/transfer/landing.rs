@@ -187,17 +187,15 @@ impl Landing {
         fs::hard_link(&file, &path).map_err(|source| Mishap::at(&path, source))
     }
 
-    /// A symbolic link; it is made at the end, so that nothing is written through it.
-    pub(super) fn symlink(&mut self, path: &Path, target: &Path) -> Result<(), Mishap> {
+    /// A symbolic link; it is made at the end, so that nothing is written through it. One that
+    /// leads out is not made: then the answer is no.
+    pub(super) fn symlink(&mut self, path: &Path, target: &Path) -> Result<bool, Mishap> {
         let inside = Self::inside(path)?;
-        if !stays_inside(&inside, target) {
-            let (path, target) = (path.display(), target.display());
-            return Err(Mishap::There(format!(
-                "the symbolic link `{path}` points to `{target}`, which is outside of what is downloaded"
-            )));
+        let stays = stays_inside(&inside, target);
+        if stays {
+            self.links.push((inside, target.to_path_buf()));
         }
-        self.links.push((inside, target.to_path_buf()));
-        Ok(())
+        Ok(stays)
     }
 
     /// The path where something new goes.
@@ -275,14 +273,16 @@ mod tests {
             assert!(refused(landing.file(Path::new(path), 0o644)).contains("leads out"), "{path}");
             assert!(refused(landing.directory(Path::new(path), 0o755)).contains("leads out"));
             assert!(refused(landing.hard_link(Path::new("x"), Path::new(path))).contains("out"));
-            assert!(refused(landing.symlink(Path::new(path), Path::new("x"))).contains("out"));
+            assert!(
+                refused(landing.symlink(Path::new(path), Path::new("x"))).contains("leads out")
+            );
         }
         assert!(refused(landing.file(Path::new("."), 0o644)).contains("without a name"));
         for (link, target) in
             [("a", "/etc"), ("a", ".."), ("a/b", "../../x"), ("a/b", "c/../../../x"), ("a", "b/..")]
         {
-            let text = refused(landing.symlink(Path::new(link), Path::new(target)));
-            assert!(text.contains("outside"), "{link} {target}");
+            let stays = landing.symlink(Path::new(link), Path::new(target)).unwrap();
+            assert!(!stays, "{link} {target}");
         }
         assert!(refused(landing.hard_link(Path::new("x"), Path::new("y"))).contains("not sent"));
         for name in ["..", "a/b", "/", "."] {
@@ -308,7 +308,7 @@ mod tests {
         assert_eq!(fs::read(outside.join("kept")).unwrap(), b"kept");
         assert!(!inside.join("f").is_symlink());
         // One that arrives is made when all else is done.
-        landing.symlink(Path::new("later"), Path::new("sub")).unwrap();
+        assert!(landing.symlink(Path::new("later"), Path::new("sub")).unwrap());
         landing.file(Path::new("later/x"), 0o644).unwrap();
         assert!(landing.finish().is_err());
     }
@@ -320,7 +320,7 @@ mod tests {
         landing.directory(Path::new("./a"), 0o2555).unwrap();
         landing.file(Path::new("a/f"), 0o4750).unwrap();
         landing.hard_link(Path::new("a/g"), Path::new("./a/f")).unwrap();
-        landing.symlink(Path::new("a/b"), Path::new("../c")).unwrap();
+        assert!(landing.symlink(Path::new("a/b"), Path::new("../c")).unwrap());
         landing.finish().unwrap();
         let mode =
             |path: &str| folder.path().join(path).metadata().unwrap().permissions().mode() & 0o7777;

@@ -52,6 +52,21 @@ fi;
 echo "$m:done" >&2
 "#;
 
+/// Sends what links of a directory point to. They come on standard input; those that lead nowhere
+/// are left out. There may be more than one archive.
+const FOLLOW: &str = r#"
+cd -- "$d" || exit 1;
+p=$(pwd); printf %s "$m:tree ${p##*/}"; echo;
+xargs -0 sh -c 'for f in "$@"; do shift; if [ -e "$f" ]; then set -- "$@" "$f"; fi; done; [ $# = 0 ] || exec tar -chf - "$@"' sh || exit 1;
+echo "$m:done" >&2
+"#;
+
+/// The command for what links of a directory point to. It reads their paths, each with a zero byte
+/// after it.
+pub(super) fn follow(download: &Download, call: Call<'_>) -> String {
+    call.line(FOLLOW, &download.source, &[])
+}
+
 /// The command for a download.
 pub(super) fn get(download: &Download, call: Call<'_>) -> String {
     call.line(GET, &download.source, &[])

@@ -103,7 +103,14 @@ impl Transfer<'_> {
                 } else if kind.is_symlink() {
                     let path = entry.path();
                     let target = self.done(&path, self.sftp.read_link(&path).await)?;
-                    with(&mut |landing| landing.symlink(Path::new(&inside), Path::new(&target)))?;
+                    let mut stays = false;
+                    with(&mut |landing| {
+                        stays = landing.symlink(Path::new(&inside), Path::new(&target))?;
+                        Ok(())
+                    })?;
+                    if !stays {
+                        self.follow(path, inside, &mut files).await?;
+                    }
                 } else if kind.is_file() {
                     files.push((entry.path(), inside, mode.unwrap_or(0o644)));
                 } else {
@@ -125,6 +132,27 @@ impl Transfer<'_> {
             .await?;
         let landing = landing.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
         landing.finish().map_err(|mishap| self.told(mishap))
+    }
+
+    /// Takes what a link points to that leads out, when that is a file.
+    async fn follow(
+        &self,
+        path: String,
+        inside: String,
+        files: &mut Vec<(String, String, u32)>,
+    ) -> Result<(), CommunicatorError> {
+        match self.sftp.metadata(&path).await {
+            Err(error) if is_missing(&error) => {}
+            metadata => {
+                let metadata = self.done(&path, metadata)?;
+                if !metadata.file_type().is_file() {
+                    let reason = format!("`{inside}` leads out of what is downloaded");
+                    return Err(failed(self.download, &reason));
+                }
+                files.push((path, inside, metadata.permissions.unwrap_or(0o644)));
+            }
+        }
+        Ok(())
     }
 
     async fn bytes_of(
