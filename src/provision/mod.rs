@@ -14,7 +14,9 @@ mod file;
 mod hcp_sbom;
 mod inputs;
 mod lines;
+mod output;
 mod powershell;
+mod program;
 mod provisioner;
 mod readiness;
 mod restart;
@@ -23,6 +25,7 @@ mod script;
 mod shell;
 mod shell_local;
 mod sleep;
+mod windows;
 mod windows_restart;
 mod windows_shell;
 

@@ -18,7 +18,9 @@ use crate::communicator::{
 };
 use crate::diagnostic::{Diagnostics, Style, render};
 use crate::event::{self, Event, Fact, Stream};
-use crate::plan::{ComponentKind, Kinds, Plan, Planner, Selection, plan};
+use crate::plan::{
+    ComponentKind, Content, Entry, Kinds, Plan, Planner, Selection, plan,
+};
 use crate::template::schema::BuildData;
 use crate::template::{Environment, Run, VariableInputs, load};
 use crate::value::Value;
@@ -140,6 +142,14 @@ pub(super) fn lines(told: &[Fact]) -> Vec<String> {
         .collect()
 }
 
+/// What a [`Local`] was asked to do to files and with commands, in order; ids that differ each time
+/// are `ID`.
+pub(super) fn story(local: &Local) -> String {
+    let story = local.story.lock().unwrap().join("\n");
+    let id = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}";
+    regex::Regex::new(id).unwrap().replace_all(&story, "ID").into_owned()
+}
+
 /// What was said to the user among what was told.
 pub(super) fn said(told: &[Fact]) -> Vec<String> {
     told.iter()
@@ -159,10 +169,14 @@ pub(super) type Answer = Result<Exit, CommunicatorError>;
 pub(super) struct Local {
     /// What the next commands come to, before any is run.
     pub(super) answers: Mutex<Vec<Answer>>,
+    /// What those commands print, each on standard output.
+    pub(super) prints: Mutex<Vec<&'static str>>,
     /// All commands so far.
     pub(super) commands: Mutex<Vec<Command>>,
     /// All uploads so far.
     pub(super) uploads: Mutex<Vec<Upload>>,
+    /// Uploads of bytes and commands, for people.
+    pub(super) story: Mutex<Vec<String>>,
     /// Whether commands want a terminal.
     pub(super) pty: bool,
     /// `SHELL` of the login user.
@@ -175,6 +189,13 @@ impl Local {
         let mut answers: Vec<_> = answers.into_iter().collect();
         answers.reverse();
         Self { answers: Mutex::new(answers), ..Self::default() }
+    }
+
+    /// With statuses and what the commands print, in order.
+    pub(super) fn printing(answers: &[(u32, &'static str)]) -> Self {
+        let local = Self::answering(answers.iter().map(|(status, _)| Ok(Exit::Code(*status))));
+        *local.prints.lock().unwrap() = answers.iter().rev().map(|(_, text)| *text).collect();
+        local
     }
 
     /// How many commands there were.
@@ -191,7 +212,13 @@ impl Communicator for Local {
     ) -> BoxFuture<'a, Result<Exit, CommunicatorError>> {
         async move {
             self.commands.lock().unwrap().push(command.clone());
+            self.story.lock().unwrap().push(format!("run {}", command.text));
             let answer = self.answers.lock().unwrap().pop();
+            let printed = self.prints.lock().unwrap().pop();
+            if let Some(text) = printed {
+                let bytes = text.as_bytes().to_vec();
+                output.send(Chunk { stream: Stream::Stdout, bytes }).await.unwrap();
+            }
             match answer {
                 Some(answer) => answer,
                 None => Ok(on_this_machine(command, output, self.shell).await),
@@ -207,6 +234,17 @@ impl Communicator for Local {
     ) -> BoxFuture<'a, Result<UploadReport, CommunicatorError>> {
         async move {
             self.uploads.lock().unwrap().push(upload.clone());
+            if let Some(Entry::File { content: Content::Bytes(bytes), .. }) =
+                upload.tree.single_file()
+            {
+                let text = String::from_utf8_lossy(bytes);
+                let text = match text.contains('\n') && !text.contains('\r') {
+                    true => format!("\n{text}"),
+                    false => format!(" {text:?}"),
+                };
+                let line = format!("put {}:{text}", upload.destination);
+                self.story.lock().unwrap().push(line);
+            }
             let (bytes, files) = (upload.tree.size(), upload.tree.files());
             progress(bytes);
             Ok(UploadReport { bytes, files })

@@ -1,0 +1,102 @@
+//! `powershell` steps from the template to what an instance is asked to do.
+
+use std::fs;
+
+use insta::assert_snapshot;
+use tokio_util::sync::CancellationToken;
+
+use crate::communicator::{CommunicatorError, Exit};
+use crate::provision::ProvisionError;
+use crate::provision::test_support::{Answer, Local, plan_steps, run_all, said, story};
+
+/// Runs a step with this body; all commands after those that are answered succeed.
+async fn run(
+    body: &str,
+    answers: impl IntoIterator<Item = Answer>,
+) -> (Result<(), ProvisionError>, String, Vec<String>) {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("one.ps1"), "Write-Output one\r\n").unwrap();
+    fs::write(folder.path().join("two.ps1"), "Write-Output two\r\n").unwrap();
+    let text = format!("provisioner \"powershell\" {{\n{body}\n}}");
+    let plan = plan_steps(folder.path(), &text).unwrap_or_else(|found| panic!("{found}"));
+    let fine = (0..8).map(|_| Ok(Exit::Code(0)));
+    let local = Local::answering(answers.into_iter().chain(fine));
+    let (result, told) = run_all(&plan, &local, &CancellationToken::new()).await;
+    (result, story(&local), said(&told))
+}
+
+/// What a step that must succeed asks for.
+async fn asked(body: &str) -> String {
+    let (result, story, _) = run(body, []).await;
+    result.unwrap();
+    story
+}
+
+#[tokio::test]
+async fn commands_are_one_script_with_their_variables() {
+    let body = r#"
+        environment_vars = ["WORD=it's $5 \"net\""]
+        debug_mode       = 1
+        inline           = ["Get-Date", "Write-Output {{ .Host }}"]"#;
+    assert_snapshot!(asked(body).await, @"");
+}
+
+#[tokio::test]
+async fn scripts_are_called_with_a_file_of_variables() {
+    let (result, story, said) = run("scripts = [\"one.ps1\", \"two.ps1\"]", []).await;
+    result.unwrap();
+    assert_snapshot!(story, @"");
+    assert_eq!(said[1], "Provisioning with powershell script: one.ps1");
+}
+
+#[tokio::test]
+async fn the_shell_and_its_policy_can_be_chosen() {
+    let commands = |story: String| {
+        let commands = story.lines().filter(|line| line.starts_with("run "));
+        commands.map(str::to_owned).collect::<Vec<_>>().join("\n")
+    };
+    let body = "script = \"one.ps1\"\nuse_pwsh = true\nexecution_policy = \"allsigned\"\n\
+                debug_mode = 2\nskip_clean = true\nremote_path = \"d:/x.ps1\"\n\
+                remote_env_var_path = \"d:/v.ps1\"";
+    assert_snapshot!(commands(asked(body).await), @"");
+    let body = "inline = [\"x\"]\nexecution_policy = \"none\"\nskip_clean = true";
+    assert_snapshot!(commands(asked(body).await), @"");
+    let body = "inline = [\"x\"]\nskip_clean = true\nremote_path = \"d:/x.ps1\"\n\
+                execute_command = \"pwsh -noprofile -file {{ .Path }}\"";
+    assert_snapshot!(commands(asked(body).await), @"");
+}
+
+#[tokio::test]
+async fn a_script_that_fails_is_removed_too() {
+    let (result, story, _) = run("inline = [\"exit 3\"]", [Ok(Exit::Code(3))]).await;
+    assert_snapshot!(result.unwrap_err(), @"Script exited with non-zero exit status: 3. Allowed exit codes are: [0]");
+    assert!(story.lines().last().unwrap().contains("Remove-Item"), "{story}");
+    let (result, ..) =
+        run("inline = [\"exit 3\"]\nvalid_exit_codes = [3]", [Ok(Exit::Code(3))]).await;
+    result.unwrap();
+}
+
+#[tokio::test]
+async fn a_connection_that_does_not_let_it_start_is_tried_again() {
+    let lost = CommunicatorError::Lost { address: "i-1".into(), reason: "reset".into() };
+    let (result, story, said) = run("inline = [\"x\"]", [Err(lost)]).await;
+    result.unwrap();
+    assert_eq!(story.matches("put ").count(), 2);
+    assert!(said[1].starts_with("Cannot start the script, trying again"), "{said:?}");
+}
+
+#[tokio::test]
+async fn another_user_runs_it_as_a_scheduled_task() {
+    let body = r#"
+        elevated_user     = "Administrator"
+        elevated_password = "it's secret"
+        skip_clean        = true
+        remote_path       = "c:/s.ps1"
+        inline            = ["whoami"]"#;
+    let story = asked(body).await;
+    let (_, elevated) = story.split_once("put c:/Windows").unwrap();
+    assert_snapshot!(elevated, @"");
+    let story = asked("elevated_user = \"SYSTEM\"\nscript = \"one.ps1\"").await;
+    let lines: Vec<_> = story.lines().filter(|line| line.contains("$action.Arguments")).collect();
+    assert_snapshot!(lines.join("\n"), @"");
+}
