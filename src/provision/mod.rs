@@ -11,6 +11,7 @@ mod breakpoint;
 mod elevation;
 mod error;
 mod file;
+mod galaxy;
 mod hcp_sbom;
 mod inputs;
 mod lines;

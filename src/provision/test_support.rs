@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::Stdio;
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
@@ -234,6 +234,7 @@ impl Communicator for Local {
     ) -> BoxFuture<'a, Result<UploadReport, CommunicatorError>> {
         async move {
             self.uploads.lock().unwrap().push(upload.clone());
+            let mut story = self.story.lock().unwrap();
             if let Some(Entry::File { content: Content::Bytes(bytes), .. }) =
                 upload.tree.single_file()
             {
@@ -243,8 +244,12 @@ impl Communicator for Local {
                     false => format!(" {text:?}"),
                 };
                 let line = format!("put {}:{text}", upload.destination);
-                self.story.lock().unwrap().push(line);
+                story.push(line);
+            } else {
+                let files = upload.tree.files();
+                story.push(format!("put {}: {files} of {}", upload.destination, upload.name));
             }
+            drop(story);
             let (bytes, files) = (upload.tree.size(), upload.tree.files());
             progress(bytes);
             Ok(UploadReport { bytes, files })
@@ -278,12 +283,21 @@ async fn on_this_machine(
         .spawn()
         .unwrap();
     let mut stdin = child.stdin.take().unwrap();
-    let bytes: Arc<[u8]> = match command.stdin {
-        Stdin::Empty => Arc::new([]),
-        Stdin::Bytes(bytes) => bytes,
-        Stdin::Stream(_) => panic!("no step of the tests streams its input"),
+    let input = command.stdin;
+    let feed = async move {
+        // A command need not read what it is given.
+        match input {
+            Stdin::Empty => {}
+            Stdin::Bytes(bytes) => drop(stdin.write_all(&bytes).await),
+            Stdin::Stream(stream) => {
+                while let Some(bytes) = stream.lock().await.recv().await {
+                    if stdin.write_all(&bytes).await.is_err() {
+                        break;
+                    }
+                }
+            }
+        }
     };
-    let feed = async move { drop(stdin.write_all(&bytes).await) };
     let stdout = pass(child.stdout.take().unwrap(), Stream::Stdout, output.clone());
     let stderr = pass(child.stderr.take().unwrap(), Stream::Stderr, output);
     let (status, (), (), ()) = tokio::join!(child.wait(), feed, stdout, stderr);

@@ -91,11 +91,17 @@ pub(super) fn with_backticks(value: &str) -> String {
     text
 }
 
-/// The bytes of a PowerShell script that bake makes. Windows PowerShell 5 takes a file for one of
-/// the machine's old code page unless it begins with a byte order mark.
-pub(super) fn script(text: &str) -> Vec<u8> {
-    let mark = if text.is_ascii() { "" } else { "\u{feff}" };
-    format!("{mark}{text}").into_bytes()
+/// The byte order mark of UTF-8.
+const MARK: &[u8] = "\u{feff}".as_bytes();
+
+/// A PowerShell script so that Windows PowerShell 5 reads it, too: it takes a file for one of the
+/// machine's old code page unless it begins with a byte order mark.
+pub(super) fn readable(mut script: Vec<u8>) -> Vec<u8> {
+    let plain = script.is_ascii() || script.starts_with(MARK);
+    if !plain && std::str::from_utf8(&script).is_ok() {
+        script.splice(0..0, MARK.iter().copied());
+    }
+    script
 }
 
 #[cfg(test)]
@@ -112,7 +118,10 @@ mod tests {
 
     #[test]
     fn only_texts_that_need_it_get_a_byte_order_mark() {
-        assert_eq!(script("exit 0"), b"exit 0");
-        assert_eq!(script("'gr\u{fc}n'"), b"\xef\xbb\xbf'gr\xc3\xbcn'");
+        let same = ["exit 0".as_bytes(), b"\xef\xbb\xbf'gr\xc3\xbcn'", b"gr\xfcn", b"\xff\xfeg\0"];
+        for bytes in same {
+            assert_eq!(readable(bytes.to_vec()), bytes);
+        }
+        assert_eq!(readable("'gr\u{fc}n'".into()), b"\xef\xbb\xbf'gr\xc3\xbcn'");
     }
 }

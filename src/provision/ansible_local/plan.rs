@@ -10,7 +10,6 @@ use crate::provision::script::file_name;
 
 /// Checks the options and reads the files.
 pub(super) fn plan(planner: &mut Planner<'_>) {
-    planner.unsupported_yet("provisioner");
     let schema = AnsibleLocalOptions::schema();
     let Some(options) = planner.decode(schema, AnsibleLocalOptions::decode_options) else {
         return;

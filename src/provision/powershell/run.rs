@@ -33,16 +33,19 @@ pub(super) fn run<'a>(step: &'a StepRun<'a>) -> BoxFuture<'a, Result<(), Provisi
         let mut scripts = Vec::new();
         if !options.scripting.inline.is_empty() {
             let text = job.inline_script()?;
-            scripts.push(Script { name: "inline".into(), bytes: windows::script(&text) });
+            scripts.push(Script { name: "inline".into(), bytes: text.into_bytes() });
         }
-        // PowerShell reads all line ends and encodings: scripts are sent as they are.
         scripts.extend(step.surroundings().local_scripts(&options.scripting)?);
         let several = scripts.len() > 1;
         for script in scripts {
             if several {
                 step.say(format!("Provisioning with powershell script: {}", script.name)).await;
             }
-            job.run_script(script.bytes).await?;
+            let bytes = match job.options.binary {
+                true => script.bytes,
+                false => windows::readable(script.bytes),
+            };
+            job.run_script(bytes).await?;
         }
         if !options.pause_after.is_zero() {
             let length = format_go_duration(options.pause_after);
@@ -118,7 +121,7 @@ impl<'a> Job<'a> {
         let mut command = self.command()?;
         let mut files = Vec::new();
         if command.contains(&self.variables_path) {
-            files.push((self.variables_path.clone(), windows::script(&self.variables()?)));
+            files.push((self.variables_path.clone(), windows::readable(self.variables()?.into_bytes())));
         }
         files.push((self.path.clone(), bytes));
         let mut passing = Vec::new();
@@ -126,7 +129,7 @@ impl<'a> Job<'a> {
             let password = self.options.elevated_password.as_ref();
             let elevated = Elevated::new(&command, user, password);
             passing.push(elevated.path.clone());
-            files.push((elevated.path, windows::script(&elevated.text)));
+            files.push((elevated.path, windows::readable(elevated.text.into_bytes())));
             command = elevated.command;
         }
         let limit = self.options.start_retry_timeout;

@@ -73,7 +73,8 @@ async fn a_failing_command_fails_the_step() {
     insta::assert_snapshot!(result.unwrap_err(), @"Script exited with non-zero exit status: 1. Allowed exit codes are: [0]");
     assert_eq!(lines(&told), ["before"]);
     assert!(printed("valid_exit_codes = [4]\ninline = [\"exit 4\"]").await.is_empty());
-    let (result, _) = run("command = \"kill -KILL $$\"").await;
+    let body = "execute_command = [\"sh\", \"{{ .Script }}\"]\ncommand = \"kill -KILL $$\"";
+    let (result, _) = run(body).await;
     insta::assert_snapshot!(result.unwrap_err(), @"the script was killed by SIGKILL");
 }
 

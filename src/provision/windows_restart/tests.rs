@@ -33,7 +33,15 @@ async fn it_waits_until_windows_has_started_anew() {
     ]);
     let (result, said, printed) = run(&local, "").await;
     result.unwrap();
-    assert_snapshot!(story(&local), @"");
+    assert_snapshot!(story(&local), @r#"
+    run powershell -NoProfile -Command "(Get-CimInstance Win32_OperatingSystem).LastBootUpTime.ToUniversalTime().Ticks"
+    run shutdown /r /f /t 0 /c "packer restart"
+    run powershell -NoProfile -Command "(Get-CimInstance Win32_OperatingSystem).LastBootUpTime.ToUniversalTime().Ticks"
+    run powershell -NoProfile -Command "(Get-CimInstance Win32_OperatingSystem).LastBootUpTime.ToUniversalTime().Ticks"
+    run powershell -NoProfile -Command "(Get-CimInstance Win32_OperatingSystem).LastBootUpTime.ToUniversalTime().Ticks"
+    run powershell -NoProfile -Command "Write-Output ([System.Net.Dns]::GetHostName() + ' restarted.')"
+    run powershell -NoProfile -Command "Write-Output ([System.Net.Dns]::GetHostName() + ' restarted.')"
+    "#);
     assert_eq!(
         said,
         [
@@ -67,7 +75,14 @@ async fn a_system_that_does_not_say_when_it_started_is_asked_to_restart_again() 
     let answers = [1, 1115, 1115, 0, 0, 0].map(|status| Ok(Exit::Code(status)));
     let local = Local::answering(answers);
     run(&local, "restart_command = \"restart\"").await.0.unwrap();
-    assert_snapshot!(story(&local), @"");
+    assert_snapshot!(story(&local), @r#"
+    run powershell -NoProfile -Command "(Get-CimInstance Win32_OperatingSystem).LastBootUpTime.ToUniversalTime().Ticks"
+    run restart
+    run shutdown /r /f /t 60 /c "packer restart test"
+    run shutdown /r /f /t 60 /c "packer restart test"
+    run shutdown /a
+    run powershell -NoProfile -Command "Write-Output ([System.Net.Dns]::GetHostName() + ' restarted.')"
+    "#);
 }
 
 #[tokio::test]
@@ -84,7 +99,7 @@ async fn restarts_that_the_registry_asks_for_are_waited_for() {
         check_registry = true
         registry_keys  = ["HKLM:\\SOFTWARE\\A B", "HKLM:\\SOFTWARE\\C"]"#;
     run(&local, body).await.0.unwrap();
-    assert_snapshot!(story(&local).lines().last().unwrap(), @"");
+    assert_snapshot!(story(&local).lines().last().unwrap(), @r#"run powershell -NoProfile -Command "Test-Path -Path 'HKLM:\SOFTWARE\A B', 'HKLM:\SOFTWARE\C'""#);
 }
 
 #[tokio::test]
