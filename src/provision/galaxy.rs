@@ -1,4 +1,6 @@
-//! Roles and collections that are installed before a playbook runs.
+//! Roles and collections that are installed before a playbook runs, and lines of commands.
+
+use crate::communicator::quote;
 
 /// How `ansible-galaxy` installs.
 #[derive(Clone, Debug, Default)]
@@ -46,6 +48,15 @@ impl Galaxy {
     }
 }
 
+/// Words as a line for a shell, or for people. Flags are not quoted for their dashes.
+pub(super) fn line<'a>(words: impl IntoIterator<Item = &'a String>) -> String {
+    let word = |word: &String| {
+        let plain = word.trim_start_matches('-');
+        if !plain.is_empty() && quote(plain) == plain { word.clone() } else { quote(word) }
+    };
+    words.into_iter().map(word).collect::<Vec<_>>().join(" ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -55,12 +66,21 @@ mod tests {
     }
 
     #[test]
+    fn flags_stay_readable() {
+        let words = ["a", "-r", "--force", "--x=y z", "-", "it's"].map(str::to_owned);
+        assert_eq!(line(&words), r"a -r --force '--x=y z' '-' 'it'\''s'");
+    }
+
+    #[test]
     fn roles_and_collections_are_installed_apart() {
         let mut galaxy = Galaxy { roles_path: Some("r".into()), ..Galaxy::default() };
         assert_eq!(lines(&galaxy, "- src: x\n"), ["install -r r.yml -p r"]);
         assert_eq!(lines(&galaxy, "---\nroles:\n  - x\n"), ["install -r r.yml -p r"]);
         galaxy.force_install = true;
-        assert_eq!(lines(&galaxy, "collections:\n  - x\n"), ["collection install -r r.yml --force"]);
+        assert_eq!(
+            lines(&galaxy, "collections:\n  - x\n"),
+            ["collection install -r r.yml --force"]
+        );
         galaxy.force_with_deps = true;
         assert_eq!(
             lines(&galaxy, "roles: []\ncollections: []\n"),

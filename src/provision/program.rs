@@ -96,11 +96,7 @@ impl Program {
 }
 
 /// Passes output on until it ends.
-async fn pass(
-    from: Option<impl AsyncRead + Unpin>,
-    stream: Stream,
-    to: &mpsc::Sender<Chunk>,
-) {
+async fn pass(from: Option<impl AsyncRead + Unpin>, stream: Stream, to: &mpsc::Sender<Chunk>) {
     let Some(mut from) = from else { return };
     let mut bytes = Vec::with_capacity(PIECE);
     while let Ok(1..) = from.read_buf(&mut bytes).await {

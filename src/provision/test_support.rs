@@ -18,9 +18,7 @@ use crate::communicator::{
 };
 use crate::diagnostic::{Diagnostics, Style, render};
 use crate::event::{self, Event, Fact, Stream};
-use crate::plan::{
-    ComponentKind, Content, Entry, Kinds, Plan, Planner, Selection, plan,
-};
+use crate::plan::{ComponentKind, Content, Entry, Kinds, Plan, Planner, Selection, plan};
 use crate::template::schema::BuildData;
 use crate::template::{Environment, Run, VariableInputs, load};
 use crate::value::Value;

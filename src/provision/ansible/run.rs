@@ -15,8 +15,8 @@ use super::inventory::{self, Host};
 use super::options::AnsibleOptions;
 use super::proxy::{Door, Proxy};
 use crate::communicator::ssh::{KeyPair, KeyType};
-use crate::communicator::{CommunicatorError, Exit, quote};
-use crate::provision::galaxy::Galaxy;
+use crate::communicator::{CommunicatorError, Exit};
+use crate::provision::galaxy::{Galaxy, line};
 use crate::provision::program::Program;
 use crate::provision::script::{Surroundings, environment};
 use crate::provision::{ProvisionError, StepRun};
@@ -53,12 +53,8 @@ pub(super) fn run<'a>(step: &'a StepRun<'a>) -> BoxFuture<'a, Result<(), Provisi
             return job.play(&host, job.environment_without_proxy()).await;
         }
         let (proxy, key) = job.open_proxy().await?;
-        let host = Host {
-            address: "127.0.0.1".to_owned(),
-            port: proxy.port,
-            user: job.proxy_user(),
-            key,
-        };
+        let host =
+            Host { address: "127.0.0.1".to_owned(), port: proxy.port, user: job.proxy_user(), key };
         let environment = job.environment_of_proxy(&proxy)?;
         tokio::select! {
             result = job.play(&host, environment) => result,
@@ -124,9 +120,8 @@ impl<'a> Job<'a> {
 
     /// Runs a program of Ansible's and tells its output.
     async fn execute(&self, program: &Program) -> Result<(), ProvisionError> {
-        let words = std::iter::once(&program.name).chain(&program.arguments);
-        let line: Vec<_> = words.map(|word| quote(word)).collect();
-        self.around.say(format!("Executing Ansible: {}", line.join(" "))).await;
+        let line = line(std::iter::once(&program.name).chain(&program.arguments));
+        self.around.say(format!("Executing Ansible: {line}")).await;
         let status = match program.run_and_tell(self.around.emitter).await? {
             Exit::Code(0) => return Ok(()),
             Exit::Code(status) => status,
@@ -258,11 +253,13 @@ impl<'a> Job<'a> {
             help: "set `use_proxy = true`: Ansible then goes through bake's own connection".into(),
         };
         if self.known("ConnType").is_some_and(|kind| kind != "ssh") {
-            return Err(unable("without `use_proxy` Ansible needs an instance that is reached over SSH"));
+            return Err(unable(
+                "without `use_proxy` Ansible needs an instance that is reached over SSH",
+            ));
         }
-        let address = self
-            .known("Host")
-            .ok_or_else(|| unable("without `use_proxy` Ansible needs the address of the instance"))?;
+        let address = self.known("Host").ok_or_else(|| {
+            unable("without `use_proxy` Ansible needs the address of the instance")
+        })?;
         let port = match self.around.data.get("Port").map(|port| &port.kind) {
             Some(Kind::Number(port)) => to_integer(port).and_then(|port| u16::try_from(port).ok()),
             _ => None,
@@ -330,8 +327,9 @@ impl<'a> Job<'a> {
             None => self.private.path().to_owned(),
         };
         let make = || {
-            let mut file =
-                tempfile::Builder::new().prefix("packer-provisioner-ansible").tempfile_in(directory)?;
+            let mut file = tempfile::Builder::new()
+                .prefix("packer-provisioner-ansible")
+                .tempfile_in(directory)?;
             io::Write::write_all(&mut file, text.as_bytes())?;
             Ok(file.into_temp_path())
         };

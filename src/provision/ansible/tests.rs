@@ -28,11 +28,7 @@ far() { ssh -F none $ANSIBLE_SSH_COMMON_ARGS -o BatchMode=yes -o IdentitiesOnly=
 "#;
 
 /// Runs a step with this body and this playbook.
-async fn run(
-    local: &Local,
-    playbook: &str,
-    body: &str,
-) -> (Result<(), ProvisionError>, Vec<Fact>) {
+async fn run(local: &Local, playbook: &str, body: &str) -> (Result<(), ProvisionError>, Vec<Fact>) {
     let folder = tempfile::tempdir().unwrap();
     let here = folder.path();
     fs::write(here.join("stand-in"), STAND_IN).unwrap();
@@ -65,10 +61,10 @@ async fn commands_go_through_the_connection_of_the_build() {
         echo "status $?"
         head -c 3000000 /dev/zero | far -p $port -i "$key" me@127.0.0.1 'wc -c'
         far -p $port -i "$key" me@127.0.0.1 'kill -TERM $$' >/dev/null; echo "killed $?"
-        stat -c %a "$key"; dirname "$key" > "$HERE_FILE"
+        stat -c %a "$key"; dirname "$key" > "$KEPT"
     "#;
     let kept = tempfile::NamedTempFile::new().unwrap();
-    let body = format!("ansible_env_vars = [\"HERE_FILE={}\"]", kept.path().display());
+    let body = format!("ansible_env_vars = [\"KEPT={}\"]", kept.path().display());
     let (result, told) = run(&local, playbook, &body).await;
     result.unwrap();
     assert_eq!(
@@ -125,8 +121,19 @@ async fn the_inventory_has_groups_and_a_line_of_ones_own() {
         extra_arguments  = ["-v"]"#;
     let (result, told) = run(&local, playbook, body).await;
     result.unwrap();
-    insta::assert_snapshot!(lines(&told)[2..].join("\n"), @"");
-    let body = "inventory_file_template = \"{{ .HostAlias }} x={{ .User }} ansible_port={{ .Port }}\"";
+    insta::assert_snapshot!(lines(&told)[2..].join("\n"), @"
+    argument --ssh-extra-args=-o IdentitiesOnly=yes
+    argument -v
+    web ansible_host=127.0.0.1 ansible_user=admin ansible_port=PORT
+    [one]
+    web ansible_host=127.0.0.1 ansible_user=admin ansible_port=PORT
+    [two]
+    web ansible_host=127.0.0.1 ansible_user=admin ansible_port=PORT
+    [none]
+    1 sftp r 198.51.100.7
+    ");
+    let body =
+        "inventory_file_template = \"{{ .HostAlias }} x={{ .User }} ansible_port={{ .Port }}\"";
     let (result, told) = run(&local, playbook, body).await;
     result.unwrap();
     let found = lines(&told);
@@ -139,7 +146,10 @@ async fn without_the_proxy_it_goes_to_the_instance() {
     let playbook = "cat \"$inventory\"; echo \"$key.\" $ANSIBLE_HOST_KEY_CHECKING";
     let (result, told) = run(&Local::default(), playbook, body).await;
     result.unwrap();
-    insta::assert_snapshot!(lines(&told)[3..].join("\n"), @"");
+    insta::assert_snapshot!(lines(&told)[3..].join("\n"), @"
+    default ansible_host=198.51.100.7 ansible_user=admin ansible_port=22
+    . False
+    ");
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use crate::communicator::{Command, Exit, Upload, quote};
 use crate::event::Fact;
 use crate::plan::{Tree, read_tree};
 use crate::provision::ask::ask;
-use crate::provision::galaxy::Galaxy;
+use crate::provision::galaxy::{Galaxy, line};
 use crate::provision::output::execute;
 use crate::provision::script::{Surroundings, file_name};
 use crate::provision::{ProvisionError, StepRun};
@@ -181,8 +181,7 @@ impl<'a> Job<'a> {
             force_with_deps: self.options.galaxy_force_with_deps,
         };
         for words in galaxy.installs(&file, &text) {
-            let words: Vec<_> = words.iter().map(|word| quote(word)).collect();
-            self.execute(&self.options.galaxy_command, &words.join(" ")).await?;
+            self.execute(&self.options.galaxy_command, &line(&words)).await?;
         }
         Ok(())
     }

@@ -36,7 +36,13 @@ async fn run(body: &str, last: u32) -> (Result<(), ProvisionError>, String) {
 async fn a_playbook_goes_to_the_instance_and_runs_there() {
     let (result, story) = run("playbook_file = \"HERE/site.yml\"", 0).await;
     result.unwrap();
-    assert_snapshot!(story, @"");
+    assert_snapshot!(story, @r#"
+    put /tmp/packer-provisioner-ansible-local/ID/site.yml: 1 of site.yml
+    put /tmp/packer-provisioner-ansible-local/ID/packer-provisioner-ansible-local-inventory:
+    127.0.0.1
+
+    run exec sh -c 'cd /tmp/packer-provisioner-ansible-local/ID && export PYTHONUNBUFFERED=1; ansible-playbook -e '\''{"packer_build_name":"app"}'\'' -e '\''{"packer_builder_type":"vm"}'\'' -c local -i /tmp/packer-provisioner-ansible-local/ID/packer-provisioner-ansible-local-inventory /tmp/packer-provisioner-ansible-local/ID/site.yml'
+    "#);
 }
 
 #[tokio::test]
@@ -55,7 +61,24 @@ async fn everything_has_its_place_in_the_staging_directory() {
         extra_arguments         = ["--extra-vars \"x=${build.Host}\""]"#;
     let (result, story) = run(body, 0).await;
     result.unwrap();
-    assert_snapshot!(story, @"");
+    assert_snapshot!(story, @r#"
+    put /opt/it's: 2 of plays
+    put /opt/it's/site.yml: 1 of site.yml
+    put /opt/it's/group_vars: 1 of vars
+    put /opt/it's/roles/role: 1 of role
+    put /opt/it's/packer-provisioner-ansible-local-inventory:
+    [web]
+    127.0.0.1
+    [db]
+    127.0.0.1
+
+    put /opt/it's/needs.yml: 1 of needs.yml
+    run exec sh -c 'cd '\''/opt/it'\''\'\'''\''s'\'' && export PYTHONUNBUFFERED=1; ansible-galaxy install -r '\''/opt/it'\''\'\'''\''s/needs.yml'\'' -p '\''/opt/it'\''\'\'''\''s/roles'\'' --force'
+    run exec sh -c 'cd '\''/opt/it'\''\'\'''\''s'\'' && export PYTHONUNBUFFERED=1; ansible-galaxy collection install -r '\''/opt/it'\''\'\'''\''s/needs.yml'\'' -p '\''/opt/it'\''\'\'''\''s/collections'\'' --force'
+    run exec sh -c 'cd '\''/opt/it'\''\'\'''\''s'\'' && export PYTHONUNBUFFERED=1; sudo ansible-playbook -e '\''{"packer_build_name":"app"}'\'' -e '\''{"packer_builder_type":"vm"}'\'' --extra-vars "x=198.51.100.7" -c local -i '\''/opt/it'\''\'\'''\''s/packer-provisioner-ansible-local-inventory'\'' '\''/opt/it'\''\'\'''\''s/web.yml'\'''
+    run exec sh -c 'cd '\''/opt/it'\''\'\'''\''s'\'' && export PYTHONUNBUFFERED=1; sudo ansible-playbook -e '\''{"packer_build_name":"app"}'\'' -e '\''{"packer_builder_type":"vm"}'\'' --extra-vars "x=198.51.100.7" -c local -i '\''/opt/it'\''\'\'''\''s/packer-provisioner-ansible-local-inventory'\'' '\''/opt/it'\''\'\'''\''s/site.yml'\'''
+    run rm -rf '/opt/it'\''s'
+    "#);
 }
 
 #[tokio::test]

@@ -121,7 +121,10 @@ impl<'a> Job<'a> {
         let mut command = self.command()?;
         let mut files = Vec::new();
         if command.contains(&self.variables_path) {
-            files.push((self.variables_path.clone(), windows::readable(self.variables()?.into_bytes())));
+            files.push((
+                self.variables_path.clone(),
+                windows::readable(self.variables()?.into_bytes()),
+            ));
         }
         files.push((self.path.clone(), bytes));
         let mut passing = Vec::new();

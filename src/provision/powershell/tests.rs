@@ -89,10 +89,10 @@ async fn the_shell_and_its_policy_can_be_chosen() {
                 remote_env_var_path = \"d:/v.ps1\"";
     assert_snapshot!(commands(asked(body).await), @r#"run pwsh -executionpolicy allsigned -command "& { Set-Variable -Scope Global -Name ProgressPreference -Value SilentlyContinue; Set-PsDebug -Trace 2; . 'd:/v.ps1'; & 'd:/x.ps1'; exit $LastExitCode }""#);
     let body = "inline = [\"x\"]\nexecution_policy = \"none\"\nskip_clean = true";
-    assert_snapshot!(commands(asked(body).await), @"");
+    assert_snapshot!(commands(asked(body).await), @"run powershell -file c:/Windows/Temp/script-ID.ps1");
     let body = "inline = [\"x\"]\nskip_clean = true\nremote_path = \"d:/x.ps1\"\n\
                 execute_command = \"pwsh -noprofile -file {{ .Path }}\"";
-    assert_snapshot!(commands(asked(body).await), @"");
+    assert_snapshot!(commands(asked(body).await), @"run pwsh -noprofile -file d:/x.ps1");
 }
 
 #[tokio::test]
@@ -181,5 +181,5 @@ async fn another_user_runs_it_as_a_scheduled_task() {
     "#);
     let story = asked("elevated_user = \"SYSTEM\"\nscript = \"one.ps1\"").await;
     let lines: Vec<_> = story.lines().filter(|line| line.contains("$action.Arguments")).collect();
-    assert_snapshot!(lines.join("\n"), @"");
+    assert_snapshot!(lines.join("\n"), @r#"  $action.Arguments = '/c "powershell -executionpolicy bypass "& { Set-Variable -Scope Global -Name ProgressPreference -Value SilentlyContinue; . ''c:/Windows/Temp/packer-ps-env-vars-ID.ps1''; & ''c:/Windows/Temp/script-ID.ps1''; exit $LastExitCode }" > %SYSTEMROOT%\Temp\packer-ID.out 2>&1"'"#);
 }

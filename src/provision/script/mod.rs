@@ -6,9 +6,9 @@ mod plan;
 mod run;
 
 pub(crate) use options::ScriptOptions;
-pub(crate) use run::Surroundings;
-pub(super) use run::Script;
 pub(super) use plan::{
     check, check_format, file_name, has_unknown_script, name, read_scripts, title, variables,
     what_to_run,
 };
+pub(super) use run::Script;
+pub(crate) use run::Surroundings;

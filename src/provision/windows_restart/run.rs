@@ -153,7 +153,11 @@ async fn wait_for(
 /// When Windows was started, if it says so.
 async fn started(step: &StepRun<'_>) -> Result<Option<u64>, CommunicatorError> {
     let (exit, said) = ask_once(step, STARTED).await?;
-    Ok(said.lines().rev().find_map(|line| line.trim().parse().ok()).filter(|_| exit == Exit::Code(0)))
+    Ok(said
+        .lines()
+        .rev()
+        .find_map(|line| line.trim().parse().ok())
+        .filter(|_| exit == Exit::Code(0)))
 }
 
 /// Whether another restart could be asked for, which means that the last one is over.
@@ -166,10 +170,7 @@ async fn tried(step: &StepRun<'_>) -> Result<bool, CommunicatorError> {
 }
 
 /// Asks; a connection that is lost meanwhile is an error that may pass.
-async fn ask_once(
-    step: &StepRun<'_>,
-    command: &str,
-) -> Result<(Exit, String), CommunicatorError> {
+async fn ask_once(step: &StepRun<'_>, command: &str) -> Result<(Exit, String), CommunicatorError> {
     match ask(step.context.communicator, Command::new(command)).await? {
         (Exit::Disconnected { reason }, _) => {
             Err(CommunicatorError::Lost { address: "the instance".to_owned(), reason })

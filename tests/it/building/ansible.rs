@@ -62,7 +62,9 @@ fn a_playbook_runs_through_the_connection_of_the_build() {
         )
     };
     let steps = step("")
-        + &shell("sudo cat /opt/by-ansible; cat /tmp/motd; rm /tmp/motd; ls -A ~/.ansible/tmp | wc -l")
+        + &shell(
+            "sudo cat /opt/by-ansible; cat /tmp/motd; rm /tmp/motd; ls -A ~/.ansible/tmp | wc -l",
+        )
         + &step("use_sftp = true")
         + &shell("sudo stat -c '%a %U' /opt/by-ansible; test -f /tmp/motd && echo by SFTP");
     let path = workspace.write("t.pkr.hcl", template(&steps));
@@ -75,10 +77,8 @@ fn a_playbook_runs_through_the_connection_of_the_build() {
     assert!(!outcome.stdout.contains("PRIVATE KEY"), "{}", outcome.stdout);
     assert!(!outcome.stdout.contains("[WARNING]"), "{}", outcome.stdout);
     // What Ansible did is in the image.
-    let look = workspace.write(
-        "look.pkr.hcl",
-        looking_into(&outcome.image(), "sudo cat /opt/by-ansible"),
-    );
+    let look =
+        workspace.write("look.pkr.hcl", looking_into(&outcome.image(), "sudo cat /opt/by-ansible"));
     let outcome = workspace.build(&look).expect(0);
     assert!(outcome.stdout.contains("admin on Linux for t here"), "{}", outcome.stdout);
 }
@@ -89,8 +89,10 @@ fn a_task_that_fails_fails_the_build() {
         return;
     }
     let workspace = Workspace::new();
-    let playbook = workspace
-        .write("site.yml", "- hosts: all\n  gather_facts: false\n  tasks: [{ command: 'false' }]\n");
+    let playbook = workspace.write(
+        "site.yml",
+        "- hosts: all\n  gather_facts: false\n  tasks: [{ command: 'false' }]\n",
+    );
     let step =
         format!("provisioner \"ansible\" {{\n playbook_file = \"{}\"\n }}", playbook.display());
     let path = workspace.write("t.pkr.hcl", template(&step));
@@ -116,7 +118,8 @@ fn a_playbook_runs_on_the_instance_itself() {
 ",
         workspace.path().join("play").display()
     );
-    let steps = step + &shell("sudo cat /opt/by-ansible; ls -A /tmp/packer-provisioner-ansible-local | wc -l");
+    let steps = step
+        + &shell("sudo cat /opt/by-ansible; ls -A /tmp/packer-provisioner-ansible-local | wc -l");
     let path = workspace.write("t.pkr.hcl", template(&steps));
     let outcome = workspace.build(&path).expect(0);
     workspace.assert_nothing_runs();
