@@ -76,6 +76,31 @@ pub enum ProvisionError {
         /// What it was like the last time.
         reason: String,
     },
+    /// A program of this machine cannot be run.
+    #[error("cannot run `{program}`: {source}")]
+    Program {
+        /// Its name or path.
+        program: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A file for a program of this machine cannot be made.
+    #[error("cannot make a temporary file: {0}")]
+    Temporary(std::io::Error),
+    /// Nobody can be asked.
+    #[error("nobody can press Enter: there is no terminal ({reason})")]
+    NoTerminal {
+        /// What the system said.
+        reason: std::io::Error,
+    },
+    /// A step cannot do what it is for.
+    #[error("{text}")]
+    Unable {
+        /// What is wrong, in one sentence.
+        text: String,
+        /// What to do about it.
+        help: String,
+    },
     /// It took longer than `timeout` allows.
     #[error("the provisioner was not done after {}", format_go_duration(*limit))]
     Timeout {
@@ -117,8 +142,17 @@ impl ProvisionError {
                 vec!["the instance may be out of memory: look for `Out of memory` in `dmesg`".into()]
             }
             Self::Restart { .. } => vec![
-                "raise `start_retry_timeout`, or look at the console of the instance: it may not boot any more".into(),
+                "raise `start_retry_timeout` (`restart_timeout` of `windows-restart`), or look at the console of the instance: it may not boot any more".into(),
             ],
+            Self::Program { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
+                vec!["install it on the machine that bake runs on, or give its path".into()]
+            }
+            Self::Program { .. } => vec!["check that it may be executed".into()],
+            Self::Temporary(_) => vec!["check the directory that `TMPDIR` names, or `/tmp`".into()],
+            Self::NoTerminal { .. } => vec![
+                "run bake in a terminal, or set `disable = true` on the `breakpoint`".into(),
+            ],
+            Self::Unable { help, .. } => vec![help.clone()],
             Self::Timeout { .. } => vec!["raise `timeout`, or find out what the step waits for".into()],
             _ => Vec::new(),
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::Stdio;
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
@@ -18,7 +18,7 @@ use crate::communicator::{
 };
 use crate::diagnostic::{Diagnostics, Style, render};
 use crate::event::{self, Event, Fact, Stream};
-use crate::plan::{ComponentKind, Kinds, Plan, Planner, Selection, plan};
+use crate::plan::{ComponentKind, Content, Entry, Kinds, Plan, Planner, Selection, plan};
 use crate::template::schema::BuildData;
 use crate::template::{Environment, Run, VariableInputs, load};
 use crate::value::Value;
@@ -140,6 +140,14 @@ pub(super) fn lines(told: &[Fact]) -> Vec<String> {
         .collect()
 }
 
+/// What a [`Local`] was asked to do to files and with commands, in order; ids that differ each time
+/// are `ID`.
+pub(super) fn story(local: &Local) -> String {
+    let story = local.story.lock().unwrap().join("\n");
+    let id = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}";
+    regex::Regex::new(id).unwrap().replace_all(&story, "ID").into_owned()
+}
+
 /// What was said to the user among what was told.
 pub(super) fn said(told: &[Fact]) -> Vec<String> {
     told.iter()
@@ -159,10 +167,14 @@ pub(super) type Answer = Result<Exit, CommunicatorError>;
 pub(super) struct Local {
     /// What the next commands come to, before any is run.
     pub(super) answers: Mutex<Vec<Answer>>,
+    /// What those commands print, each on standard output.
+    pub(super) prints: Mutex<Vec<&'static str>>,
     /// All commands so far.
     pub(super) commands: Mutex<Vec<Command>>,
     /// All uploads so far.
     pub(super) uploads: Mutex<Vec<Upload>>,
+    /// Uploads of bytes and commands, for people.
+    pub(super) story: Mutex<Vec<String>>,
     /// Whether commands want a terminal.
     pub(super) pty: bool,
     /// `SHELL` of the login user.
@@ -175,6 +187,13 @@ impl Local {
         let mut answers: Vec<_> = answers.into_iter().collect();
         answers.reverse();
         Self { answers: Mutex::new(answers), ..Self::default() }
+    }
+
+    /// With statuses and what the commands print, in order.
+    pub(super) fn printing(answers: &[(u32, &'static str)]) -> Self {
+        let local = Self::answering(answers.iter().map(|(status, _)| Ok(Exit::Code(*status))));
+        *local.prints.lock().unwrap() = answers.iter().rev().map(|(_, text)| *text).collect();
+        local
     }
 
     /// How many commands there were.
@@ -191,7 +210,13 @@ impl Communicator for Local {
     ) -> BoxFuture<'a, Result<Exit, CommunicatorError>> {
         async move {
             self.commands.lock().unwrap().push(command.clone());
+            self.story.lock().unwrap().push(format!("run {}", command.text));
             let answer = self.answers.lock().unwrap().pop();
+            let printed = self.prints.lock().unwrap().pop();
+            if let Some(text) = printed {
+                let bytes = text.as_bytes().to_vec();
+                output.send(Chunk { stream: Stream::Stdout, bytes }).await.unwrap();
+            }
             match answer {
                 Some(answer) => answer,
                 None => Ok(on_this_machine(command, output, self.shell).await),
@@ -207,6 +232,22 @@ impl Communicator for Local {
     ) -> BoxFuture<'a, Result<UploadReport, CommunicatorError>> {
         async move {
             self.uploads.lock().unwrap().push(upload.clone());
+            let mut story = self.story.lock().unwrap();
+            if let Some(Entry::File { content: Content::Bytes(bytes), .. }) =
+                upload.tree.single_file()
+            {
+                let text = String::from_utf8_lossy(bytes);
+                let text = match text.contains('\n') && !text.contains('\r') {
+                    true => format!("\n{text}"),
+                    false => format!(" {text:?}"),
+                };
+                let line = format!("put {}:{text}", upload.destination);
+                story.push(line);
+            } else {
+                let files = upload.tree.files();
+                story.push(format!("put {}: {files} of {}", upload.destination, upload.name));
+            }
+            drop(story);
             let (bytes, files) = (upload.tree.size(), upload.tree.files());
             progress(bytes);
             Ok(UploadReport { bytes, files })
@@ -240,12 +281,21 @@ async fn on_this_machine(
         .spawn()
         .unwrap();
     let mut stdin = child.stdin.take().unwrap();
-    let bytes: Arc<[u8]> = match command.stdin {
-        Stdin::Empty => Arc::new([]),
-        Stdin::Bytes(bytes) => bytes,
-        Stdin::Stream(_) => panic!("no step of the tests streams its input"),
+    let input = command.stdin;
+    let feed = async move {
+        // A command need not read what it is given.
+        match input {
+            Stdin::Empty => {}
+            Stdin::Bytes(bytes) => drop(stdin.write_all(&bytes).await),
+            Stdin::Stream(stream) => {
+                while let Some(bytes) = stream.lock().await.recv().await {
+                    if stdin.write_all(&bytes).await.is_err() {
+                        break;
+                    }
+                }
+            }
+        }
     };
-    let feed = async move { drop(stdin.write_all(&bytes).await) };
     let stdout = pass(child.stdout.take().unwrap(), Stream::Stdout, output.clone());
     let stderr = pass(child.stderr.take().unwrap(), Stream::Stderr, output);
     let (status, (), (), ()) = tokio::join!(child.wait(), feed, stdout, stderr);

@@ -21,7 +21,7 @@ crate::options! {
         hashed empty_groups: Vec<String>,
         /// Name of the instance in the inventory.
         hashed host_alias: String = "default".to_owned(),
-        /// The user that Ansible logs in as; the one who runs bake by default.
+        /// The user that Ansible logs in as; by default the one of the build's connection.
         hashed user: Option<String>,
         /// Where to listen for Ansible: the first free one of ten ports from here on.
         unhashed local_port: u32 = 0,

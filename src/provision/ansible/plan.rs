@@ -15,12 +15,12 @@ const LAST_PORT: u32 = 65_535;
 
 /// Checks the options and reads the files.
 pub(super) fn plan(planner: &mut Planner<'_>) {
-    planner.unsupported_yet("provisioner");
     let schema = AnsibleOptions::schema();
     let Some(options) = planner.decode(schema, AnsibleOptions::decode_options) else { return };
     for option in ["extra_arguments", "ansible_env_vars", "ansible_ssh_extra_args"] {
         planner.check_fields(option, &[]);
     }
+    planner.check_fields("inventory_file_template", &["HostAlias", "Host", "User", "Port"]);
     files(planner, &options);
     if !planner.is_late("ansible_env_vars") {
         for text in &options.ansible_env_vars {

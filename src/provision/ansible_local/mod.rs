@@ -1,8 +1,11 @@
 //! `ansible-local`: playbooks that run on the instance.
 
-#[expect(dead_code, reason = "they are checked and hashed; nothing runs them yet")]
 mod options;
 mod plan;
+mod run;
+
+#[cfg(test)]
+mod tests;
 
 use super::Provisioner;
 use crate::plan::ComponentKind;
@@ -15,5 +18,5 @@ pub(super) const PROVISIONER: Provisioner = Provisioner {
         schema: AnsibleLocalOptions::schema,
         plan: plan::plan,
     },
-    run: None,
+    run: Some(run::run),
 };

@@ -23,7 +23,7 @@ crate::options! {
         unhashed host_vars: Option<String>,
         /// The program that runs the playbooks.
         hashed command: String = "ansible-playbook".to_owned(),
-        /// More arguments for it; they do not pass through a shell.
+        /// More arguments for it, as a shell of the instance reads them.
         hashed extra_arguments: Vec<Deferred>,
         /// An inventory of one's own.
         unhashed inventory_file: Option<String>,

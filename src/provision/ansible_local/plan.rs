@@ -10,7 +10,6 @@ use crate::provision::script::file_name;
 
 /// Checks the options and reads the files.
 pub(super) fn plan(planner: &mut Planner<'_>) {
-    planner.unsupported_yet("provisioner");
     let schema = AnsibleLocalOptions::schema();
     let Some(options) = planner.decode(schema, AnsibleLocalOptions::decode_options) else {
         return;
@@ -46,7 +45,12 @@ fn files(planner: &mut Planner<'_>, options: &AnsibleLocalOptions) {
         ("galaxy_file", &options.galaxy_file, File),
     ] {
         if let Some(path) = path {
-            read(planner, option, named(option, path), path, wanted);
+            let path = if option == "playbook_file" {
+                found(planner, options, path)
+            } else {
+                path.clone()
+            };
+            read(planner, option, named(option, &path), &path, wanted);
         }
     }
     for (option, paths, wanted) in [
@@ -56,21 +60,23 @@ fn files(planner: &mut Planner<'_>, options: &AnsibleLocalOptions) {
         ("collection_paths", &options.collection_paths, Directory),
     ] {
         for (index, path) in paths.iter().enumerate() {
-            // A playbook may be meant to stand in `playbook_dir`.
-            let inside =
-                options.playbook_dir.as_ref().map(|directory| Path::new(directory).join(path));
-            let path = match inside.as_deref().and_then(Path::to_str) {
-                Some(inside)
-                    if wanted == File
-                        && !planner.directory().join(path).exists()
-                        && planner.directory().join(inside).is_file() =>
-                {
-                    inside
-                }
-                _ => path,
-            };
-            read(planner, option, named(&format!("{option}.{index}"), path), path, wanted);
+            let path = if wanted == File { found(planner, options, path) } else { path.clone() };
+            read(planner, option, named(&format!("{option}.{index}"), &path), &path, wanted);
         }
+    }
+}
+
+/// Where a playbook is: it may be meant to stand in `playbook_dir`.
+fn found(planner: &Planner<'_>, options: &AnsibleLocalOptions, path: &str) -> String {
+    let inside = options.playbook_dir.as_ref().map(|directory| Path::new(directory).join(path));
+    match inside.as_deref().and_then(Path::to_str) {
+        Some(inside)
+            if !planner.directory().join(path).exists()
+                && planner.directory().join(inside).is_file() =>
+        {
+            inside.to_owned()
+        }
+        _ => path.to_owned(),
     }
 }
 

@@ -1,8 +1,15 @@
 //! `powershell`: PowerShell scripts on the instance.
+//!
+//! A script and a file with its variables go to the instance, are run as `execute_command` says,
+//! and are removed.
 
-#[expect(dead_code, reason = "they are checked and hashed; nothing runs them yet")]
 mod options;
 mod plan;
+mod run;
+mod text;
+
+#[cfg(test)]
+mod tests;
 
 use super::Provisioner;
 use crate::plan::ComponentKind;
@@ -11,5 +18,5 @@ use options::PowershellOptions;
 /// The provisioner.
 pub(super) const PROVISIONER: Provisioner = Provisioner {
     kind: ComponentKind { name: "powershell", schema: PowershellOptions::schema, plan: plan::plan },
-    run: None,
+    run: Some(run::run),
 };

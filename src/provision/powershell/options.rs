@@ -10,7 +10,8 @@ crate::options! {
     pub(super) struct PowershellOptions {
         /// What to run, with which variables, and when that has failed.
         flat scripting: ScriptOptions,
-        /// Whether scripts are sent as they are.
+        /// Whether scripts are sent as they are. Otherwise those in UTF-8 that are not ASCII get
+        /// the byte order mark by which Windows PowerShell knows them.
         hashed binary: bool = false,
         /// Path of the script on the instance; a new one in `c:/Windows/Temp` by default.
         hashed remote_path: Option<String>,

@@ -19,7 +19,6 @@ const POLICIES: &[&str] = &[
 
 /// Checks the options and reads the scripts.
 pub(super) fn plan(planner: &mut Planner<'_>) {
-    planner.unsupported_yet("provisioner");
     let schema = PowershellOptions::schema();
     let Some(options) = planner.decode(schema, PowershellOptions::decode_options) else {
         return;

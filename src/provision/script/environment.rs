@@ -21,11 +21,21 @@ pub(in crate::provision) fn write(
     format: &str,
     variables: &BTreeMap<String, String>,
 ) -> Result<String, String> {
+    write_escaped(format, variables, |value| value.replace('\'', r#"'"'"'"#))
+}
+
+/// Writes variables with values as another shell than that of POSIX reads them.
+///
+/// # Errors
+///
+/// When the format is not one.
+pub(in crate::provision) fn write_escaped(
+    format: &str,
+    variables: &BTreeMap<String, String>,
+    escape: impl Fn(&str) -> String,
+) -> Result<String, String> {
     check(format)?;
-    Ok(variables
-        .iter()
-        .map(|(name, value)| fill(format, name, &value.replace('\'', r#"'"'"'"#)))
-        .collect())
+    Ok(variables.iter().map(|(name, value)| fill(format, name, &escape(value))).collect())
 }
 
 /// Whether a format can be used.

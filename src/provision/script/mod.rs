@@ -3,9 +3,12 @@
 pub(super) mod environment;
 mod options;
 mod plan;
+mod run;
 
 pub(crate) use options::ScriptOptions;
 pub(super) use plan::{
     check, check_format, file_name, has_unknown_script, name, read_scripts, title, variables,
     what_to_run,
 };
+pub(super) use run::Script;
+pub(crate) use run::Surroundings;

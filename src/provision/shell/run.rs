@@ -1,7 +1,5 @@
 //! Running a `shell` step.
 
-use std::collections::BTreeMap;
-
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use rand::RngExt as _;
@@ -11,15 +9,14 @@ use tokio::time::{Instant, sleep};
 use super::options::ShellOptions;
 use super::remote::Ready;
 use super::script;
-use crate::communicator::{Chunk, Command, CommunicatorError, Exit, ask};
+use crate::communicator::{Chunk, Command, Exit, ask};
 use crate::event::{Fact, Stream};
-use crate::plan::{Content, Digest, Entry, Tree, read_tree};
 use crate::provision::lines::Lines;
 use crate::provision::restart;
 use crate::provision::run::{RETRY_PAUSE, pause};
-use crate::provision::script::{environment, file_name, name};
+use crate::provision::script::{Script, environment};
 use crate::provision::{ProvisionError, StepRun};
-use crate::template::schema::{BuildData, Deferred, UnknownField, format_go_duration};
+use crate::template::schema::{UnknownField, format_go_duration};
 use crate::value::Value;
 
 /// How many pieces of output may wait for the renderer.
@@ -27,12 +24,6 @@ const WAITING_OUTPUT: usize = 32;
 
 /// How many lines before the mark explain why a script could not be put in its place.
 const EXPLANATION: usize = 5;
-
-/// A script with its name for people.
-struct Script {
-    name: String,
-    bytes: Vec<u8>,
-}
 
 /// Runs all scripts of a step.
 pub(super) fn run<'a>(step: &'a StepRun<'a>) -> BoxFuture<'a, Result<(), ProvisionError>> {
@@ -64,25 +55,14 @@ fn prepare(step: &StepRun<'_>) -> Result<(ShellOptions, Vec<Script>), ProvisionE
         .decode(Some(step.context.data), ShellOptions::schema(), ShellOptions::decode_options)
         .map_err(ProvisionError::Options)?;
     let options = decoded.options;
+    let around = step.surroundings();
     let mut scripts = Vec::new();
     if !options.scripting.inline.is_empty() {
-        let commands = options
-            .scripting
-            .inline
-            .iter()
-            .map(|command| render(step, "inline", command, step.context.data, UnknownField::Keep))
-            .collect::<Result<Vec<_>, _>>()?;
+        let commands = around.render_all("inline", &options.scripting.inline)?;
         let bytes = script::of_commands(&commands, options.inline_shebang.as_deref());
         scripts.push(Script { name: "inline".into(), bytes });
     }
-    for (index, path) in options.scripting.local_scripts().enumerate() {
-        let bytes = match step.planned.trees.get(&name(index)) {
-            Some(tree) => bytes_of(tree)?,
-            // Its path was not known when the plan was made.
-            None => bytes_of(&read_tree(std::path::Path::new(path))?)?,
-        };
-        scripts.push(Script { name: file_name(path), bytes });
-    }
+    scripts.extend(around.local_scripts(&options.scripting)?);
     if !options.binary {
         for script in &mut scripts {
             script.bytes = script::with_unix_lines(&script.bytes);
@@ -91,56 +71,16 @@ fn prepare(step: &StepRun<'_>) -> Result<(ShellOptions, Vec<Script>), ProvisionE
     Ok((options, scripts))
 }
 
-/// The bytes of a planned file, if they still are what was planned.
-fn bytes_of(tree: &Tree) -> Result<Vec<u8>, ProvisionError> {
-    let Some(Entry::File { digest, content, .. }) = tree.single_file() else {
-        return Ok(Vec::new());
-    };
-    match content {
-        Content::Bytes(bytes) => Ok(bytes.to_vec()),
-        Content::File(path) => {
-            let bytes = std::fs::read(path)
-                .map_err(|source| CommunicatorError::Read { path: path.clone(), source })?;
-            if Digest::of(&bytes) == *digest {
-                Ok(bytes)
-            } else {
-                Err(CommunicatorError::Changed { path: path.clone() }.into())
-            }
-        }
-    }
-}
-
-fn render(
-    step: &StepRun<'_>,
-    option: &'static str,
-    text: &Deferred,
-    fields: &BuildData,
-    unknown: UnknownField,
-) -> Result<String, ProvisionError> {
-    let resolve = step.planned.component.evaluate.resolve(Some(step.context.data));
-    text.render(&*resolve, fields, unknown)
-        .map_err(|message| ProvisionError::Render { option, message })
-}
-
 /// A script with everything that it takes to run it.
 fn ready(
     step: &StepRun<'_>,
     options: &ShellOptions,
     bytes: Vec<u8>,
 ) -> Result<Ready, ProvisionError> {
-    let wrong = |option, message| ProvisionError::Render { option, message };
-    let mut variables = BTreeMap::from([
-        ("PACKER_BUILD_NAME".to_owned(), step.context.build_name.to_owned()),
-        ("PACKER_BUILDER_TYPE".to_owned(), step.context.builder_type.to_owned()),
-    ]);
-    for text in &options.scripting.environment_vars {
-        let (name, value) =
-            environment::split(text).map_err(|message| wrong("environment_vars", message))?;
-        variables.insert(name.into(), value.into());
-    }
-    variables.extend(options.scripting.env.clone());
+    let around = step.surroundings();
+    let variables = around.variables(&options.scripting)?;
     let variables = environment::write(&options.variable_format(), &variables)
-        .map_err(|message| wrong("env_var_format", message))?;
+        .map_err(|message| ProvisionError::Render { option: "env_var_format", message })?;
 
     let number = || rand::rng().random_range(0..9999);
     let folder = &options.remote_folder;
@@ -157,7 +97,7 @@ fn ready(
     field("Vars", if file.is_some() { "" } else { &variables });
     field("EnvVarFile", file.as_deref().unwrap_or_default());
     let command =
-        render(step, "execute_command", &options.command(), &fields, UnknownField::Refuse)?;
+        around.render("execute_command", &options.command(), &fields, UnknownField::Refuse)?;
     Ok(Ready {
         path,
         bytes,

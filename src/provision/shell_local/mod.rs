@@ -1,8 +1,14 @@
 //! `shell-local`: scripts on the machine that bake runs on. Also a post-processor.
+//!
+//! `execute_command` has Packer's default of Unix; that of Windows, `cmd /V /C …`, is not there,
+//! as bake does not run on Windows.
 
-#[expect(dead_code, reason = "they are checked and hashed; nothing runs them yet")]
 mod options;
 mod plan;
+mod run;
+
+#[cfg(test)]
+mod tests;
 
 use super::Provisioner;
 use crate::plan::ComponentKind;
@@ -17,5 +23,5 @@ pub(super) const PROVISIONER: Provisioner = Provisioner {
         schema: ShellLocalOptions::schema,
         plan: plan::plan,
     },
-    run: None,
+    run: Some(run::run),
 };

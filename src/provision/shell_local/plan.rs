@@ -12,7 +12,6 @@ const SYSTEMS: &[&str] = &["darwin", "freebsd", "linux", "openbsd", "solaris", "
 
 /// Checks the provisioner.
 pub(super) fn plan(planner: &mut Planner<'_>) {
-    planner.unsupported_yet("provisioner");
     check(planner, "a `shell-local` provisioner");
 }
 

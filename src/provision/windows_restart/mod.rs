@@ -1,8 +1,11 @@
 //! `windows-restart`: restarts a Windows instance and waits until it is back.
 
-#[expect(dead_code, reason = "they are checked and hashed; nothing runs them yet")]
 mod options;
 mod plan;
+mod run;
+
+#[cfg(test)]
+mod tests;
 
 use super::Provisioner;
 use crate::plan::ComponentKind;
@@ -15,5 +18,5 @@ pub(super) const PROVISIONER: Provisioner = Provisioner {
         schema: WindowsRestartOptions::schema,
         plan: plan::plan,
     },
-    run: None,
+    run: Some(run::run),
 };

@@ -6,7 +6,6 @@ use crate::plan::Planner;
 
 /// Checks the options.
 pub(super) fn plan(planner: &mut Planner<'_>) {
-    planner.unsupported_yet("provisioner");
     let schema = WindowsRestartOptions::schema();
     let Some(options) = planner.decode(schema, WindowsRestartOptions::decode_options) else {
         return;

@@ -1,8 +1,8 @@
 //! `windows-shell`: batch files on the instance.
 
-#[expect(dead_code, reason = "they are checked and hashed; nothing runs them yet")]
 mod options;
 mod plan;
+mod run;
 
 use super::Provisioner;
 use crate::plan::ComponentKind;
@@ -15,5 +15,5 @@ pub(super) const PROVISIONER: Provisioner = Provisioner {
         schema: WindowsShellOptions::schema,
         plan: plan::plan,
     },
-    run: None,
+    run: Some(run::run),
 };

@@ -10,7 +10,7 @@ crate::options! {
     pub(super) struct WindowsShellOptions {
         /// What to run, with which variables, and when that has failed.
         flat scripting: ScriptOptions,
-        /// Whether scripts are sent as they are.
+        /// Whether scripts are sent as they are. Otherwise lines get the ends that `cmd.exe` needs.
         hashed binary: bool = false,
         /// Path of the script on the instance.
         hashed remote_path: String = "c:/Windows/Temp/script.bat".to_owned(),

@@ -6,7 +6,6 @@ use crate::provision::script;
 
 /// Checks the options and reads the scripts.
 pub(super) fn plan(planner: &mut Planner<'_>) {
-    planner.unsupported_yet("provisioner");
     let schema = WindowsShellOptions::schema();
     let Some(options) = planner.decode(schema, WindowsShellOptions::decode_options) else {
         return;

@@ -1,5 +1,6 @@
 //! Templates go in, images come out.
 
+mod ansible;
 mod host;
 mod image;
 mod languages;
