@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::uploading::{at, expected, file, listing, rich_tree, send, upload_of};
 use super::*;
-use crate::plan::{Digest, Tree};
+use crate::plan::{Digest, Entry, Tree};
 
 /// Bytes that repeat nowhere near.
 fn bytes(count: u32) -> Vec<u8> {
@@ -43,12 +43,17 @@ async fn a_large_file_and_a_large_tree(ssh: &Ssh) {
         let piece = large.get(start..start + length).unwrap();
         tree.entries.insert(format!("bin/{n}"), file(piece, 0o600 + (n as u32 % 8)));
     }
+    // A large one where a link is in the way.
+    tree.entries.insert("new/large".into(), file(&large, 0o440));
+    tree.entries.insert("new".into(), Entry::Directory { mode: 0o755 });
+    std::fs::create_dir_all(folder.path().join("tree/rich/new")).unwrap();
+    std::os::unix::fs::symlink("/etc/passwd", folder.path().join("tree/rich/new/large")).unwrap();
     let upload = upload_of(tree.clone(), "rich", at(&folder, "tree"), false);
-    for below in ["tree", "tree/rich"] {
+    for below in ["tree/rich", "tree"] {
         ssh.upload(&upload, &progress).await.unwrap();
         assert_eq!(listing(&folder.path().join(below)), expected(&tree, ""), "{below}");
         assert_eq!(last.swap(0, std::sync::atomic::Ordering::Relaxed), tree.size());
-        drop(std::fs::remove_dir_all(folder.path().join("tree/rich")));
+        drop(std::fs::remove_dir_all(folder.path().join("tree")));
     }
 }
 

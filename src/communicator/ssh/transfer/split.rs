@@ -4,7 +4,7 @@
 //! a window of its own. Four connections together have four of each. The first leg begins at once
 //! on the connection that is there, while the others log in; it also shows whether the link is so
 //! slow that packing pays. Then each lane takes a share: a range of the file that `dd` puts in its
-//! place, or an archive of some of the files. What the server refuses, the other lanes do.
+//! place, or an archive of some of the files; large files of a tree go one by one. What the server refuses, the other lanes do.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -125,7 +125,8 @@ impl Job<'_, '_> {
     }
 
     async fn tree(&self, session: OpenSession) -> Result<Received, CommunicatorError> {
-        let (first_tree, rest) = first_and_rest(&self.upload.tree);
+        let (small, large) = without_large(&self.upload.tree);
+        let (first_tree, rest) = first_and_rest(&small);
         let has_list = archive::has_list(&first_tree);
         let bytes = first_tree.size();
         let first = |mark: &Mark| {
@@ -134,7 +135,7 @@ impl Job<'_, '_> {
             let text = destination::tree(self.upload, call, list.as_deref());
             (text, Load::Archive { tree: first_tree.clone(), list })
         };
-        let (lanes, said, packing) = match self.first(session, bytes, first).await? {
+        let (mut lanes, said, packing) = match self.first(session, bytes, first).await? {
             First::Went(lanes, said, packing) => (lanes, said, packing),
             First::No(instead) => return Ok(Received::No(instead)),
         };
@@ -142,6 +143,7 @@ impl Job<'_, '_> {
         verify(self.upload, &first_tree, &said, has_list.then_some(&expected)).await?;
         let appended = said.appended;
         let shares = shares(rest, lanes.len());
+        close(lanes.split_off(shares.len().min(lanes.len()))).await;
         let legs = lanes.into_iter().zip(shares).map(|(lane, tree)| async move {
             let mark = Mark::new();
             let call = Call { mark: &mark, packing, bytes: tree.size() };
@@ -154,7 +156,38 @@ impl Job<'_, '_> {
             verify(self.upload, &tree, &said, listed.then_some(&expected)).await
         });
         try_join_all(legs).await?;
+        self.large_files(&large, appended, small.size()).await?;
         Ok(Received::Done)
+    }
+
+    /// Sends the large files of a tree, one after the other; empty ones are in their places.
+    async fn large_files(
+        &self,
+        large: &Tree,
+        appended: bool,
+        mut before: u64,
+    ) -> Result<(), CommunicatorError> {
+        let mut root = self.upload.destination.trim_end_matches('/').to_owned();
+        if appended {
+            root = format!("{root}/{}", self.upload.name);
+        }
+        for (path, file) in &large.entries {
+            let one = Upload {
+                tree: Tree { entries: [(String::new(), file.clone())].into() },
+                name: String::new(),
+                destination: format!("{root}/{path}"),
+                contents_only: false,
+            };
+            let progress = |bytes| (self.progress)(before + bytes);
+            let (way, sent) = (self.way, AtomicU64::new(0));
+            let job = Job { way, upload: &one, sent, progress: &progress };
+            let session = self.way.connection.open_session().await?;
+            if let Received::No(instead) = job.file(session, file).await? {
+                return Err(failed(&one, &instead));
+            }
+            before += one.tree.size();
+        }
+        Ok(())
     }
 
     /// Runs the first leg while other connections are made.
@@ -254,6 +287,29 @@ impl Job<'_, '_> {
     }
 }
 
+/// Ends sessions that are not needed after all.
+async fn close(lanes: Vec<Lane>) {
+    for (_, session) in lanes {
+        drop(session.channel.close().await);
+    }
+}
+
+/// A tree with empty files in place of the large ones, and these.
+fn without_large(tree: &Tree) -> (Tree, Tree) {
+    let (mut small, mut large) = (tree.clone(), Tree::default());
+    for (path, entry) in &mut small.entries {
+        if let Entry::File { size, .. } = entry
+            && *size > LARGE
+        {
+            let empty = Tree::of_bytes([], 0o600).entries.remove("");
+            if let Some(empty) = empty {
+                large.entries.insert(path.clone(), std::mem::replace(entry, empty));
+            }
+        }
+    }
+    (small, large)
+}
+
 /// What goes first (directories, links, and some files), and the other files.
 fn first_and_rest(tree: &Tree) -> (Tree, Tree) {
     let (mut first, mut rest, mut bytes) = (Tree::default(), Tree::default(), 0);
@@ -304,12 +360,22 @@ mod tests {
     #[test]
     fn shares_are_of_about_the_same_size_and_nothing_is_lost() {
         let tree = tree(&[5 << 20, 4 << 20, 9 << 20, 8 << 20, 7 << 20, 2 << 20, 2 << 20]);
+        let (small, large) = without_large(&tree);
+        assert_eq!((&small, large.files()), (&tree, 0));
         let (first, rest) = first_and_rest(&tree);
         assert_eq!((first.files(), first.size()), (3, 11 << 20));
         assert_eq!(first.entries.len(), 5, "with the directory and the link");
         let shares = shares(rest, 2);
         assert_eq!(shares.iter().map(Tree::size).collect::<Vec<_>>(), [11 << 20, 15 << 20]);
         assert_eq!(first.files() + shares.iter().map(Tree::files).sum::<usize>(), tree.files());
+    }
+
+    #[test]
+    fn large_files_leave_empty_ones() {
+        let tree = tree(&[33 << 20, 5]);
+        let (small, large) = without_large(&tree);
+        assert_eq!((small.size(), small.files()), (5, 2));
+        assert_eq!((large.size(), large.files()), (33 << 20, 1));
     }
 
     #[test]
