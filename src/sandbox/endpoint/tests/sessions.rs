@@ -397,7 +397,7 @@ async fn a_service_that_does_not_read_holds_acknowledgements_back() {
     let listener = socket.listen(1).expect("a listener");
     let port = listener.local_addr().expect("an address").port();
     let started = start(&ssm, &id, "AWS-StartSSHSession", port).await;
-    let mut client = Client::ready(&started).await;
+    let client = Client::ready(&started).await;
     let (mut service, _) = listener.accept().await.expect("a connection");
     // More than the system's buffers and the agent's take.
     let (pieces, size) = (220, 64 << 10);
