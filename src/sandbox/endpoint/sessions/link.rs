@@ -80,9 +80,8 @@ where
                 return;
             }
             for frame in up.pass(bytes) {
-                if frames.send(frame).await.is_err() {
-                    return;
-                }
+                // Without a session there is still its last word to be sent.
+                drop(frames.send(frame).await);
             }
         }
     };
