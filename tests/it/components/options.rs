@@ -31,7 +31,7 @@ const TABLE: &[(&str, &str, &[&str])] = &[
            galaxy_roles_path galaxy_collections_path galaxy_force_install galaxy_force_with_deps"],
     ),
     ("provisioner", "breakpoint", &["note disable"]),
-    ("provisioner", "file", &["source sources content destination direction generated"]),
+    ("provisioner", "file", &["source sources content destination direction generated", OWN_FILE]),
     (
         "provisioner",
         "hcp-sbom",
@@ -94,6 +94,9 @@ const TABLE: &[(&str, &str, &[&str])] = &[
     ),
     ("post-processor", "shell-local", &[SCRIPTS, SHELL_LOCAL]),
 ];
+
+/// What Packer's `file` does not have.
+const OWN_FILE: &str = "exclude symlinks mode directory_mode owner group";
 
 const SHELL_LOCAL: &str = "command execute_command inline_shebang env_var_format \
     tempfile_extension only_on use_linux_pathing";
