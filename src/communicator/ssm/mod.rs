@@ -39,7 +39,7 @@ pub use invoke::CommandTiming;
 pub use port_forward::PortForward;
 pub use sessions::{OpenedSession, SessionError, SessionErrorKind, Sessions, StartSession};
 pub use settings::Settings;
-pub use traces::{TRACES, clear_traces, remove_traces};
+pub use traces::clear_traces;
 
 #[cfg(test)]
 mod tests;

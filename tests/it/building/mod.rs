@@ -4,6 +4,7 @@ mod ansible;
 mod host;
 mod image;
 mod languages;
+mod reach;
 mod several;
 mod step;
 mod upload;
