@@ -35,7 +35,7 @@ fn planned(template: &Path) -> Plan {
         };
         let environment =
             Environment::new(&loaded.template, &VariableInputs::default(), run, &mut found)?;
-        let builders = bake::build::BUILDERS;
+        let builders = bake::build::KINDS;
         let kinds = Kinds { builders, provisioners: KINDS, post_processors: &[] };
         let selection = Selection::new(&[], &[]).expect("selects all");
         plan(&loaded.template, &environment, kinds, &selection, &directory, &mut found)
