@@ -7,6 +7,7 @@
 mod cancel;
 mod clock;
 mod conclusion;
+mod connection_data;
 mod context;
 mod error;
 mod key;

@@ -10,6 +10,7 @@ use tokio::time::timeout;
 use super::{Builder, PreparedBuild};
 use crate::aws::time::seconds;
 use crate::build::conclusion::conclude;
+use crate::build::connection_data::{Reached, add_connection};
 use crate::build::step::step;
 use crate::build::{
     BuildContext, BuildError, BuildOutcome, ConnectRequest, Places, ProvisionRequest, RunSettings,
@@ -97,14 +98,19 @@ impl PreparedBuild for NullBuild {
 impl NullBuild {
     async fn work(&self, context: &BuildContext) -> Result<Artifact, BuildError> {
         let mut data = BuildData::from([
-            text("ID", "Null"),
-            text("PackerRunUUID", &context.run_id),
-            text("ConnType", if self.machine.is_some() { "ssh" } else { "none" }),
+            ("ID".to_owned(), Value::string("Null")),
+            ("PackerRunUUID".to_owned(), Value::string(&context.run_id)),
         ]);
+        let reached = self.machine.as_ref().map(|machine| Reached {
+            kind: "ssh",
+            host: &machine.host,
+            port: machine.port,
+            user: &machine.login.username,
+            login: Some(&machine.login),
+        });
+        add_connection(&mut data, reached.as_ref());
         let communicator = match &self.machine {
             Some(machine) => {
-                data.extend([text("Host", &machine.host), text("User", &machine.login.username)]);
-                data.insert("Port".to_owned(), Value::number(u32::from(machine.port)));
                 Some(step(&context.events, Step::Connect, connect(machine, context)).await?)
             }
             None => None,
@@ -151,8 +157,4 @@ async fn connect(
         () = context.cancel.stop().cancelled() => Err(BuildError::Cancelled),
         connected = (context.connect)(request) => connected.map_err(BuildError::Connect),
     }
-}
-
-fn text(name: &str, text: &str) -> (String, Value) {
-    (name.to_owned(), Value::string(text))
 }

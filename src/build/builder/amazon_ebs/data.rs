@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::aws::Instance;
 use crate::build::ResolvedSource;
+use crate::build::connection_data::{Reached, add_connection};
 use crate::communicator::ssh::KeyPair;
 use crate::template::schema::BuildData;
 use crate::value::{Marks, Value};
@@ -26,15 +27,7 @@ pub(super) fn of_source(source: &ResolvedSource, hash: &str, run_id: &str) -> Bu
     ])
 }
 
-/// How the instance is reached.
-pub(super) struct Reached<'a> {
-    pub(super) host: &'a str,
-    pub(super) port: u16,
-    pub(super) user: &'a str,
-    pub(super) kind: &'static str,
-}
-
-/// Adds what is known once the instance runs.
+/// Adds what is known once the instance is reached.
 pub(super) fn add_instance(
     data: &mut BuildData,
     instance: &Instance,
@@ -42,11 +35,7 @@ pub(super) fn add_instance(
     key: Option<&KeyPair>,
 ) {
     data.extend([text("ID", &instance.id)]);
-    data.extend([text("ConnType", reached.map_or("none", |one| one.kind))]);
-    if let Some(reached) = reached {
-        data.extend([text("Host", reached.host), text("User", reached.user)]);
-        data.insert("Port".to_owned(), Value::number(u32::from(reached.port)));
-    }
+    add_connection(data, reached);
     if let Some(key) = key {
         data.extend([text("SSHPublicKey", &key.public)]);
         let private = Value::string(key.private.reveal()).marked(Marks::SENSITIVE);

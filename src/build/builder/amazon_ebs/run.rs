@@ -15,6 +15,7 @@ use super::{BUILDER_ID, source, tags};
 use crate::aws::time::seconds;
 use crate::aws::{CallerIdentity, Client, Filter, Image, ImageQuery, Tags};
 use crate::build::conclusion::conclude;
+use crate::build::connection_data::Reached;
 use crate::build::key::make_key;
 use crate::build::step::step;
 use crate::build::{
@@ -285,14 +286,16 @@ impl Run<'_> {
         data: &mut BuildData,
     ) -> Result<Option<Arc<dyn Communicator>>, BuildError> {
         let reached = self.reach(launched).await?;
-        let way = match (&self.build.communication, &reached.host) {
-            (Communication::Ssh { port, login, .. }, Some(host)) => {
-                Some(data::Reached { host, port: *port, user: &login.username, kind: "ssh" })
+        let host = reached.host.as_deref().unwrap_or_default();
+        let way = match &self.build.communication {
+            Communication::Nothing => None,
+            Communication::Ssh { port, login, .. } => {
+                let (user, login) = (login.username.as_str(), Some(&**login));
+                Some(Reached { kind: "ssh", host, port: *port, user, login })
             }
-            (Communication::Ssm { .. }, Some(host)) => {
-                Some(data::Reached { host, port: 0, user: "root", kind: "ssm" })
+            Communication::Ssm { .. } => {
+                Some(Reached { kind: "ssm", host, port: 0, user: "root", login: None })
             }
-            _ => None,
         };
         data::add_instance(data, &reached.instance, way.as_ref(), launched.key.as_ref());
         Ok(reached.communicator)
