@@ -21,11 +21,14 @@ use super::{Resource, Resources};
 use crate::aws::retry::persist;
 use crate::aws::time::{milliseconds, seconds};
 use crate::aws::wait::{Backoff, Ending, Look, Polling, wait};
-use crate::aws::{AwsError, AwsErrorKind, AwsFailure, Client, Filter, ImageQuery};
+use crate::aws::{AwsError, AwsErrorKind, AwsFailure, Client, Filter, ImageQuery, Instance};
 use crate::event::{Emitter, Fact, ResourceKind};
 
 /// How long EC2 may take until what was just made is found.
 const SETTLING: Duration = seconds(60);
+
+/// How often something is looked for at least before it was never made.
+const LOOKS: u32 = 5;
 
 /// Something that could not be removed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -195,13 +198,16 @@ impl Teardown<'_> {
                 None => return Ok(Gone::NeverMade),
             },
         };
+        let note = |instance: Instance| {
+            self.resources.seen(ResourceKind::Instance, &id);
+            let mut volumes = volumes.lock().unwrap_or_else(PoisonError::into_inner);
+            volumes.extend(instance.volume_ids);
+            instance.state
+        };
         self.insist(|| async {
             match self.client.instance(&id).await? {
                 Some(instance) => {
-                    self.resources.seen(ResourceKind::Instance, &id);
-                    let mut volumes = volumes.lock().unwrap_or_else(PoisonError::into_inner);
-                    volumes.extend(instance.volume_ids);
-                    if instance.state == "terminated" {
+                    if note(instance) == "terminated" {
                         return Ok(());
                     }
                 }
@@ -214,11 +220,18 @@ impl Teardown<'_> {
         .or_else(|error| if error.is_not_found() { Ok(()) } else { Err(error) })?;
         let polling = Polling { deadline: self.deadline, ..Polling::seconds(3, 0) };
         let look = || async {
-            Ok(match self.client.instance(&id).await? {
-                None => Look::Done(()),
-                Some(instance) if instance.state == "terminated" => Look::Done(()),
-                Some(instance) => Look::Pending { state: instance.state, progress: 0 },
-            })
+            let Some(instance) = self.client.instance(&id).await? else {
+                return Ok(Look::Done(()));
+            };
+            let state = note(instance);
+            match state.as_str() {
+                "terminated" => return Ok(Look::Done(())),
+                "shutting-down" => {}
+                // It was taken for gone when it was only not visible yet, or the call had no
+                // effect.
+                _ => self.client.terminate_instance(&id).await?,
+            }
+            Ok(Look::Pending { state, progress: 0 })
         };
         match wait(polling, self.leave, |_| {}, look).await? {
             Ending::Done(()) => Ok(Gone::Deleted),
@@ -401,21 +414,24 @@ impl Teardown<'_> {
         .await
     }
 
-    /// Looks for something for a few seconds: it may exist and not be visible yet.
+    /// Looks for something for a few seconds, and a few times however long a look takes: it may
+    /// exist and not be visible yet.
     async fn search<F>(&self, look: impl Fn() -> F) -> Result<Option<String>, AwsError>
     where
         F: Future<Output = Result<Option<String>, AwsError>>,
     {
         let until = Instant::now() + seconds(10);
-        loop {
+        for looks in 1_u32.. {
             if let Some(found) = self.insist(&look).await? {
                 return Ok(Some(found));
             }
-            if Instant::now() >= until || self.leave.is_cancelled() {
-                return Ok(None);
+            let enough = looks >= LOOKS && Instant::now() >= until;
+            if enough || self.leave.is_cancelled() {
+                break;
             }
             sleep(seconds(1)).await;
         }
+        Ok(None)
     }
 
     /// Makes a call until it succeeds, the thing is gone, the refusal is final, or the deadline

@@ -496,7 +496,7 @@ async fn a_task_runs_as_root_without_a_log_in() {
     let kill = CancellationToken::new();
     let running = machine.run(task("sleep 983 & sleep 983"), kill.clone());
     let killed = async {
-        let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
         while ssh.run("pgrep -cx sleep").await.code != Some(0) {
             assert!(tokio::time::Instant::now() < deadline, "the task does not run");
         }
@@ -504,7 +504,10 @@ async fn a_task_runs_as_root_without_a_log_in() {
     };
     let (end, ()) = futures::future::join(running, killed).await;
     assert_eq!(end.unwrap().code, None);
-    assert_eq!(ssh.run("pgrep -x sleep").await.code, Some(1), "the whole group is gone");
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
+    while ssh.run("pgrep -x sleep").await.code != Some(1) {
+        assert!(tokio::time::Instant::now() < deadline, "some of the group is left");
+    }
 
     let end = run("/usr/sbin/reboot; exec sleep 60").await.unwrap();
     assert!(end.code.is_none() && end.going_down, "{end:?}");

@@ -19,6 +19,7 @@ use russh::{
     cipher,
 };
 use tokio::net::{TcpListener, TcpStream};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::identity::Identity;
@@ -73,6 +74,7 @@ fn run() -> io::Result<()> {
     match result {
         Ok((server, config, listener)) => {
             tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+                let _handlers = handle_what_is_ignored()?;
                 let listener = TcpListener::from_std(listener)?;
                 writeln!(control, "{SAY_READY}")?;
                 accept(server, config, listener).await
@@ -83,6 +85,15 @@ fn run() -> io::Result<()> {
             Err(error)
         }
     }
+}
+
+/// Takes the signals that bake's parent may have told it to ignore (`nohup`, a shell's background):
+/// what is ignored stays ignored in all programs of the machine, and what is handled does not. As
+/// with sshd, a hang-up ends them.
+fn handle_what_is_ignored() -> io::Result<[Signal; 3]> {
+    let kinds = [SignalKind::hangup(), SignalKind::interrupt(), SignalKind::quit()];
+    let [hangup, interrupt, quit] = kinds.map(signal);
+    Ok([hangup?, interrupt?, quit?])
 }
 
 fn prepare(

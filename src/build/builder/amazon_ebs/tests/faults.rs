@@ -22,7 +22,14 @@ fn build(fake: &FakeEc2) -> AmazonEbs {
 
 /// What a build must have made of the world, however it ended.
 async fn assert_clean(what: &str, fake: &FakeEc2, world: &World, outcome: &BuildOutcome) {
-    assert_eq!(fake.temporary(), [""; 0], "{what}: {:?}", outcome.result);
+    assert_eq!(
+        fake.temporary(),
+        [""; 0],
+        "{what}: {:?}\nleft: {:?}\ncalls: {:?}",
+        outcome.result,
+        outcome.left,
+        fake.with(|state| state.calls.clone())
+    );
     assert_eq!(outcome.left, [], "{what}");
     fake.with(|state| {
         assert_eq!(state.unannounced, [""; 0], "{what}");
@@ -89,7 +96,7 @@ async fn a_good_run_makes_calls_in_order_and_tells_what_it_did() {
     assert_eq!(deleted.len(), 5);
     assert!(position(ResourceKind::Instance) < position(ResourceKind::SecurityGroup));
     assert!(position(ResourceKind::InstanceProfile) < position(ResourceKind::Role));
-    assert_eq!(position(ResourceKind::KeyPair), 0, "the key waits for nobody");
+    assert!(position(ResourceKind::KeyPair) < position(ResourceKind::SecurityGroup));
 }
 
 /// Runs builds, each with a fault at another call, a few at a time.

@@ -76,7 +76,7 @@ impl World {
                 .expect("in memory"),
             clock,
             lifetime: Duration::from_secs(3600),
-            teardown_deadline: seconds(120),
+            teardown_deadline: seconds(3000),
             force: false,
             on_error: OnError::Cleanup,
             identify: Arc::new(|_| Ok(ImageIdentity { hash: HASH.to_owned(), unrepeatable: None })),
