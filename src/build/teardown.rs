@@ -198,21 +198,17 @@ impl Teardown<'_> {
                 None => return Ok(Gone::NeverMade),
             },
         };
-        let note = |instance: Instance| {
+        let note = |instance: &Instance| {
             self.resources.seen(ResourceKind::Instance, &id);
             let mut volumes = volumes.lock().unwrap_or_else(PoisonError::into_inner);
-            volumes.extend(instance.volume_ids);
-            instance.state
+            volumes.extend(instance.volume_ids.iter().cloned());
+            instance.state.clone()
         };
         self.insist(|| async {
             match self.client.instance(&id).await? {
-                Some(instance) => {
-                    if note(instance) == "terminated" {
-                        return Ok(());
-                    }
-                }
+                Some(instance) if note(&instance) == "terminated" => return Ok(()),
                 None if resource.seen || resource.at.elapsed() >= SETTLING => return Ok(()),
-                None => {}
+                _ => {}
             }
             self.client.terminate_instance(&id).await
         })
@@ -223,7 +219,7 @@ impl Teardown<'_> {
             let Some(instance) = self.client.instance(&id).await? else {
                 return Ok(Look::Done(()));
             };
-            let state = note(instance);
+            let state = note(&instance);
             match state.as_str() {
                 "terminated" => return Ok(Look::Done(())),
                 "shutting-down" => {}
