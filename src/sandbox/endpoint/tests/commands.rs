@@ -66,7 +66,7 @@ async fn run(ssm: &aws_sdk_ssm::Client, id: &str, script: &str) -> GetCommandInv
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_agent_registers_when_its_profile_lets_it() {
-    let latency = "agent=80ms".parse().expect("a latency");
+    let latency = "agent=1500ms".parse().expect("a latency");
     let world = World::with(Options { latency, ..Options::default() }).await;
     let ssm = ssm(&world);
     super::iam::make_profile(&world, "with", true).await;
@@ -160,7 +160,7 @@ async fn a_command_is_cancelled_while_it_runs() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_fresh_command_is_not_found_and_a_wrong_one_is_refused() {
-    let latency = "visible=100ms".parse().expect("a latency");
+    let latency = "visible=1s".parse().expect("a latency");
     let world = World::with(Options { latency, ..Options::default() }).await;
     let ssm = ssm(&world);
     let id = {

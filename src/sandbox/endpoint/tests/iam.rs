@@ -72,7 +72,7 @@ async fn a_temporary_profile_from_making_to_removing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_launch_waits_for_its_profile_and_shows_it() {
-    let latency = "profile=150ms".parse().expect("a latency");
+    let latency = "profile=1s".parse().expect("a latency");
     let world = World::with(Options { latency, ..Options::default() }).await;
     make_profile(&world, "p", false).await;
     let image = world.debian().await;

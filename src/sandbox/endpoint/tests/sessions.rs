@@ -421,7 +421,7 @@ async fn a_service_that_does_not_read_holds_acknowledgements_back() {
     let mut quiet = false;
     let receive = async {
         while acknowledged < pieces {
-            let next = tokio::time::timeout(Duration::from_millis(400), stream.next()).await;
+            let next = tokio::time::timeout(Duration::from_secs(2), stream.next()).await;
             let Ok(message) = next else {
                 if quiet {
                     break;
