@@ -22,6 +22,20 @@ pub struct Answer {
     pub stderr: String,
 }
 
+impl Answer {
+    /// Why it is no success, in a few words; `None` with status 0.
+    pub fn complaint(&self) -> Option<String> {
+        let said = self.stderr.trim().lines().collect::<Vec<_>>().join("; ");
+        Some(match &self.exit {
+            Exit::Code(0) => return None,
+            Exit::Code(code) if said.is_empty() => format!("status {code}"),
+            Exit::Code(_) => said,
+            Exit::Signal(signal) => format!("killed by SIG{signal}"),
+            Exit::Disconnected { reason } => reason.clone(),
+        })
+    }
+}
+
 /// Runs a command and returns what it said.
 ///
 /// # Errors

@@ -1,6 +1,6 @@
 //! Removing a key from a machine that it could log in to (`ssh_clear_authorized_keys`).
 
-use super::{Command, Communicator, CommunicatorError, Exit, ask, quote};
+use super::{Command, Communicator, CommunicatorError, Exit, ask, one_line, sh};
 
 /// The status that says that root's file could not be looked at.
 const UNSEEN: u32 = 3;
@@ -47,27 +47,17 @@ pub async fn clear_authorized_key(
         return Err(failed("it is no public key".to_owned()));
     };
     let answer = ask(communicator, Command::new(command(key))).await?;
-    let said = answer.stderr.trim().to_owned();
-    match answer.exit {
-        Exit::Code(0) => Ok(None),
-        Exit::Code(UNSEEN) => Ok(Some(
+    if answer.exit == Exit::Code(UNSEEN) {
+        return Ok(Some(
             "the temporary key may still be in root's `authorized_keys`: the login user has no `sudo` without a password"
                 .to_owned(),
-        )),
-        Exit::Code(code) if said.is_empty() => Err(failed(format!("status {code}"))),
-        Exit::Code(_) => Err(failed(said)),
-        Exit::Signal(signal) => Err(failed(format!("killed by SIG{signal}"))),
-        Exit::Disconnected { reason } => Err(failed(reason)),
+        ));
     }
+    answer.complaint().map_or(Ok(None), |complaint| Err(failed(complaint)))
 }
 
-/// One line for any login shell.
 fn command(key: &str) -> String {
-    let line = |script: &str| {
-        let script = script.lines().map(str::trim).collect::<Vec<_>>().join(" ");
-        quote(script.trim())
-    };
-    format!("exec sh -c {} sh {} {}", line(BOTH), quote(key), line(FILTER))
+    sh(BOTH, &[key, &one_line(FILTER)])
 }
 
 #[cfg(test)]

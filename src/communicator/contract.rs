@@ -65,6 +65,21 @@ pub enum Exit {
     },
 }
 
+impl Exit {
+    /// A lost connection as the error that it is to whoever needs to know what the command did.
+    ///
+    /// # Errors
+    /// [`CommunicatorError::Lost`] in place of [`Exit::Disconnected`].
+    pub fn or_lost(self) -> Result<Self, CommunicatorError> {
+        match self {
+            Self::Disconnected { reason } => {
+                Err(CommunicatorError::Lost { address: "the instance".to_owned(), reason })
+            }
+            exit => Ok(exit),
+        }
+    }
+}
+
 /// Files to put on the instance.
 #[derive(Clone, Debug)]
 pub struct Upload {

@@ -12,6 +12,7 @@ mod error;
 mod none;
 pub mod options;
 mod quote;
+mod sh;
 
 pub mod ssh;
 pub mod ssm;
@@ -26,3 +27,4 @@ pub use error::{CommunicatorError, ConnectError, ConnectStage, Hop};
 pub use none::None;
 pub use options::{CommunicatorOptions, SshSettings};
 pub use quote::quote;
+pub(crate) use sh::{one_line, sh};

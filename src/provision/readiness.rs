@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use super::lines::Lines;
 use super::run::RETRY_PAUSE;
 use super::{ProvisionError, StepContext};
-use crate::communicator::{Chunk, Command, CommunicatorError, Exit, quote};
+use crate::communicator::{Chunk, Command, CommunicatorError, sh};
 use crate::event::{Fact, Stream};
 use crate::template::schema::format_go_duration;
 
@@ -84,17 +84,11 @@ pub async fn wait_until_ready(
 /// Runs the script and tells what it says.
 async fn watch(context: StepContext<'_>) -> Result<(), CommunicatorError> {
     let mark = format!("bake:{:016x}", rand::random::<u64>());
-    let script = SCRIPT.lines().map(str::trim).collect::<Vec<_>>().join(" ");
-    let command = Command::new(format!("exec sh -c {} sh {mark}", quote(script.trim())));
+    let command = Command::new(sh(SCRIPT, &[&mark]));
     let (output, chunks) = mpsc::channel(16);
     let (exit, ()) =
         tokio::join!(context.communicator.exec(command, output), tell(context, chunks, &mark));
-    match exit? {
-        Exit::Disconnected { reason } => {
-            Err(CommunicatorError::Lost { address: "the instance".to_owned(), reason })
-        }
-        Exit::Code(_) | Exit::Signal(_) => Ok(()),
-    }
+    exit?.or_lost().map(drop)
 }
 
 async fn tell(context: StepContext<'_>, mut chunks: mpsc::Receiver<Chunk>, mark: &str) {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::{ProvisionError, StepRun};
-use crate::communicator::{Command, CommunicatorError, Exit, ask};
+use crate::communicator::{Command, CommunicatorError, ask, sh};
 
 /// Between two looks at an instance that restarts.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -37,16 +37,9 @@ pub(super) struct Boot {
 /// Asks the instance about its start.
 pub(super) async fn look(step: &StepRun<'_>) -> Result<Boot, CommunicatorError> {
     let mark = format!("bake:{:016x}", rand::random::<u64>());
-    let line = SCRIPT.lines().map(str::trim).collect::<Vec<_>>().join(" ");
-    let quoted = crate::communicator::quote(line.trim());
-    let command = Command::new(format!("exec sh -c {quoted} sh {mark}"));
-    let answer = ask(step.context.communicator, command).await?;
-    match answer.exit {
-        Exit::Disconnected { reason } => {
-            Err(CommunicatorError::Lost { address: "the instance".to_owned(), reason })
-        }
-        Exit::Code(_) | Exit::Signal(_) => Ok(Boot::parse(&answer.stdout, &mark)),
-    }
+    let answer = ask(step.context.communicator, Command::new(sh(SCRIPT, &[&mark]))).await?;
+    answer.exit.or_lost()?;
+    Ok(Boot::parse(&answer.stdout, &mark))
 }
 
 impl Boot {

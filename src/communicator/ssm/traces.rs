@@ -1,6 +1,6 @@
 //! What the agent, and this communicator, leave on an instance.
 
-use crate::communicator::{Command, Communicator, CommunicatorError, Exit, ask, quote};
+use crate::communicator::{Command, Communicator, CommunicatorError, Exit, ask, sh};
 
 /// What does not belong into an image: logs, scripts and output of commands, credentials, and the
 /// registration of this one instance. Patterns of a shell.
@@ -31,11 +31,11 @@ const NOT_ROOT: u32 = 3;
 pub async fn clear_traces(
     communicator: &dyn Communicator,
 ) -> Result<Option<String>, CommunicatorError> {
-    let script = quote(&format!("rm -rf {}", TRACES.join(" ")));
+    let remove = format!("rm -rf {}", TRACES.join(" "));
     let as_root = format!(
         "if [ \"$(id -u)\" -eq 0 ]; then exec sh -c \"$1\"; fi; sudo -n true 2>/dev/null || exit {NOT_ROOT}; exec sudo -n sh -c \"$1\""
     );
-    let command = Command::new(format!("exec sh -c {} sh {script}", quote(&as_root)));
+    let command = Command::new(sh(&as_root, &[&remove]));
     let answer = ask(communicator, command).await?;
     Ok(match answer.exit {
         // The agent's last word may be that it has lost its own files.

@@ -1,13 +1,6 @@
 //! Giving what was uploaded to a user and a group.
 
-use tokio::sync::mpsc;
-
-use crate::communicator::{
-    Chunk, Command, Communicator, CommunicatorError, Exit, Stdin, Upload, quote,
-};
-
-/// How much of what the far side says is kept for the error.
-const COMPLAINTS: usize = 2 << 10;
+use crate::communicator::{Command, Communicator, CommunicatorError, Exit, Stdin, Upload, ask, sh};
 
 /// `~` stands for the home directory, as it does for uploads.
 const HOME: &str = r#"d=$1; case $d in "~") d=$HOME ;; "~/"*) d=$HOME/${d#??} ;; esac; case $d in /*) ;; *) d=./$d ;; esac;"#;
@@ -27,8 +20,8 @@ pub(super) async fn is_made(
         return Ok(false);
     }
     let command = command(r#"[ -d "$d" ]"#, &[&upload.destination]);
-    let (exit, _) = run(communicator, command, Stdin::Empty).await?;
-    Ok(exit != Exit::Code(0))
+    let answer = ask(communicator, command).await?;
+    Ok(answer.exit.or_lost()? != Exit::Code(0))
 }
 
 /// Gives an upload to `owner`, `owner:group` or `:group`. `made` says whether its directory was
@@ -39,8 +32,8 @@ pub(super) async fn give(
     made: bool,
     ownership: &str,
 ) -> Result<(), CommunicatorError> {
-    let (command, stdin) = if upload.tree.single_file().is_some() {
-        (command(FILE, &[&upload.destination, ownership, &upload.name]), Stdin::Empty)
+    let command = if upload.tree.single_file().is_some() {
+        command(FILE, &[&upload.destination, ownership, &upload.name])
     } else {
         let mut root = upload.destination.clone();
         let appended = !made && !upload.contents_only;
@@ -58,41 +51,14 @@ pub(super) async fn give(
         if names.is_empty() {
             return Ok(());
         }
-        (command(TREE, &[&root, ownership]), Stdin::Bytes(names.into_bytes().into()))
+        let stdin = Stdin::Bytes(names.into_bytes().into());
+        Command { stdin, ..command(TREE, &[&root, ownership]) }
     };
-    let (exit, said) = run(communicator, command, stdin).await?;
-    let reason = match exit {
-        Exit::Code(0) => return Ok(()),
-        Exit::Code(code) if said.is_empty() => format!("status {code}"),
-        Exit::Code(_) => said,
-        Exit::Signal(signal) => format!("killed by SIG{signal}"),
-        Exit::Disconnected { reason } => reason,
-    };
+    let Some(reason) = ask(communicator, command).await?.complaint() else { return Ok(()) };
     let reason = format!("it arrived and cannot be given to `{ownership}`: {reason}");
     Err(CommunicatorError::Upload { destination: upload.destination.clone(), reason })
 }
 
-fn command(script: &str, arguments: &[&str]) -> String {
-    let words: Vec<_> = arguments.iter().map(|word| quote(word)).collect();
-    format!("exec sh -c {} sh {}", quote(&format!("{HOME} {script}")), words.join(" "))
-}
-
-/// Runs a command; how it ended, and what it said.
-async fn run(
-    communicator: &dyn Communicator,
-    text: String,
-    stdin: Stdin,
-) -> Result<(Exit, String), CommunicatorError> {
-    let (output, mut chunks) = mpsc::channel::<Chunk>(4);
-    let listen = async {
-        let mut said = Vec::new();
-        while let Some(chunk) = chunks.recv().await {
-            let room = COMPLAINTS.saturating_sub(said.len());
-            said.extend(chunk.bytes.into_iter().take(room));
-        }
-        String::from_utf8_lossy(&said).trim().lines().collect::<Vec<_>>().join("; ")
-    };
-    let command = Command { stdin, ..Command::new(text) };
-    let (exit, said) = tokio::join!(communicator.exec(command, output), listen);
-    Ok((exit?, said))
+fn command(script: &str, arguments: &[&str]) -> Command {
+    Command::new(sh(&format!("{HOME} {script}"), arguments))
 }

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use crate::communicator::{Command, Stdin, quote};
+use crate::communicator::{Command, Stdin, quote, sh};
 
 /// Takes path, size, mark, command, path and size of the variables, and whether to keep the files.
 /// `f` fails so that it can be told from a script that fails: nothing else knows the mark.
@@ -79,16 +79,13 @@ impl Ready {
     }
 
     fn line(&self, script: &str) -> String {
-        let script = script.lines().map(str::trim).collect::<Vec<_>>().join(" ");
         let (path, size) = match &self.variables {
             Some((path, text)) => (path.as_str(), text.len().to_string()),
             None => ("", String::new()),
         };
         let keep = if self.keep { "keep" } else { "" };
         let own_size = self.bytes.len().to_string();
-        let words =
-            [&self.path, &own_size, &self.mark, &self.command, path, &size, keep].map(quote);
-        format!("exec sh -c {} sh {}", quote(script.trim()), words.join(" "))
+        sh(script, &[&self.path, &own_size, &self.mark, &self.command, path, &size, keep])
     }
 }
 

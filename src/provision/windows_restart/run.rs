@@ -172,10 +172,5 @@ async fn tried(step: &StepRun<'_>) -> Result<bool, CommunicatorError> {
 /// Asks; a connection that is lost meanwhile is an error that may pass.
 async fn ask_once(step: &StepRun<'_>, command: &str) -> Result<(Exit, String), CommunicatorError> {
     let answer = ask(step.context.communicator, Command::new(command)).await?;
-    match answer.exit {
-        Exit::Disconnected { reason } => {
-            Err(CommunicatorError::Lost { address: "the instance".to_owned(), reason })
-        }
-        exit => Ok((exit, answer.stdout)),
-    }
+    Ok((answer.exit.or_lost()?, answer.stdout))
 }

@@ -5,7 +5,7 @@
 
 use super::packing::Packing;
 use super::said::Mark;
-use crate::communicator::quote;
+use crate::communicator::sh;
 
 /// `~` stands for the home directory as it does for scp. A name that starts with a dash is made
 /// harmless.
@@ -82,9 +82,7 @@ impl Call<'_> {
             if self.bytes < MUCH { "sha256sum openssl shasum" } else { "openssl sha256sum shasum" };
         let set = format!("m={}; u={}; w='{order}'; d=$1;", self.mark.text(), self.packing.name());
         let script = format!("{set} {HOME} {TOOLS} {script}");
-        let line = script.lines().map(str::trim).collect::<Vec<_>>().join(" ");
-        let words: Vec<_> =
-            std::iter::once(&path).chain(arguments).map(|word| quote(word)).collect();
-        format!("exec sh -c {} sh {}", quote(line.trim()), words.join(" "))
+        let words: Vec<_> = std::iter::once(path).chain(arguments.iter().copied()).collect();
+        sh(&script, &words)
     }
 }
