@@ -340,15 +340,28 @@ impl Client {
         action: &'static str,
         missing: &str,
     ) -> AwsError {
+        let message = format!("the answer has no {missing}");
+        self.failure(AwsErrorKind::Malformed, service, action, None, message)
+    }
+
+    /// A failure that no answer of the service tells.
+    pub(crate) fn failure(
+        &self,
+        kind: AwsErrorKind,
+        service: &'static str,
+        action: &'static str,
+        resource: Option<&str>,
+        message: String,
+    ) -> AwsError {
         AwsFailure {
-            kind: AwsErrorKind::Malformed,
+            kind,
             action,
             service,
             code: None,
-            message: format!("the answer has no {missing}"),
+            message,
             request_id: None,
             status: None,
-            resource: None,
+            resource: resource.map(ToOwned::to_owned),
             region: self.region().to_owned(),
             endpoint: self.endpoint().map(ToOwned::to_owned),
         }

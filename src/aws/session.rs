@@ -6,7 +6,7 @@ use aws_sigv4::sign::v4;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 
-use super::{AwsError, AwsErrorKind, AwsFailure, Client};
+use super::{AwsError, AwsErrorKind, Client};
 use crate::communicator::ssm::{
     OpenedSession, SessionError, SessionErrorKind, Sessions, StartSession, StreamHosts,
 };
@@ -85,20 +85,8 @@ impl Client {
         if url.to_ascii_lowercase().contains("x-amz-") {
             return Ok(Vec::new());
         }
-        let failed = |kind: AwsErrorKind, message: String| -> AwsError {
-            AwsFailure {
-                kind,
-                action: "OpenDataChannel",
-                service: MESSAGES,
-                code: None,
-                message,
-                request_id: None,
-                status: None,
-                resource: None,
-                region: self.region().to_owned(),
-                endpoint: self.endpoint().map(ToOwned::to_owned),
-            }
-            .into()
+        let failed = |kind: AwsErrorKind, message: String| {
+            self.failure(kind, MESSAGES, "OpenDataChannel", None, message)
         };
         let credentials = match &self.credentials {
             Some(provider) => provider
@@ -306,7 +294,7 @@ pub(super) mod tests {
     }
 
     fn failure(code: &str) -> AwsError {
-        AwsFailure {
+        crate::aws::AwsFailure {
             kind: AwsErrorKind::Service,
             action: "StartSession",
             service: "ssm",

@@ -21,7 +21,7 @@ use super::{Resource, Resources};
 use crate::aws::retry::persist;
 use crate::aws::time::{milliseconds, seconds};
 use crate::aws::wait::{Backoff, Ending, Look, Polling, wait};
-use crate::aws::{AwsError, AwsErrorKind, AwsFailure, Client, Filter, ImageQuery, Instance};
+use crate::aws::{AwsError, AwsErrorKind, Client, Filter, ImageQuery, Instance};
 use crate::event::{Emitter, Fact, ResourceKind};
 
 /// How long EC2 may take until what was just made is found.
@@ -239,19 +239,8 @@ impl Teardown<'_> {
     }
 
     fn not_gone(&self, id: &str, message: &str) -> AwsError {
-        AwsFailure {
-            kind: AwsErrorKind::Request,
-            action: "TerminateInstances",
-            service: "ec2",
-            code: None,
-            message: message.to_owned(),
-            request_id: None,
-            status: None,
-            resource: Some(id.to_owned()),
-            region: self.client.region().to_owned(),
-            endpoint: self.client.endpoint().map(ToOwned::to_owned),
-        }
-        .into()
+        let (kind, action) = (AwsErrorKind::Request, "TerminateInstances");
+        self.client.failure(kind, "ec2", action, Some(id), message.to_owned())
     }
 
     /// The instance that a RunInstances call without a clear answer made.

@@ -123,6 +123,19 @@ fn secrets(component: &Component, data: &BuildData) -> Vec<Secret> {
     texts.into_iter().map(Secret::new).collect()
 }
 
+/// Waits after a step as its `pause_after` asks, if it does.
+pub(super) async fn pause_after(
+    step: &StepRun<'_>,
+    length: Duration,
+) -> Result<(), ProvisionError> {
+    if length.is_zero() {
+        return Ok(());
+    }
+    let shown = format_go_duration(length);
+    step.say(format!("Pausing {shown} after this provisioner...")).await;
+    pause(length, step.context.cancel).await
+}
+
 /// Waits as the template asks.
 pub(super) async fn pause(
     length: Duration,

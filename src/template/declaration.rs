@@ -1,6 +1,6 @@
 //! What a template declares, unevaluated: the one typed form of HCL2, HCL-JSON and legacy JSON.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::syntax::{Block, Body, Dialect, Expression, Name};
@@ -31,6 +31,25 @@ pub struct Template {
     pub registries: Vec<Block>,
     /// Spans of everything, for "no build" and the like.
     pub whole: Span,
+}
+
+impl Template {
+    /// A template that declares nothing yet.
+    pub(super) fn empty(dialect: Dialect, root: &Path, whole: Span) -> Self {
+        Self {
+            dialect,
+            root: root.to_owned(),
+            required_versions: Vec::new(),
+            required_plugins: Vec::new(),
+            variables: Vec::new(),
+            locals: Vec::new(),
+            data: Vec::new(),
+            sources: Vec::new(),
+            builds: Vec::new(),
+            registries: Vec::new(),
+            whole,
+        }
+    }
 }
 
 /// `variable "name" { … }`.

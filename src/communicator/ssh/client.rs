@@ -12,10 +12,14 @@ use russh::{AlgorithmKind, Channel};
 use super::{Tunnel, agent, tunnel};
 use crate::event::Emitter;
 
+/// How the version of an OpenSSH server starts (RFC 4253, section 4.2).
+const OPENSSH: &[u8] = b"SSH-2.0-OpenSSH";
+
 /// What became known of a connection, from whichever side asks.
 #[derive(Debug, Default)]
 pub(super) struct Knowledge {
     answered: AtomicBool,
+    is_openssh: AtomicBool,
     wrong_host_key: Mutex<Option<String>>,
     end: Mutex<Option<String>>,
     /// What an agent wants to know of the connection.
@@ -28,9 +32,17 @@ impl Knowledge {
         self.answered.load(Ordering::Relaxed)
     }
 
-    /// The far side said something.
-    pub(super) fn note_answer(&self) {
-        self.answered.store(true, Ordering::Relaxed);
+    /// The far side said something, which starts with what it is.
+    pub(super) fn note_answer(&self, bytes: &[u8]) {
+        if !self.answered.swap(true, Ordering::Relaxed) {
+            let is_openssh = bytes.windows(OPENSSH.len()).any(|window| window == OPENSSH);
+            self.is_openssh.store(is_openssh, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether the server says that it is OpenSSH.
+    pub(super) fn is_openssh(&self) -> bool {
+        self.is_openssh.load(Ordering::Relaxed)
     }
 
     /// The fingerprint of the host key, when it was not the expected one.

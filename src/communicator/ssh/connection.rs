@@ -1,7 +1,7 @@
 //! One connection: from a byte stream to a place where channels can be opened.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::FutureExt as _;
@@ -68,6 +68,7 @@ pub(super) struct Connection {
     handle: Handle<Client>,
     knowledge: Arc<Knowledge>,
     sessions: Arc<Semaphore>,
+    spare: Mutex<Spare>,
     /// Host and port as people know them.
     pub(super) name: String,
     /// The address that was reached.
@@ -76,6 +77,16 @@ pub(super) struct Connection {
     pub(super) agent_forwarded: bool,
     /// The connection that this one goes through.
     below: Option<Arc<Connection>>,
+}
+
+/// A channel that was opened before anybody needed it.
+#[derive(Default)]
+enum Spare {
+    #[default]
+    None,
+    Opening(oneshot::Receiver<Channel<Msg>>),
+    /// The server does not want it.
+    Refused,
 }
 
 /// An open channel and the right to have it.
@@ -161,6 +172,7 @@ pub(super) async fn establish(
         handle,
         knowledge,
         sessions: Arc::new(Semaphore::new(MAXIMUM_SESSIONS)),
+        spare: Mutex::default(),
         name,
         peer,
         agent_forwarded: options.forward_agent.is_some(),
@@ -231,6 +243,56 @@ impl Connection {
     pub(super) async fn open_session(&self) -> Result<OpenSession, CommunicatorError> {
         let permit = self.sessions.clone().acquire_owned().await.map_err(|_closed| self.lost())?;
         Ok(OpenSession { channel: self.open_channel().await?, permit })
+    }
+
+    /// A session for the next step: the channel that was opened meanwhile, when there is one.
+    /// While it is used the one after it is opened, which saves each step a round trip.
+    pub(super) async fn next_session(self: &Arc<Self>) -> Result<OpenSession, CommunicatorError> {
+        let opening = match &mut *self.spare() {
+            spare @ Spare::Opening(_) => std::mem::take(spare),
+            Spare::None | Spare::Refused => Spare::None,
+        };
+        let session = match opening {
+            Spare::Opening(opened) => {
+                let permit = self.sessions.clone().acquire_owned().await;
+                let permit = permit.map_err(|_closed| self.lost())?;
+                let channel = match timeout(OPEN_LIMIT, opened).await {
+                    Ok(Ok(channel)) => channel,
+                    Ok(Err(_)) | Err(_) => self.open_channel().await?,
+                };
+                OpenSession { channel, permit }
+            }
+            Spare::None | Spare::Refused => self.open_session().await?,
+        };
+        self.open_spare();
+        Ok(session)
+    }
+
+    /// Asks for a channel before it is needed. Only OpenSSH is known to take that well.
+    fn open_spare(self: &Arc<Self>) {
+        let mut spare = self.spare();
+        if !matches!(*spare, Spare::None) || !self.knowledge.is_openssh() {
+            return;
+        }
+        let (ready, opened) = oneshot::channel();
+        *spare = Spare::Opening(opened);
+        let connection = Arc::downgrade(self);
+        drop(tokio::spawn(async move {
+            let Some(connection) = connection.upgrade() else { return };
+            match connection.handle.channel_open_session().await {
+                Ok(channel) => {
+                    if let Err(unwanted) = ready.send(channel) {
+                        drop(unwanted.close().await);
+                    }
+                }
+                // Before `ready` goes, which whoever waits for it takes for a refusal.
+                Err(_) => *connection.spare() = Spare::Refused,
+            }
+        }));
+    }
+
+    fn spare(&self) -> MutexGuard<'_, Spare> {
+        self.spare.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Opens a channel. A server that counts a session which has just ended refuses for a moment,

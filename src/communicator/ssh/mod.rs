@@ -153,12 +153,12 @@ impl Ssh {
     /// An open channel. A connection that turns out to be gone is made again once.
     async fn session(&self) -> Result<(Arc<Connection>, OpenSession), CommunicatorError> {
         let connection = self.connection().await?;
-        match connection.open_session().await {
+        match connection.next_session().await {
             Ok(session) => Ok((connection, session)),
             Err(CommunicatorError::Lost { .. }) => {
                 self.forget(&connection).await;
                 let connection = self.connection().await?;
-                let session = connection.open_session().await?;
+                let session = connection.next_session().await?;
                 Ok((connection, session))
             }
             Err(error) => Err(error),

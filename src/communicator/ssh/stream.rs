@@ -84,8 +84,8 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
         let this = &mut *self;
         let before = buffer.filled().len();
         let polled = Pin::new(&mut this.stream).poll_read(context, buffer);
-        if buffer.filled().len() > before {
-            this.knowledge.note_answer();
+        if let Some(new) = buffer.filled().get(before..).filter(|new| !new.is_empty()) {
+            this.knowledge.note_answer(new);
         }
         if polled.is_pending() && this.given_up.as_mut().poll(context).is_ready() {
             return Poll::Ready(Err(ErrorKind::ConnectionAborted.into()));

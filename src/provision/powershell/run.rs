@@ -8,11 +8,11 @@ use super::text;
 use crate::communicator::Command;
 use crate::communicator::ask;
 use crate::provision::elevation::Elevated;
-use crate::provision::run::pause;
+use crate::provision::run::pause_after;
 use crate::provision::script::{Script, environment};
 use crate::provision::windows::{self, FOLDER, literal, with_backticks};
 use crate::provision::{ProvisionError, StepRun};
-use crate::template::schema::{UnknownField, format_go_duration};
+use crate::template::schema::UnknownField;
 use crate::value::Value;
 
 /// A step with the names of its files on the instance.
@@ -47,12 +47,7 @@ pub(super) fn run<'a>(step: &'a StepRun<'a>) -> BoxFuture<'a, Result<(), Provisi
             };
             job.run_script(bytes).await?;
         }
-        if !options.pause_after.is_zero() {
-            let length = format_go_duration(options.pause_after);
-            step.say(format!("Pausing {length} after this provisioner...")).await;
-            pause(options.pause_after, step.context.cancel).await?;
-        }
-        Ok(())
+        pause_after(step, options.pause_after).await
     }
     .boxed()
 }

@@ -1,6 +1,7 @@
 //! What all provisioners that run scripts have in common: options, checks, variables.
 
 pub(super) mod environment;
+pub(super) mod line_end;
 mod options;
 mod plan;
 mod run;

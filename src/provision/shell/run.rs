@@ -13,10 +13,11 @@ use crate::communicator::{Chunk, Command, Exit, ask};
 use crate::event::{Fact, Stream};
 use crate::provision::lines::Lines;
 use crate::provision::restart;
-use crate::provision::run::{RETRY_PAUSE, pause};
+use crate::provision::run::{RETRY_PAUSE, pause_after};
+use crate::provision::script::line_end::{UNIX, with_line_ends};
 use crate::provision::script::{Script, environment};
 use crate::provision::{ProvisionError, StepRun};
-use crate::template::schema::{UnknownField, format_go_duration};
+use crate::template::schema::UnknownField;
 use crate::value::Value;
 
 /// How many pieces of output may wait for the renderer.
@@ -37,12 +38,7 @@ pub(super) fn run<'a>(step: &'a StepRun<'a>) -> BoxFuture<'a, Result<(), Provisi
             let ready = ready(step, &options, script.bytes)?;
             run_script(step, &options, &ready).await?;
         }
-        if !options.pause_after.is_zero() {
-            let length = format_go_duration(options.pause_after);
-            step.say(format!("Pausing {length} after this provisioner...")).await;
-            pause(options.pause_after, step.context.cancel).await?;
-        }
-        Ok(())
+        pause_after(step, options.pause_after).await
     }
     .boxed()
 }
@@ -65,7 +61,7 @@ fn prepare(step: &StepRun<'_>) -> Result<(ShellOptions, Vec<Script>), ProvisionE
     scripts.extend(around.local_scripts(&options.scripting)?);
     if !options.binary {
         for script in &mut scripts {
-            script.bytes = script::with_unix_lines(&script.bytes);
+            script.bytes = with_line_ends(&script.bytes, UNIX);
         }
     }
     Ok((options, scripts))

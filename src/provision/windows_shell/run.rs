@@ -4,6 +4,7 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 
 use super::options::WindowsShellOptions;
+use crate::provision::script::line_end::{WINDOWS, with_line_ends};
 use crate::provision::script::{Script, environment};
 use crate::provision::{ProvisionError, StepRun, windows};
 use crate::template::schema::UnknownField;
@@ -62,13 +63,7 @@ fn with_windows_lines(bytes: &[u8]) -> Vec<u8> {
     if bytes.contains(&0) {
         return bytes.to_vec();
     }
-    let mut converted = Vec::with_capacity(bytes.len() + bytes.len() / 16);
-    for line in bytes.split_inclusive(|byte| *byte == b'\n') {
-        let line = line.strip_suffix(b"\n").unwrap_or(line);
-        converted.extend_from_slice(line.strip_suffix(b"\r").unwrap_or(line));
-        converted.extend_from_slice(b"\r\n");
-    }
-    converted
+    with_line_ends(bytes, WINDOWS)
 }
 
 #[cfg(test)]

@@ -50,19 +50,7 @@ pub(in crate::template) fn collect(
     whole: Span,
     diagnostics: &mut Diagnostics,
 ) -> Template {
-    let mut template = Template {
-        dialect: Dialect::Hcl,
-        root: root.to_owned(),
-        required_versions: Vec::new(),
-        required_plugins: Vec::new(),
-        variables: Vec::new(),
-        locals: Vec::new(),
-        data: Vec::new(),
-        sources: Vec::new(),
-        builds: Vec::new(),
-        registries: Vec::new(),
-        whole,
-    };
+    let mut template = Template::empty(Dialect::Hcl, root, whole);
     for body in bodies {
         for block in Content::of(body, Some(&[]), TOP, diagnostics).blocks {
             top_block(&mut template, block, diagnostics);

@@ -40,19 +40,8 @@ pub(in crate::template) fn read(
     directory: &Path,
     diagnostics: &mut Diagnostics,
 ) -> Template {
-    let mut template = Template {
-        dialect: Dialect::Legacy,
-        root: directory.to_owned(),
-        required_versions: Vec::new(),
-        required_plugins: Vec::new(),
-        variables: Vec::new(),
-        locals: Vec::new(),
-        data: Vec::new(),
-        sources: Vec::new(),
-        builds: Vec::new(),
-        registries: Vec::new(),
-        whole: Span::new(root.span.source(), 0..0),
-    };
+    let whole = Span::new(root.span.source(), 0..0);
+    let mut template = Template::empty(Dialect::Legacy, directory, whole);
     let Kind::Object(members) = &root.kind else {
         diagnostics.push(
             Diagnostic::error("wrong-type", "a template is a JSON object")
