@@ -11,6 +11,7 @@
 //! in this list. `docs/architecture.md` says what each is for.
 
 pub mod diagnostic;
+pub mod directories;
 pub mod value;
 
 pub mod template;

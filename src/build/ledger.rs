@@ -27,6 +27,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Clock;
 use super::clock::timestamp;
+use crate::directories;
 use crate::event::ResourceKind;
 
 /// Version of the format that is written.
@@ -256,13 +257,9 @@ impl Ledger {
     }
 }
 
-/// The directory of ledgers: `$XDG_STATE_HOME/bake/runs`, by default in `~/.local/state`.
+/// The directory of ledgers, in bake's [state](directories::state).
 pub fn default_directory() -> Option<PathBuf> {
-    let absolute =
-        |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let state = absolute("XDG_STATE_HOME")
-        .or_else(|| absolute("HOME").map(|home| home.join(".local/state")))?;
-    Some(state.join("bake").join("runs"))
+    Some(directories::state()?.join("runs"))
 }
 
 /// What a ledger says is, or may be, still there.

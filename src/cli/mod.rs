@@ -27,6 +27,8 @@ use clap::Parser;
 
 use arguments::{Arguments, Command};
 
+use crate::directories;
+use crate::plan::{self, DigestCache};
 use crate::render::Mask;
 
 /// Runs bake with the process's arguments, the first being the program's name.
@@ -44,6 +46,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     let mask = Mask::default();
     outcome::log_to_stderr(arguments.verbose, &mask);
     outcome::set_machine_readable(machine_readable);
+    if let Some(cache) = directories::cache() {
+        plan::remember_digests_in(DigestCache::new(cache.join("digests")));
+    }
     match arguments.command {
         Command::Build(arguments) => build::run(&arguments, &mask),
         Command::Validate(arguments) => validate::run(&arguments, &mask),

@@ -7,6 +7,7 @@
 mod canonical;
 mod check;
 mod component;
+mod digest_cache;
 mod fields;
 pub mod identity;
 pub mod input;
@@ -19,8 +20,11 @@ pub use crate::template::schema::BuildData;
 pub use canonical::canonical_json;
 pub use check::{BUILD_LATER, UNKNOWN_TEXT};
 pub use component::{Component, ComponentKind, Planner};
+pub use digest_cache::DigestCache;
 pub use input::{Content, Digest, Entry, Tree};
 pub use planned::{Plan, Planned, PostProcessorPlan, StepMeta, StepPlan};
 pub use planning::{Kinds, MetaOptions, plan, without_repeats};
-pub use read::{IGNORE_FILE, ReadError, ReadOptions, read_tree, read_tree_with};
+pub use read::{
+    IGNORE_FILE, ReadError, ReadOptions, read_tree, read_tree_with, remember_digests_in,
+};
 pub use selection::Selection;

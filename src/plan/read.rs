@@ -5,12 +5,13 @@ use std::fs::{self, File, Metadata};
 use std::io::{self, Read as _};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Component, Path, PathBuf};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use sha2::{Digest as _, Sha256};
 
-use super::{Content, Digest, Entry, Tree};
+use super::{Content, Digest, DigestCache, Entry, Tree};
 
 /// Permission bits that are kept. What a usual umask takes away (writing by group and others) is
 /// not: so a checkout under umask 002 and one under 022 give the same tree. A file that only its
@@ -281,7 +282,7 @@ fn digest_all(files: &[Found]) -> Vec<Result<(Digest, u64), ReadError>> {
         loop {
             let index = next.fetch_add(1, Ordering::Relaxed);
             let Some(file) = files.get(index) else { return done };
-            done.push((index, digest(&file.path)));
+            done.push((index, digest(&file.path, REMEMBERED.get())));
         }
     };
     let mut all: Vec<_> = std::thread::scope(|scope| {
@@ -299,9 +300,33 @@ fn digest_all(files: &[Found]) -> Vec<Result<(Digest, u64), ReadError>> {
     all.into_iter().map(|(_, digested)| digested).collect()
 }
 
-fn digest(path: &Path) -> Result<(Digest, u64), ReadError> {
+/// Where digests of large files are kept from one process to the next. It changes nothing that is
+/// read, only how long that takes, so it is one for the process.
+static REMEMBERED: OnceLock<DigestCache> = OnceLock::new();
+
+/// Remembers digests of large files from now on, if it is not done already.
+pub fn remember_digests_in(cache: DigestCache) {
+    drop(REMEMBERED.set(cache));
+}
+
+fn digest(path: &Path, cache: Option<&DigestCache>) -> Result<(Digest, u64), ReadError> {
     let failed = |source| io_error(path, source);
     let mut file = File::open(path).map_err(failed)?;
+    let remembered = cache.zip(DigestCache::state(&file));
+    if let Some((cache, state)) = &remembered
+        && let Some(digest) = cache.find(state)
+    {
+        return Ok((digest, state.size()));
+    }
+    let (digest, size) = digest_of(&mut file).map_err(failed)?;
+    if let Some((cache, state)) = remembered {
+        cache.keep(state, &file, &digest);
+    }
+    Ok((digest, size))
+}
+
+/// Reads all bytes of a file.
+fn digest_of(file: &mut File) -> io::Result<(Digest, u64)> {
     let mut hasher = Sha256::new();
     let mut buffer = vec![0; 128 << 10];
     let mut size = 0;
@@ -313,7 +338,7 @@ fn digest(path: &Path) -> Result<(Digest, u64), ReadError> {
                 size += count as u64;
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(failed(error)),
+            Err(error) => return Err(error),
         }
     }
 }
@@ -321,6 +346,7 @@ fn digest(path: &Path) -> Result<(Digest, u64), ReadError> {
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::symlink;
+    use std::time::Duration;
 
     use super::*;
 
@@ -522,5 +548,34 @@ mod tests {
                 other => panic!("{other:?}"),
             }
         }
+    }
+
+    #[tokio::test]
+    async fn the_digest_of_a_large_file_is_remembered_until_it_changes() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = DigestCache::new(folder.path().join("digests"));
+        let path = folder.path().join("large");
+        fs::write(&path, vec![7; 1 << 20]).unwrap();
+        let right = (Digest::of(&vec![7; 1 << 20]), 1 << 20);
+        let kept = || fs::read_dir(folder.path().join("digests")).into_iter().flatten().count();
+        // It is kept as soon as the change lies far enough back.
+        while kept() == 0 {
+            assert_eq!(digest(&path, Some(&cache)).unwrap(), right);
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        let state = DigestCache::state(&File::open(&path).unwrap()).unwrap();
+        assert_eq!(cache.find(&state), Some(right.0));
+        // It is used, as a wrong one shows.
+        let planted = folder.path().join("digests").read_dir().unwrap().next().unwrap().unwrap();
+        fs::write(planted.path(), format!("{}\n", Digest::of(b"planted").hex())).unwrap();
+        let planted = (Digest::of(b"planted"), 1 << 20);
+        assert_eq!(digest(&path, Some(&cache)).unwrap(), planted);
+        assert_eq!(digest(&path, None).unwrap(), right);
+        // Other bytes of the same length, with the old time of change.
+        let modified = fs::metadata(&path).unwrap().modified().unwrap();
+        fs::write(&path, vec![8; 1 << 20]).unwrap();
+        File::open(&path).unwrap().set_modified(modified).unwrap();
+        let right = (Digest::of(&vec![8; 1 << 20]), 1 << 20);
+        assert_eq!(digest(&path, Some(&cache)).unwrap(), right);
     }
 }

@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
+use crate::directories;
 use crate::sandbox::machine::failure::Tried;
 use crate::sandbox::machine::{MachineError, RootFs};
 
@@ -25,15 +26,10 @@ pub struct Store {
 }
 
 impl Store {
-    /// `$XDG_DATA_HOME/bake/sandbox`, or `~/.local/share/bake/sandbox`.
+    /// In bake's [data](directories::data); below `/var/lib` for a user without a home.
     pub fn default_root() -> PathBuf {
-        // A relative path is to be ignored, says the XDG base directory specification.
-        let data = std::env::var_os("XDG_DATA_HOME")
-            .map(PathBuf::from)
-            .filter(|path| path.is_absolute())
-            .or_else(|| std::env::home_dir().map(|home| home.join(".local/share")))
-            .unwrap_or_else(|| PathBuf::from("/var/lib"));
-        data.join("bake/sandbox")
+        let data = directories::data().unwrap_or_else(|| PathBuf::from("/var/lib/bake"));
+        data.join("sandbox")
     }
 
     /// Opens the store at `root`, which is made when it does not exist.
