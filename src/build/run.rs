@@ -189,6 +189,9 @@ async fn connect(request: ConnectRequest) -> Result<Arc<dyn Communicator>, BoxEr
             let options = SsmOptions::default();
             let connection =
                 ssm::connect(&instance, client.clone(), client, options, cancel).await?;
+            for text in connection.notices() {
+                events.emit(Fact::Warning { text }).await;
+            }
             events.emit(Fact::Connected { attempts: 1, address: None }).await;
             Ok(Arc::new(connection))
         }

@@ -7,6 +7,7 @@
 //! wrong (the rewrite of single newlines, buffers that drop), this is not like them.
 
 mod address;
+mod alone;
 mod arrivals;
 mod channel;
 mod commands;
@@ -26,13 +27,14 @@ mod sessions;
 mod settings;
 pub mod smux;
 mod socket;
+mod through_gate;
 mod traces;
 mod upload;
 mod version;
 mod window;
 
 pub use address::StreamHosts;
-pub use commands::{AgentInformation, Invocation, RunCommand, SendCommand};
+pub use commands::{AgentInformation, Document, Invocation, RunCommand, SendCommand};
 pub use communicator::{Ssm, SsmOptions, connect};
 pub use end::SessionEnd;
 pub use invoke::CommandTiming;
