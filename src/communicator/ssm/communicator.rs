@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::alone::{self, Alone, Request, Shell};
 use super::commands::{Document, RunCommand};
+use super::depot::Depot;
 use super::gate::{self, Input, Place};
 use super::invoke::{CommandTiming, invoke};
 use super::pace::Pauses;
@@ -18,7 +19,7 @@ use super::port_forward::PortForward;
 use super::sessions::{SessionError, SessionErrorKind, Sessions};
 use super::settings::Settings;
 use super::through_gate::{Followed, Gate, Job, feed, follow};
-use super::{download, upload};
+use super::{download, stored, upload};
 use crate::communicator::{
     Chunk, Command, Communicator, CommunicatorError, Dial, Download, DownloadReport, Exit, Stdin,
     Upload, UploadReport,
@@ -68,6 +69,7 @@ pub struct Ssm {
     cancel: CancellationToken,
     state: Mutex<State>,
     notices: StdMutex<Vec<String>>,
+    depot: Option<Arc<dyn Depot>>,
 }
 
 #[derive(Default)]
@@ -129,7 +131,14 @@ impl Ssm {
             cancel,
             state: Mutex::default(),
             notices: StdMutex::default(),
+            depot: None,
         }
+    }
+
+    /// The same with a bucket through which large files go.
+    #[must_use]
+    pub fn through(self, depot: Arc<dyn Depot>) -> Self {
+        Self { depot: Some(depot), ..self }
     }
 
     /// What the user should know about the way that was found, once.
@@ -333,11 +342,14 @@ impl Ssm {
         stdin: Stdin,
         output: mpsc::Sender<Chunk>,
     ) -> Result<Exit, CommunicatorError> {
-        self.job(command, stdin, output, true).await
+        match &self.depot {
+            Some(depot) => stored::run(self, depot, command, stdin, output).await,
+            None => self.job(command, stdin, output, true).await,
+        }
     }
 
     /// Runs a command as [`Communicator::exec`] says.
-    async fn job(
+    pub(super) async fn job(
         &self,
         command: &str,
         stdin: Stdin,
@@ -443,7 +455,7 @@ impl Communicator for Ssm {
         async move {
             match self.way().await? {
                 Way::Alone(alone) if alone.shell() == Shell::PowerShell => {
-                    alone::upload(&alone, upload, progress).await
+                    alone::upload(&alone, self.depot.as_ref(), upload, progress).await
                 }
                 _ => upload::upload(self, upload, progress).await,
             }
@@ -459,7 +471,7 @@ impl Communicator for Ssm {
         async move {
             match self.way().await? {
                 Way::Alone(alone) if alone.shell() == Shell::PowerShell => {
-                    alone::download(&alone, download, progress).await
+                    alone::download(&alone, self.depot.as_ref(), download, progress).await
                 }
                 _ => download::download(self, download, progress).await,
             }

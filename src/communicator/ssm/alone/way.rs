@@ -160,6 +160,16 @@ impl Alone {
         }
     }
 
+    /// An error of the bucket.
+    pub(super) fn trouble(&self, error: SessionError) -> CommunicatorError {
+        CommunicatorError::Ssm {
+            wanted: "move files through the bucket",
+            instance: self.instance.clone(),
+            reason: error.message,
+            hints: error.hints,
+        }
+    }
+
     pub(super) fn too_large(&self) -> CommunicatorError {
         CommunicatorError::Ssm {
             wanted: "move files",

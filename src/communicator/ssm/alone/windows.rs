@@ -11,7 +11,7 @@
 //! is empty. What goes up begins with a line about the whole: JSON in base64.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead as _, BufReader, Read, Seek as _, Write};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
@@ -25,12 +25,15 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc;
 
 use super::way::{Alone, LARGEST, Request};
+use crate::communicator::ssm::depot::Depot;
 use crate::communicator::{
     Chunk, CommunicatorError, Download, DownloadReport, Exit, Stdin, Upload, UploadReport,
 };
 use crate::event::Stream;
 use crate::plan::{Content, Digest, Entry, Tree};
 
+/// More than this goes through a bucket, where there is one.
+const THRESHOLD: u64 = 1 << 20;
 /// How much of what the far side says is kept for the error.
 const COMPLAINTS: usize = 4 << 10;
 
@@ -169,6 +172,7 @@ fn command(alone: &Alone, script: &str) -> String {
 /// permission bits.
 pub(in super::super) async fn upload(
     alone: &Arc<Alone>,
+    depot: Option<&Arc<dyn Depot>>,
     upload: &Upload,
     progress: &(dyn Fn(u64) + Send + Sync),
 ) -> Result<UploadReport, CommunicatorError> {
@@ -179,31 +183,51 @@ pub(in super::super) async fn upload(
     if upload.destination.is_empty() {
         return Err(failed("the destination is empty"));
     }
-    let head = json!({
+    let mut head = json!({
         "destination": upload.destination,
         "name": upload.name,
         "file": upload.tree.single_file().is_some(),
         "contents": upload.contents_only,
     });
     let tree = upload.tree.clone();
-    let packed = tokio::task::spawn_blocking(move || {
+    let packed = tokio::task::spawn_blocking(move || pack(&tree, tempfile::tempfile()?));
+    let packed = packed.await.map_err(|error| failed(&error.to_string()))?;
+    let mut file = packed.map_err(|error| match error.downcast::<CommunicatorError>() {
+        Ok(error) => error,
+        Err(error) => failed(&error.to_string()),
+    })?;
+    let size = file.metadata().map_or(0, |found| found.len());
+    let object = format!("bake-{:032x}", rand::random::<u128>());
+    let depot = depot.filter(|_| size > THRESHOLD);
+    let sending = async {
+        let mut rest = Vec::new();
+        if let Some(depot) = depot {
+            let digest = digest(&mut file).map_err(|error| failed(&error.to_string()))?;
+            let copy = file.try_clone().map_err(|error| failed(&error.to_string()))?;
+            let put = depot.put(object.clone(), copy, size, digest).await;
+            put.map_err(|error| alone.trouble(error))?;
+            let url = depot.read_url(object.clone()).await;
+            let url = url.map_err(|error| alone.trouble(error))?;
+            head["url"] = json!(url.reveal());
+            head["sha256"] = json!(digest.hex());
+        } else if size > LARGEST as u64 {
+            return Err(alone.too_large());
+        } else {
+            file.rewind()
+                .and_then(|()| file.read_to_end(&mut rest))
+                .map_err(|error| failed(&error.to_string()))?;
+        }
         let mut stream = STANDARD.encode(head.to_string()).into_bytes();
         stream.push(b'\n');
-        pack(&tree, Bounded { bytes: stream, most: LARGEST })
-    });
-    let packed = packed.await.map_err(|error| failed(&error.to_string()))?;
-    let stream = match packed {
-        Ok(bounded) => bounded.bytes,
-        Err(error) if error.kind() == io::ErrorKind::FileTooLarge => return Err(alone.too_large()),
-        Err(error) => {
-            return Err(match error.downcast::<CommunicatorError>() {
-                Ok(error) => error,
-                Err(error) => failed(&error.to_string()),
-            });
-        }
+        stream.extend(rest);
+        let stdin = Stdin::Bytes(stream.into());
+        run(alone, &command(alone, "receive"), stdin, None).await
     };
-    let stdin = Stdin::Bytes(stream.into());
-    let (exit, _, said) = run(alone, &command(alone, "receive"), stdin, None).await?;
+    let sent = sending.await;
+    if let Some(depot) = depot {
+        delete(depot, object).await;
+    }
+    let (exit, _, said) = sent?;
     match complaint(exit, &said) {
         None => {
             progress(upload.tree.size());
@@ -213,10 +237,33 @@ pub(in super::super) async fn upload(
     }
 }
 
+/// The digest of a whole file.
+fn digest(file: &mut File) -> io::Result<Digest> {
+    let mut hasher = Sha256::new();
+    let mut space = vec![0; 64 << 10];
+    file.rewind()?;
+    loop {
+        let count = file.read(&mut space)?;
+        if count == 0 {
+            return Ok(Digest::from_hasher(hasher));
+        }
+        hasher.update(space.get(..count).unwrap_or_default());
+    }
+}
+
+/// Deletes an object, whatever became of it. What cannot be deleted now is up to whoever recorded
+/// that it was made.
+async fn delete(depot: &Arc<dyn Depot>, object: String) {
+    if let Err(error) = depot.delete(object).await {
+        tracing::debug!(%error, "an object stays in the bucket for now");
+    }
+}
+
 /// Fetches files as
 /// [`Communicator::download`](crate::communicator::Communicator::download) says.
 pub(in super::super) async fn download(
     alone: &Arc<Alone>,
+    depot: Option<&Arc<dyn Depot>>,
     download: &Download,
     progress: &(dyn Fn(u64) + Send + Sync),
 ) -> Result<DownloadReport, CommunicatorError> {
@@ -224,19 +271,72 @@ pub(in super::super) async fn download(
         remote: download.source.clone(),
         reason: reason.to_owned(),
     };
-    let head = json!({ "source": download.source });
-    let head = STANDARD.encode(head.to_string()) + "\n";
-    let stdin = Stdin::Bytes(head.into_bytes().into());
-    let (exit, stream, said) = run(alone, &command(alone, "send"), stdin, Some(progress)).await?;
-    if let Some(reason) = complaint(exit, &said) {
-        return Err(failed(&reason));
+    let object = format!("bake-{:032x}", rand::random::<u128>());
+    let mut head = json!({ "source": download.source });
+    let receiving = async {
+        if let Some(depot) = depot {
+            let url = depot.write_url(object.clone()).await;
+            let url = url.map_err(|error| alone.trouble(error))?;
+            head["url"] = json!(url.reveal());
+        }
+        let stdin = STANDARD.encode(head.to_string()) + "\n";
+        let stdin = Stdin::Bytes(stdin.into_bytes().into());
+        let (exit, stream, said) =
+            run(alone, &command(alone, "send"), stdin, Some(progress)).await?;
+        if let Some(reason) = complaint(exit, &said) {
+            return Err(failed(&reason));
+        }
+        let Some(depot) = depot else {
+            let mut file = tempfile::tempfile().map_err(|error| failed(&error.to_string()))?;
+            let end = stream.iter().position(|byte| *byte == b'\n').unwrap_or(stream.len());
+            let (head, rest) = stream.split_at(end);
+            file.write_all(rest.get(1..).unwrap_or_default())
+                .map_err(|error| failed(&error.to_string()))?;
+            return Ok((file, String::from_utf8_lossy(head).into_owned()));
+        };
+        let head = String::from_utf8_lossy(&stream).trim().to_owned();
+        let (head, expected) = head.rsplit_once(' ').unwrap_or((&head, ""));
+        let mut file = fetch(alone, depot, object.clone())
+            .await?
+            .map_err(|error| failed(&error.to_string()))?;
+        let found = digest(&mut file).map_err(|error| failed(&error.to_string()))?;
+        if found.hex() != expected {
+            return Err(failed("what was fetched is not what the instance put there"));
+        }
+        Ok((file, head.to_owned()))
+    };
+    let received = receiving.await;
+    if let Some(depot) = depot {
+        delete(depot, object).await;
     }
+    let (mut file, head) = received?;
     let wanted = download.clone();
-    let unpacked = tokio::task::spawn_blocking(move || unpack(&stream, &wanted));
+    let unpacked = tokio::task::spawn_blocking(move || {
+        file.rewind()?;
+        unpack(file, &head, &wanted)
+    });
     let unpacked = unpacked.await.map_err(|error| failed(&error.to_string()))?;
     let report = unpacked.map_err(|error| failed(&error.to_string()))?;
     progress(report.bytes);
     Ok(report)
+}
+
+/// Fetches an object into a file.
+async fn fetch(
+    alone: &Alone,
+    depot: &Arc<dyn Depot>,
+    object: String,
+) -> Result<io::Result<File>, CommunicatorError> {
+    let (sender, mut pieces) = mpsc::channel::<Vec<u8>>(16);
+    let keeping = tokio::task::spawn_blocking(move || {
+        let mut file = tempfile::tempfile()?;
+        while let Some(bytes) = pieces.blocking_recv() {
+            file.write_all(&bytes)?;
+        }
+        Ok(file)
+    });
+    depot.get(object, sender).await.map_err(|error| alone.trouble(error))?;
+    Ok(keeping.await.map_err(io::Error::other).flatten())
 }
 
 /// Why a script has not done it, if so.
@@ -283,26 +383,6 @@ async fn run(
     let request = Request { command, stdin, output, files: true };
     let (exit, (out, err)) = tokio::join!(alone.run(request), listening);
     Ok((exit?, out, err))
-}
-
-/// Bytes that may not become too many.
-struct Bounded {
-    bytes: Vec<u8>,
-    most: usize,
-}
-
-impl Write for Bounded {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.bytes.len() + bytes.len() > self.most {
-            return Err(io::ErrorKind::FileTooLarge.into());
-        }
-        self.bytes.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }
 
 /// Writes a tree as compressed entries.
@@ -358,13 +438,11 @@ fn copy(content: &Content, size: u64, digest: Digest, to: &mut impl Write) -> io
 }
 
 /// Unpacks what arrived, and never outside of the destination.
-fn unpack(stream: &[u8], download: &Download) -> io::Result<DownloadReport> {
+fn unpack(stream: impl Read, head: &str, download: &Download) -> io::Result<DownloadReport> {
     let broken = || io::Error::other("the files did not arrive whole");
-    let end = stream.iter().position(|byte| *byte == b'\n').ok_or_else(broken)?;
-    let (head, rest) = stream.split_at(end);
-    let to_name = head == b"1 file" && !download.into_directory && !download.destination.is_dir();
+    let to_name = head == "1 file" && !download.into_directory && !download.destination.is_dir();
     let root = &download.destination;
-    let mut reader = BufReader::new(GzDecoder::new(rest.get(1..).unwrap_or_default()));
+    let mut reader = BufReader::new(GzDecoder::new(BufReader::new(stream)));
     if !to_name {
         std::fs::create_dir_all(root)?;
     }

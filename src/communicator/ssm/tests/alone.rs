@@ -62,15 +62,15 @@ async fn output_and_true_codes_arrive_and_nothing_is_left() {
 async fn nothing_of_a_command_can_be_read_in_the_history() {
     let machine = machine();
     let ssm = communicator(&machine);
-    let stdin = Stdin::Bytes(b"hidden words\n"[..].into());
-    let command = Command { stdin, ..Command::new("read -r x; echo \"got $x\" of the Queen") };
-    assert_eq!(exec(&ssm, command).await.1, "got hidden words of the Queen\n");
+    let stdin = Stdin::Bytes(b"hidden words of mine\n"[..].into());
+    let command = Command { stdin, ..Command::new("read -r x; echo \"got $x\" of the Queen of Hearts") };
+    assert_eq!(exec(&ssm, command).await.1, "got hidden words of mine of the Queen of Hearts\n");
     let large: Vec<u8> = super::bytes(0, 200_000);
     let digest = Digest::of(&large).to_string();
     let command = Command { stdin: Stdin::Bytes(large.into()), ..Command::new("sha256sum") };
     assert_eq!(exec(&ssm, command).await.1, format!("{digest}  -\n"));
     let history = machine.sent.lock().unwrap().join("\n") + &machine.said.lock().unwrap().join("\n");
-    for word in ["hidden", "Queen", "sha256sum  -"] {
+    for word in ["hidden words of mine", "of the Queen of Hearts", &digest] {
         assert!(!history.contains(word));
         // At whatever place of three bytes the word begins.
         for shift in 0..3 {
