@@ -106,6 +106,8 @@ pub struct Client {
     pub(super) credentials: Option<aws_credential_types::provider::SharedCredentialsProvider>,
     /// Whether all services are at an endpoint of one's own.
     pub(super) own_cloud: bool,
+    /// That endpoint.
+    pub(super) all_services: Option<String>,
     region: String,
     endpoint: Option<String>,
 }
@@ -144,6 +146,7 @@ impl Client {
             sts: aws_sdk_sts::Client::new(&config),
             credentials: config.credentials_provider(),
             own_cloud: config.endpoint_url().is_some(),
+            all_services: config.endpoint_url().map(ToOwned::to_owned),
             region,
             endpoint,
         })

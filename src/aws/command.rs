@@ -16,7 +16,7 @@ use crate::communicator::ssm::{
 const COMMENT: usize = 100;
 
 impl Client {
-    /// Sends a shell script to an instance; gives the command's id.
+    /// Sends a script to an instance; gives the command's id.
     pub async fn send_command(&self, command: &SendCommand) -> Result<String, AwsError> {
         const ACTION: &str = "SendCommand";
         let execution =
@@ -26,7 +26,7 @@ impl Client {
         let output = self
             .ssm
             .send_command()
-            .document_name("AWS-RunShellScript")
+            .document_name(command.document.name())
             .instance_ids(&command.instance)
             .parameters("commands", vec![command.script.clone()])
             .parameters("executionTimeout", vec![execution.as_secs().to_string()])
@@ -149,6 +149,24 @@ impl RunCommand for Client {
         }
         .boxed()
     }
+
+    fn is_connected(&self, instance: String) -> BoxFuture<'_, Result<bool, SessionError>> {
+        async move {
+            let connected = self.is_agent_connected(&instance).await;
+            connected.map_err(|error| session_error(&error))
+        }
+        .boxed()
+    }
+
+    fn gone(&self, instance: String) -> BoxFuture<'_, Result<Option<String>, SessionError>> {
+        async move {
+            let found = self.instance(&instance).await.map_err(|error| session_error(&error))?;
+            Ok(found
+                .map(|instance| instance.state)
+                .filter(|state| ["shutting-down", "terminated"].contains(&state.as_str())))
+        }
+        .boxed()
+    }
 }
 
 #[cfg(test)]
@@ -157,7 +175,7 @@ mod tests {
 
     use super::super::session::tests::FakeSsm;
     use super::*;
-    use crate::communicator::ssm::SessionErrorKind;
+    use crate::communicator::ssm::{Document, SessionErrorKind};
 
     #[tokio::test]
     async fn a_command_is_sent_looked_at_and_cancelled() {
@@ -177,6 +195,7 @@ mod tests {
         .await;
         let command = SendCommand {
             instance: "i-1".to_owned(),
+            document: Document::Shell,
             script: "echo out\nexit 3".to_owned(),
             delivery: Duration::from_secs(1),
             execution: Duration::from_secs(1),

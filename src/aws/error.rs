@@ -105,6 +105,7 @@ impl AwsError {
                         | "ParameterVersionNotFound"
                         | "ResourceNotFoundException"
                         | "NoSuchEntity"
+                        | "NoSuchKey"
                 )
         })
     }
@@ -124,6 +125,8 @@ impl AwsError {
                         "InternalError",
                         "InternalFailure",
                         "EC2ThrottledException",
+                        "SlowDown",
+                        "RequestTimeout",
                     ])
             }
             AwsErrorKind::Credentials | AwsErrorKind::Region | AwsErrorKind::Request => false,
@@ -226,6 +229,10 @@ impl AwsError {
             }
             "RequestLimitExceeded" | "Throttling" | "ThrottlingException" => {
                 "the account's API rate is used up; try later or raise `max_retries`".to_owned()
+            }
+            "NoSuchBucket" => {
+                "check `ssm_bucket`: it must exist, and these credentials must be able to use it"
+                    .to_owned()
             }
             "PendingVerification" => "AWS is still verifying the account; try later".to_owned(),
             _ => return None,

@@ -5,6 +5,7 @@
 //! where, and what to do about it; [`retry`] holds the table of errors that are only
 //! eventual consistency, [`wait`] waits for states.
 
+mod bucket;
 mod client;
 mod command;
 mod error;
@@ -29,6 +30,7 @@ pub(crate) mod time;
 mod volume;
 pub mod wait;
 
+pub use bucket::Bucket;
 pub use client::{Access, AssumeRole, Client, Endpoint, StaticCredentials};
 pub use error::{AwsError, AwsErrorKind, AwsFailure};
 pub use identity::CallerIdentity;

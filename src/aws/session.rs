@@ -161,6 +161,12 @@ pub(super) fn session_error(error: &AwsError) -> SessionError {
     converted
 }
 
+impl From<&AwsError> for SessionError {
+    fn from(error: &AwsError) -> Self {
+        session_error(error)
+    }
+}
+
 impl Sessions for Client {
     fn start(&self, start: StartSession) -> BoxFuture<'_, Result<OpenedSession, SessionError>> {
         async move { self.start_session(&start).await.map_err(|error| session_error(&error)) }

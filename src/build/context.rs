@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{BuildError, Cancel, Clock, Ledger, Left};
 use crate::aws::{Client, Image};
+use crate::communicator::ssm::Depot;
 use crate::communicator::{Communicator, Dial, SshSettings};
 use crate::event::{Artifact, Emitter};
 use crate::template::schema::{BuildData, Secret};
@@ -119,6 +120,8 @@ pub enum Way {
         instance: String,
         /// The service.
         client: Box<Client>,
+        /// Through which large files go.
+        depot: Option<Arc<dyn Depot>>,
     },
 }
 

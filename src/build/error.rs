@@ -199,5 +199,6 @@ pub(crate) fn kind_name(kind: ResourceKind) -> &'static str {
         ResourceKind::Snapshot => "snapshot",
         ResourceKind::Role => "role",
         ResourceKind::InstanceProfile => "instance profile",
+        ResourceKind::Object => "object",
     }
 }

@@ -182,13 +182,20 @@ async fn connect(request: ConnectRequest) -> Result<Arc<dyn Communicator>, BoxEr
                 (Err(error), None) => Err(error.into()),
             }
         }
-        Way::Ssm { instance, client } => {
+        Way::Ssm { instance, client, depot } => {
             let started = Fact::ConnectStarted { communicator: "SSM", address: instance.clone() };
             events.emit(started).await;
             let client = Arc::new(*client);
             let options = SsmOptions::default();
             let connection =
                 ssm::connect(&instance, client.clone(), client, options, cancel).await?;
+            let connection = match depot {
+                Some(depot) => connection.through(depot),
+                None => connection,
+            };
+            for text in connection.notices() {
+                events.emit(Fact::Warning { text }).await;
+            }
             events.emit(Fact::Connected { attempts: 1, address: None }).await;
             Ok(Arc::new(connection))
         }

@@ -4,6 +4,7 @@
 //! images ──▶ their snapshots
 //! instance ──▶ terminated ──▶ volumes, security groups
 //! key pairs, instance profiles ──▶ their roles
+//! instance ──▶ objects in a bucket
 //! ```
 //!
 //! What fails is tried again until a deadline; what is then still there is reported. Something
@@ -62,7 +63,8 @@ impl Teardown<'_> {
     pub async fn everything(&self) -> Vec<Left> {
         let removing = async {
             let (images, builder) = tokio::join!(self.images(), self.builder());
-            [images, builder].concat()
+            // Last: as long as an instance runs, it may put one with a URL that it was given.
+            [images, builder, self.objects().await].concat()
         };
         let left = tokio::select! {
             biased;
@@ -135,6 +137,17 @@ impl Teardown<'_> {
             // By name: that is no error when the key pair does not exist.
             let gone = self.insist(|| self.client.delete_key_pair(&key.name)).await;
             self.settle(&key, gone.map(|()| Gone::Deleted)).await
+        });
+        join_all(each).await.into_iter().flatten().collect()
+    }
+
+    /// Objects that lay in a bucket on their way to or from the instance. To delete one that is not
+    /// there is no error.
+    async fn objects(&self) -> Vec<Left> {
+        let each = self.resources.open(ResourceKind::Object).into_iter().map(|object| async move {
+            self.started(&object).await;
+            let gone = self.insist(|| self.client.delete_object(&object.name)).await;
+            self.settle(&object, gone.map(|()| Gone::Deleted)).await
         });
         join_all(each).await.into_iter().flatten().collect()
     }

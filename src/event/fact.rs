@@ -84,6 +84,8 @@ pub enum ResourceKind {
     Role,
     /// An IAM instance profile.
     InstanceProfile,
+    /// An object of S3.
+    Object,
 }
 
 /// What a build leaves: Packer's artifact.

@@ -147,6 +147,7 @@ fn creating(kind: ResourceKind, name: &str, detail: &str) -> String {
         }
         ResourceKind::Instance => "Launching a source AWS instance...".to_owned(),
         ResourceKind::Image => format!("Creating AMI {name} from instance {detail}"),
+        ResourceKind::Object => format!("Moving files by way of {name}"),
         ResourceKind::Volume | ResourceKind::Snapshot => format!("Creating {} {name}", noun(kind)),
     }
 }
@@ -170,6 +171,7 @@ fn deleting(kind: ResourceKind) -> String {
         ResourceKind::Image => "Deregistering the AMI...".to_owned(),
         ResourceKind::Volume => "Cleaning up any extra volumes...".to_owned(),
         ResourceKind::Snapshot => "Deleting snapshots...".to_owned(),
+        ResourceKind::Object => "Deleting objects...".to_owned(),
     }
 }
 
@@ -198,6 +200,7 @@ fn noun(kind: ResourceKind) -> &'static str {
         ResourceKind::Snapshot => "snapshot",
         ResourceKind::Role => "role",
         ResourceKind::InstanceProfile => "instance profile",
+        ResourceKind::Object => "object",
     }
 }
 

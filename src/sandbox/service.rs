@@ -89,6 +89,11 @@ impl Sandbox {
         format!("http://{}", self.endpoint.address())
     }
 
+    /// How many objects its buckets have.
+    pub fn objects(&self) -> usize {
+        self.endpoint.objects()
+    }
+
     /// How often each action was called so far.
     pub fn calls(&self) -> BTreeMap<String, u64> {
         self.endpoint.calls()

@@ -37,6 +37,7 @@ const BROKEN_CIPHERS: &[&str] = &["3des-cbc", "arcfour", "arcfour128", "arcfour2
 impl CommunicatorOptions {
     /// Reports what is wrong with them, and what bake cannot do yet.
     pub fn check(&self, planner: &mut Planner<'_>) {
+        self.check_bucket(planner);
         match self.kind() {
             "ssh" => self.check_ssh(planner),
             "winrm" => self.check_winrm(planner),
@@ -44,6 +45,28 @@ impl CommunicatorOptions {
                 let known = &["ssh", "ssm", "winrm", "none"];
                 planner.one_of("communicator", Some(other), known);
             }
+        }
+    }
+
+    fn check_bucket(&self, planner: &mut Planner<'_>) {
+        for option in ["ssm_bucket", "ssm_bucket_prefix"] {
+            if planner.asks_for(option) && self.kind() != "ssm" {
+                let text = format!("`{option}` has no effect without `communicator = \"ssm\"`");
+                planner.warn("no-effect", option, text, "");
+            }
+        }
+        let Some(name) = self.ssm_bucket.as_deref().filter(|name| !name.is_empty()) else {
+            if planner.asks_for("ssm_bucket_prefix") && self.kind() == "ssm" {
+                let text = "`ssm_bucket_prefix` has no effect without `ssm_bucket`";
+                planner.warn("no-effect", "ssm_bucket_prefix", text, "");
+            }
+            return;
+        };
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.';
+        let is_name = (3..=63).contains(&name.len()) && name.chars().all(plain);
+        if !is_name && !planner.is_late("ssm_bucket") && !name.contains(UNKNOWN_TEXT) {
+            let help = "the name alone, without `s3://`: 3 to 63 lower-case letters, digits, `-` and `.`";
+            planner.wrong("ssm_bucket", format!("`{name}` is no name of a bucket"), help);
         }
     }
 

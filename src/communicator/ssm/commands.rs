@@ -6,12 +6,34 @@ use futures::future::BoxFuture;
 
 use super::sessions::SessionError;
 
-/// A script for `AWS-RunShellScript`. All of it is in the account's command history for 30 days,
-/// so nothing secret may be in it.
+/// Which of the service's documents runs a script.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Document {
+    /// `AWS-RunShellScript`.
+    #[default]
+    Shell,
+    /// `AWS-RunPowerShellScript`.
+    PowerShell,
+}
+
+impl Document {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Shell => "AWS-RunShellScript",
+            Self::PowerShell => "AWS-RunPowerShellScript",
+        }
+    }
+}
+
+/// A script. All of it is in the account's command history for 30 days, so nothing secret may be in
+/// it as it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SendCommand {
     /// The instance's id.
     pub instance: String,
+    /// What runs it.
+    pub document: Document,
     /// The script.
     pub script: String,
     /// How long the agent has to fetch it; 30 s at least.
@@ -69,4 +91,11 @@ pub trait RunCommand: Send + Sync {
         &self,
         instance: String,
     ) -> BoxFuture<'_, Result<Option<AgentInformation>, SessionError>>;
+
+    /// GetConnectionStatus: whether the agent is connected now.
+    fn is_connected(&self, instance: String) -> BoxFuture<'_, Result<bool, SessionError>>;
+
+    /// EC2's state of an instance that will not come back, such as `terminated`; `None` while it
+    /// may.
+    fn gone(&self, instance: String) -> BoxFuture<'_, Result<Option<String>, SessionError>>;
 }

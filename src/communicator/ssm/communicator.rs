@@ -1,39 +1,36 @@
 //! `communicator = "ssm"`: an instance without sshd and without an open port.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::{Mutex, mpsc};
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use super::commands::RunCommand;
-use super::follow::{Reader, Said};
-use super::gate::{self, Arrangement, Input, Place};
+use super::alone::{self, Alone, Request, Shell};
+use super::commands::{Document, RunCommand};
+use super::depot::Depot;
+use super::gate::{self, Input, Place};
 use super::invoke::{CommandTiming, invoke};
 use super::pace::Pauses;
 use super::port_forward::PortForward;
 use super::sessions::{SessionError, SessionErrorKind, Sessions};
 use super::settings::Settings;
-use super::{download, upload};
+use super::through_gate::{Followed, Gate, Job, feed, follow};
+use super::{download, stored, upload};
 use crate::communicator::{
-    ByteStream, Chunk, Command, Communicator, CommunicatorError, ConnectStage, Dial, DialError,
-    Download, DownloadReport, Exit, Stdin, Upload, UploadReport,
+    Chunk, Command, Communicator, CommunicatorError, Dial, Download, DownloadReport, Exit, Stdin,
+    Upload, UploadReport,
 };
 
-/// How long a job may say nothing at all; it gives a sign of life every other second.
-const SILENCE: Duration = Duration::from_secs(30);
 /// How long the command that lets us in may run.
 const BOOTSTRAP: Duration = Duration::from_secs(120);
-/// The same while it is fed: to give up then is to lose the command, and the session has its own
-/// ways to find out that nothing moves any more.
-const FED_SILENCE: Duration = Duration::from_secs(330);
-/// How long the program that listens may take to start.
-const START: Duration = Duration::from_secs(15);
-/// Ports that are tried.
+/// How long the agent may not take sessions while it takes commands: its two connections are not
+/// made at the same moment.
+const SESSION_READY: Duration = Duration::from_secs(25);
+/// How many ports, and sessions, are tried.
 const PORTS: usize = 3;
 /// Answers of the shell that make no sense, after which it is not asked again.
 const PUZZLES: usize = 8;
@@ -60,27 +57,33 @@ pub struct SsmOptions {
 /// from where it was. Output lies on the instance's disk until the command has ended, so a slow
 /// reader slows what is sent, not the command. Nothing is left there after
 /// [`disconnect`](Communicator::disconnect).
+///
+/// Where nothing can listen, sessions are refused or the instance runs Windows, the same jobs are
+/// driven by Run Command alone (see `alone`), which is slower. On Windows commands run as SYSTEM, in
+/// `cmd.exe`.
 pub struct Ssm {
     pub(super) instance: String,
     commands: Arc<dyn RunCommand>,
     tunnels: Tunnels,
     options: SsmOptions,
     cancel: CancellationToken,
-    gate: Mutex<State>,
+    state: Mutex<State>,
+    notices: StdMutex<Vec<String>>,
+    depot: Option<Arc<dyn Depot>>,
 }
 
 #[derive(Default)]
 struct State {
-    open: Option<Arc<Gate>>,
+    way: Option<Way>,
     /// Where it was, when it is not open any more.
     last: Option<Place>,
 }
 
-/// A way in.
-pub(super) struct Gate {
-    place: Place,
-    arrangement: Arrangement,
-    tunnel: Arc<dyn Dial>,
+/// How commands get there.
+#[derive(Clone)]
+enum Way {
+    Gate(Arc<Gate>),
+    Alone(Arc<Alone>),
 }
 
 /// Waits until the agent of `instance` can be reached, and makes the way in. The wait is that of
@@ -95,13 +98,21 @@ pub async fn connect(
     options: SsmOptions,
     cancel: CancellationToken,
 ) -> Result<Ssm, CommunicatorError> {
-    let (target, settings, token) = (instance.to_owned(), options.settings, cancel.clone());
+    let settings =
+        Settings { ready: options.settings.ready.min(SESSION_READY), ..options.settings };
+    let (target, token) = (instance.to_owned(), cancel.clone());
     let tunnels: Tunnels = Box::new(move |port| {
         Arc::new(PortForward::new(sessions.clone(), &target, port, settings, token.clone()))
     });
     let ssm = Ssm::new(instance, commands, tunnels, options, cancel);
-    ssm.gate().await?;
+    ssm.way().await?;
     Ok(ssm)
+}
+
+/// Why there is no listener to go through, and what to do about it.
+struct NoGate {
+    reason: String,
+    hints: Vec<String>,
 }
 
 impl Ssm {
@@ -112,8 +123,27 @@ impl Ssm {
         options: SsmOptions,
         cancel: CancellationToken,
     ) -> Self {
-        let instance = instance.to_owned();
-        Self { instance, commands, tunnels, options, cancel, gate: Mutex::default() }
+        Self {
+            instance: instance.to_owned(),
+            commands,
+            tunnels,
+            options,
+            cancel,
+            state: Mutex::default(),
+            notices: StdMutex::default(),
+            depot: None,
+        }
+    }
+
+    /// The same with a bucket through which large files go.
+    #[must_use]
+    pub fn through(self, depot: Arc<dyn Depot>) -> Self {
+        Self { depot: Some(depot), ..self }
+    }
+
+    /// What the user should know about the way that was found, once.
+    pub fn notices(&self) -> Vec<String> {
+        std::mem::take(&mut *self.notices.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// An error of this communicator.
@@ -126,127 +156,205 @@ impl Ssm {
         CommunicatorError::Ssm { wanted, instance, reason, hints: Vec::new() }
     }
 
-    /// Whether data should be compressed on its way: the session is slow.
-    pub(super) async fn compresses(&self) -> Result<bool, CommunicatorError> {
-        Ok(self.gate().await?.arrangement.gzip)
-    }
-
-    /// The way in; another one when there is none or it was lost.
-    pub(super) async fn gate(&self) -> Result<Arc<Gate>, CommunicatorError> {
-        let mut state = self.gate.lock().await;
-        if let Some(gate) = &state.open {
-            return Ok(gate.clone());
-        }
-        let gate = tokio::select! {
-            made = self.arrange(&mut state.last) => Arc::new(made?),
-            () = self.cancel.cancelled() => return Err(CommunicatorError::Cancelled),
-        };
-        Ok(state.open.insert(gate).clone())
-    }
-
-    /// Lets ourselves in.
-    async fn arrange(&self, last: &mut Option<Place>) -> Result<Gate, CommunicatorError> {
-        let error = |error: SessionError| CommunicatorError::Ssm {
+    fn error(&self, error: SessionError) -> CommunicatorError {
+        CommunicatorError::Ssm {
             wanted: "run a command",
             instance: self.instance.clone(),
             reason: error.message,
             hints: error.hints,
+        }
+    }
+
+    /// Whether data should be compressed on its way, which is slow.
+    pub(super) async fn compresses(&self) -> Result<bool, CommunicatorError> {
+        Ok(match self.way().await? {
+            Way::Gate(gate) => gate.arrangement.gzip,
+            Way::Alone(alone) => alone.has_gzip(),
+        })
+    }
+
+    /// The way in; another one when there is none or it was lost.
+    async fn way(&self) -> Result<Way, CommunicatorError> {
+        let mut state = self.state.lock().await;
+        if let Some(way) = &state.way {
+            return Ok(way.clone());
+        }
+        let way = tokio::select! {
+            made = self.arrange(&mut state.last) => made?,
+            () = self.cancel.cancelled() => return Err(CommunicatorError::Cancelled),
         };
+        Ok(state.way.insert(way).clone())
+    }
+
+    /// Finds a way in.
+    async fn arrange(&self, last: &mut Option<Place>) -> Result<Way, CommunicatorError> {
         let deadline = Instant::now() + self.options.settings.ready;
         let timing = self.options.timing;
         let mut pauses = Pauses::new(timing.first, timing.cap);
-        let mut ports = 0;
         let mut puzzles = 0;
+        let mut closed = 0;
+        let mut no_gate = None;
+        let mut shell = Shell::Posix;
         loop {
-            let place = last.as_ref().map_or_else(Place::new, Place::again);
-            let script = gate::bootstrap(&place);
-            *last = Some(place.clone());
-            let trouble = match self.bootstrap(&script, timing).await {
-                Ok(stdout) => match gate::arrangement(&stdout) {
-                    Some(found) if found.listener != "none" => {
-                        let tunnel = (self.tunnels)(place.port);
-                        let gate = Gate { place, arrangement: found, tunnel };
-                        match gate.greet().await {
-                            Ok(()) => return Ok(gate),
-                            Err(reason) if reason.fatal => {
-                                return Err(self.failed("open a session", reason.reason));
-                            }
-                            Err(reason) => {
-                                gate.tunnel.close().await;
-                                SessionError::new(SessionErrorKind::Transient, reason.reason)
-                            }
-                        }
+            let place = last.as_ref().map_or_else(|| Place::new(shell), Place::again);
+            let trouble = match self.attempt(&place, &mut shell, no_gate.is_some(), last).await {
+                Ok(Attempt::Found(way)) => {
+                    self.tell(&way, no_gate.as_ref());
+                    return Ok(way);
+                }
+                Ok(Attempt::NoGate(why, is_final)) => {
+                    closed += 1;
+                    tracing::debug!(reason = why.reason, "no way through a session");
+                    if is_final || closed == PORTS {
+                        no_gate = Some(why);
                     }
-                    Some(_) => {
-                        ports += 1;
-                        let error = CommunicatorError::Ssm {
-                            wanted: "move data",
-                            instance: self.instance.clone(),
-                            reason: "nothing on the instance can listen at a port".to_owned(),
-                            hints: vec!["install one of python3, perl, systemd-socket-activate, socat, ncat or busybox in the source image, or use `communicator = \"ssh\"`".to_owned()],
-                        };
-                        if ports == PORTS {
-                            return Err(error);
-                        }
-                        continue;
+                    continue;
+                }
+                Ok(Attempt::Windows) => {
+                    // What was thought of for the other shell is of no use.
+                    *last = None;
+                    continue;
+                }
+                Ok(Attempt::Puzzle(said)) => {
+                    puzzles += 1;
+                    let reason = format!("the shell did not do what it was told: {said}");
+                    if puzzles == PUZZLES {
+                        return Err(self.failed("run a command", reason));
                     }
-                    None => {
-                        let said: String = stdout.trim().chars().take(300).collect();
-                        let reason = format!("the shell did not do what it was told: {said}");
-                        puzzles += 1;
-                        if puzzles == PUZZLES {
-                            return Err(self.failed("run a command", reason));
-                        }
-                        // A machine on its way down does that.
-                        SessionError::new(SessionErrorKind::Transient, reason)
-                    }
-                },
+                    // A machine on its way down does that.
+                    SessionError::new(SessionErrorKind::Transient, reason)
+                }
                 Err(trouble) => trouble,
             };
+            let trouble = alone::unless_gone(&*self.commands, &self.instance, trouble).await;
             let pause = pauses.next();
             if !trouble.is_transient() || Instant::now() + pause > deadline {
-                return Err(error(trouble));
+                return Err(self.no_way(trouble, no_gate));
             }
             tracing::debug!(error = %trouble, instance = self.instance, "no way in yet");
             sleep(pause).await;
         }
     }
 
-    /// Runs the script that lets us in, once the agent has registered.
-    async fn bootstrap(&self, script: &str, timing: CommandTiming) -> Result<String, SessionError> {
+    /// One attempt at a way in.
+    async fn attempt(
+        &self,
+        place: &Place,
+        shell: &mut Shell,
+        alone: bool,
+        last: &mut Option<Place>,
+    ) -> Result<Attempt, SessionError> {
         let missing =
             |message: &str| Err(SessionError::new(SessionErrorKind::TargetNotConnected, message));
-        match self.commands.agent(self.instance.clone()).await? {
+        let instance = &self.instance;
+        match self.commands.agent(instance.clone()).await? {
             None => return missing("its agent has not registered"),
-            Some(agent) if agent.platform == "Windows" => {
-                let message = "it runs Windows, and this communicator needs a POSIX shell";
-                return Err(SessionError::new(SessionErrorKind::Fatal, message));
-            }
             Some(agent) if agent.ping_status != "Online" => {
                 return missing(&format!("its agent is {}", agent.ping_status));
             }
+            Some(agent) if agent.platform == "Windows" && *shell == Shell::Posix => {
+                *shell = Shell::PowerShell;
+                return Ok(Attempt::Windows);
+            }
             Some(_) => {}
         }
-        let ended = invoke(&self.commands, &self.instance, script, BOOTSTRAP, timing).await?;
-        Ok(if ended.stdout.trim().is_empty() { ended.stderr } else { ended.stdout })
+        *last = Some(place.clone());
+        if alone || *shell == Shell::PowerShell {
+            let (commands, directory) = (self.commands.clone(), place.directory.clone());
+            let arranged = Alone::arrange(commands, instance, *shell, directory, self.options);
+            return Ok(Attempt::Found(Way::Alone(Arc::new(arranged.await?))));
+        }
+        let (script, timing) = (gate::bootstrap(place), self.options.timing);
+        let document = Document::Shell;
+        let ended = invoke(&self.commands, instance, document, &script, BOOTSTRAP, timing).await?;
+        let said = if ended.stdout.trim().is_empty() { ended.stderr } else { ended.stdout };
+        let Some(found) = gate::arrangement(&said) else {
+            return Ok(Attempt::Puzzle(said.trim().chars().take(300).collect()));
+        };
+        if found.listener == "none" {
+            let hint = "install one of python3, perl, systemd-socket-activate, socat, ncat or busybox in the source image for a faster way";
+            return Ok(Attempt::NoGate(
+                NoGate {
+                    reason: "nothing on the instance can listen at a port".to_owned(),
+                    hints: vec![hint.to_owned()],
+                },
+                false,
+            ));
+        }
+        let gate = Gate {
+            place: place.clone(),
+            arrangement: found,
+            tunnel: (self.tunnels)(place.port),
+            commands: self.commands.clone(),
+            instance: instance.clone(),
+        };
+        match gate.greet().await {
+            Ok(()) => Ok(Attempt::Found(Way::Gate(Arc::new(gate)))),
+            Err(error) => {
+                gate.tunnel.close().await;
+                let why = NoGate { reason: error.reason, hints: Vec::new() };
+                Ok(Attempt::NoGate(why, error.fatal))
+            }
+        }
+    }
+
+    /// The error when no way was found.
+    fn no_way(&self, trouble: SessionError, no_gate: Option<NoGate>) -> CommunicatorError {
+        let mut error = self.error(trouble);
+        if let (CommunicatorError::Ssm { reason, hints, .. }, Some(no_gate)) = (&mut error, no_gate)
+        {
+            *reason = format!("{}, and by Run Command alone: {reason}", no_gate.reason);
+            hints.extend(no_gate.hints);
+        }
+        error
+    }
+
+    /// Keeps what is to be told about a way.
+    fn tell(&self, way: &Way, no_gate: Option<&NoGate>) {
+        let Way::Alone(alone) = way else { return };
+        let mut notices = self.notices.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(NoGate { reason, hints }) = no_gate {
+            let hints: String = hints.iter().map(|hint| format!("; {hint}")).collect();
+            notices.push(format!(
+                "commands and files go through Run Command alone, which is slow: {reason}{hints}"
+            ));
+        }
+        if alone.is_readable() {
+            notices.push("what is sent to the instance and what it prints can be read in the account's history of commands for 30 days: the instance has no `openssl` to encrypt it with".to_owned());
+        }
     }
 
     /// The way in was lost.
     async fn forget(&self, gate: &Arc<Gate>) {
-        let mut state = self.gate.lock().await;
-        if state.open.as_ref().is_some_and(|known| Arc::ptr_eq(known, gate)) {
-            state.open = None;
+        let mut state = self.state.lock().await;
+        if matches!(&state.way, Some(Way::Gate(known)) if Arc::ptr_eq(known, gate)) {
+            state.way = None;
             drop(state);
             gate.tunnel.close().await;
         }
     }
 
-    /// Runs a command as [`Communicator::exec`] says.
+    /// Runs a command that moves files: as [`Communicator::exec`] says, but what it reads and
+    /// prints may go other ways, and may be too much for them.
     pub(super) async fn run(
         &self,
         command: &str,
         stdin: Stdin,
         output: mpsc::Sender<Chunk>,
+    ) -> Result<Exit, CommunicatorError> {
+        match &self.depot {
+            Some(depot) => stored::run(self, depot, command, stdin, output).await,
+            None => self.job(command, stdin, output, true).await,
+        }
+    }
+
+    /// Runs a command as [`Communicator::exec`] says.
+    pub(super) async fn job(
+        &self,
+        command: &str,
+        stdin: Stdin,
+        output: mpsc::Sender<Chunk>,
+        files: bool,
     ) -> Result<Exit, CommunicatorError> {
         let name = format!("{:016x}", rand::random::<u64>());
         let (input, body) = match &stdin {
@@ -261,8 +369,17 @@ impl Ssm {
         let mut failures = 0;
         let mut lost_at: Option<Instant> = None;
         loop {
-            let gate = match self.gate().await {
-                Ok(gate) => gate,
+            let gate = match self.way().await {
+                Ok(Way::Gate(gate)) => gate,
+                // A session that was lost cannot be had again.
+                Ok(Way::Alone(alone)) if job.started => {
+                    job.kill = None;
+                    return alone.resume(&job.name, job.out, job.err, &output).await;
+                }
+                Ok(Way::Alone(alone)) => {
+                    job.kill = None;
+                    return alone.run(Request { command, stdin, output, files }).await;
+                }
                 Err(CommunicatorError::Cancelled) => return Err(CommunicatorError::Cancelled),
                 Err(error) if job.started => {
                     job.kill = None;
@@ -314,216 +431,6 @@ impl Ssm {
     }
 }
 
-impl Gate {
-    /// A stream on which a shell runs what is sent.
-    async fn connect(&self) -> Result<Box<dyn ByteStream>, DialError> {
-        self.tunnel.dial().await
-    }
-
-    /// Waits until the listener answers: its program may take a while to start.
-    async fn greet(&self) -> Result<(), DialError> {
-        let deadline = Instant::now() + START;
-        let mut pauses = Pauses::new(Duration::from_millis(50), Duration::from_secs(1));
-        loop {
-            let greeted = timeout(SILENCE, self.greeting()).await;
-            let error = match greeted {
-                Ok(Ok(())) => return Ok(()),
-                Ok(Err(error)) => error,
-                Err(_) => unanswered("it says nothing"),
-            };
-            let pause = pauses.next();
-            if error.fatal || Instant::now() + pause > deadline {
-                return Err(error);
-            }
-            sleep(pause).await;
-        }
-    }
-
-    async fn greeting(&self) -> Result<(), DialError> {
-        let mut stream = self.connect().await?;
-        let mut answer = [0; 2];
-        let exchange = async {
-            stream.write_all(&gate::opening(&self.place, "echo k")).await?;
-            stream.flush().await?;
-            stream.read_exact(&mut answer).await.map(|_| ())
-        };
-        match exchange.await {
-            Ok(()) if answer == *b"k\n" => Ok(()),
-            Ok(()) => Err(unanswered("something else is at its port")),
-            Err(error) => Err(unanswered(&error.to_string())),
-        }
-    }
-
-    /// Runs a script that answers with a line, and waits for it for a little while.
-    async fn tell(&self, script: &str) {
-        let telling = async {
-            let mut stream = self.connect().await.ok()?;
-            stream.write_all(&gate::opening(&self.place, script)).await.ok()?;
-            stream.flush().await.ok()?;
-            stream.read(&mut [0; 2]).await.ok()
-        };
-        drop(timeout(Duration::from_secs(10), telling).await);
-    }
-}
-
-fn unanswered(reason: &str) -> DialError {
-    DialError {
-        stage: ConnectStage::Tcp,
-        reason: format!("the listener on the instance does not answer: {reason}"),
-        fatal: false,
-    }
-}
-
-/// A command on the instance.
-struct Job {
-    name: String,
-    /// Whether it is known to have been started.
-    started: bool,
-    /// Whether the last attempt to follow it got hold of it.
-    followed: bool,
-    /// Whether it has got all of its input, or wants no more.
-    fed: bool,
-    /// Bytes of its output that have arrived.
-    out: u64,
-    err: u64,
-    /// Through which it is killed when nobody waits for it any more.
-    kill: Option<Arc<Gate>>,
-}
-
-impl Drop for Job {
-    fn drop(&mut self) {
-        let (gate, name) = (self.kill.take(), std::mem::take(&mut self.name));
-        if let Some(gate) = gate
-            && let Ok(runtime) = tokio::runtime::Handle::try_current()
-        {
-            drop(runtime.spawn(async move { gate.tell(&gate::kill(&gate.place, &name)).await }));
-        }
-    }
-}
-
-/// How following a job ended.
-enum Followed {
-    Ended(Exit),
-    /// It did not get all of its input.
-    Unfed(String),
-    /// The stream broke off.
-    Broken(String),
-}
-
-/// Sends a job's input as it comes.
-fn feed(
-    gate: &Arc<Gate>,
-    job: &str,
-    queue: &Arc<Mutex<mpsc::Receiver<Vec<u8>>>>,
-) -> BoxFuture<'static, std::io::Result<()>> {
-    let script = gate::feed(&gate.place, job);
-    let (gate, queue) = (gate.clone(), queue.clone());
-    async move {
-        let mut stream = gate.connect().await.map_err(std::io::Error::other)?;
-        stream.write_all(&gate::opening(&gate.place, &script)).await?;
-        let mut queue = queue.lock().await;
-        while let Some(bytes) = queue.recv().await {
-            stream.write_all(&bytes).await?;
-        }
-        stream.shutdown().await?;
-        // When the far side has closed too, all of it has been read.
-        drop(stream.read(&mut [0; 1]).await);
-        Ok(())
-    }
-    .boxed()
-}
-
-/// Starts or resumes a job, and sends its output on.
-async fn follow(
-    gate: &Gate,
-    opening: Vec<u8>,
-    feeding: Option<BoxFuture<'static, std::io::Result<()>>>,
-    job: &mut Job,
-    output: &mpsc::Sender<Chunk>,
-) -> Followed {
-    let stream = match gate.connect().await {
-        Ok(stream) => stream,
-        Err(error) => return Followed::Broken(error.reason),
-    };
-    let (mut read, mut write) = tokio::io::split(stream);
-    let length = opening.len() as u64;
-    let mut opening = std::io::Cursor::new(opening);
-    let mut reader = Reader::default();
-    let mut buffer = Vec::with_capacity(64 << 10);
-    let mut unfed: Option<(String, Instant)> = None;
-    let mut is_feeding = feeding.is_some();
-    let mut feeding = feeding.unwrap_or_else(|| std::future::pending().boxed());
-    let mut writing = true;
-    let mut heard = Instant::now();
-    loop {
-        let patience = if is_feeding { FED_SILENCE } else { SILENCE };
-        let silence = heard + patience;
-        let until = unfed.as_ref().map_or(silence, |(_, since)| silence.min(*since + UNFED));
-        tokio::select! {
-            written = write.write_buf(&mut opening), if writing && opening.position() < length => {
-                // The reading half tells why; the job may have been started all the same.
-                writing = written.is_ok();
-            }
-            fed = &mut feeding, if is_feeding => {
-                is_feeding = false;
-                match fed {
-                    Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-                        unfed = Some((error.to_string(), Instant::now()));
-                    }
-                    Ok(()) | Err(_) => job.fed = true,
-                }
-            }
-            got = read.read_buf(&mut buffer) => match got {
-                Ok(0) => return Followed::Broken("the listener closed the stream".to_owned()),
-                Ok(_) => {
-                    reader.push(&buffer);
-                    buffer.clear();
-                }
-                Err(error) => return Followed::Broken(error.to_string()),
-            },
-            () = tokio::time::sleep_until(until.into()) => {
-                return match unfed {
-                    Some((reason, _)) => Followed::Unfed(reason),
-                    None => {
-                        let seconds = patience.as_secs();
-                        Followed::Broken(format!("nothing was heard for {seconds} s"))
-                    }
-                };
-            }
-        }
-        while let Some(said) = reader.next() {
-            match said {
-                Said::Started => (job.started, job.followed) = (true, true),
-                Said::Output(stream, bytes) => {
-                    let count = match stream {
-                        crate::event::Stream::Stdout => &mut job.out,
-                        crate::event::Stream::Stderr => &mut job.err,
-                    };
-                    *count += bytes.len() as u64;
-                    // Nobody may want it any more; the command goes on.
-                    drop(output.send(Chunk { stream, bytes }).await);
-                }
-                Said::Ended(code) => {
-                    drop(write.write_all(b"done\n").await);
-                    drop(write.flush().await);
-                    return Followed::Ended(Exit::Code(code));
-                }
-                Said::Vanished(reason) => {
-                    return Followed::Ended(Exit::Disconnected { reason: reason.to_owned() });
-                }
-                Said::Nonsense(text) => {
-                    return Followed::Broken(format!("the instance answered `{text}`"));
-                }
-            }
-        }
-        // Not before: whoever takes the output may have been slow.
-        heard = Instant::now();
-    }
-}
-
-/// How long a job may go on whose input broke off: it may be about to end by itself.
-const UNFED: Duration = Duration::from_secs(5);
-
 impl Communicator for Ssm {
     fn exec<'a>(
         &'a self,
@@ -535,7 +442,7 @@ impl Communicator for Ssm {
                 let reason = "commands have no terminal there";
                 return Err(self.failed("give a command a terminal", reason));
             }
-            self.run(&command.text, command.stdin, output).await
+            self.job(&command.text, command.stdin, output, false).await
         }
         .boxed()
     }
@@ -545,7 +452,15 @@ impl Communicator for Ssm {
         upload: &'a Upload,
         progress: &'a (dyn Fn(u64) + Send + Sync),
     ) -> BoxFuture<'a, Result<UploadReport, CommunicatorError>> {
-        upload::upload(self, upload, progress).boxed()
+        async move {
+            match self.way().await? {
+                Way::Alone(alone) if alone.shell() == Shell::PowerShell => {
+                    alone::upload(&alone, self.depot.as_ref(), upload, progress).await
+                }
+                _ => upload::upload(self, upload, progress).await,
+            }
+        }
+        .boxed()
     }
 
     fn download<'a>(
@@ -553,15 +468,27 @@ impl Communicator for Ssm {
         download: &'a Download,
         progress: &'a (dyn Fn(u64) + Send + Sync),
     ) -> BoxFuture<'a, Result<DownloadReport, CommunicatorError>> {
-        download::download(self, download, progress).boxed()
+        async move {
+            match self.way().await? {
+                Way::Alone(alone) if alone.shell() == Shell::PowerShell => {
+                    alone::download(&alone, self.depot.as_ref(), download, progress).await
+                }
+                _ => download::download(self, download, progress).await,
+            }
+        }
+        .boxed()
     }
 
     fn disconnect(&self) -> BoxFuture<'_, ()> {
         async move {
-            let mut state = self.gate.lock().await;
-            if let Some(gate) = state.open.take() {
-                gate.tell(&gate::remove(&gate.place)).await;
-                gate.tunnel.close().await;
+            let mut state = self.state.lock().await;
+            match state.way.take() {
+                Some(Way::Gate(gate)) => {
+                    gate.tell(&gate::remove(&gate.place)).await;
+                    gate.tunnel.close().await;
+                }
+                Some(Way::Alone(alone)) => alone.remove().await,
+                None => {}
             }
         }
         .boxed()
@@ -572,4 +499,15 @@ impl std::fmt::Debug for Ssm {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Ssm").field("instance", &self.instance).finish_non_exhaustive()
     }
+}
+
+/// What an attempt at a way in came to.
+enum Attempt {
+    Found(Way),
+    /// It cannot be the listener; and whether another attempt cannot end otherwise.
+    NoGate(NoGate, bool),
+    /// The instance runs Windows, which was not known.
+    Windows,
+    /// What the shell said makes no sense.
+    Puzzle(String),
 }

@@ -11,6 +11,7 @@
 //! commands, and is good for the loopback of this one instance while the build lasts.
 
 use super::super::quote;
+use super::alone::Shell;
 
 /// Where things are on the instance, and how to get in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,9 +36,13 @@ pub(super) struct Arrangement {
 impl Place {
     /// A new one, with names that nobody can guess. The port is below those that the kernel hands
     /// out by itself.
-    pub(super) fn new() -> Self {
+    pub(super) fn new(shell: Shell) -> Self {
+        let parent = match shell {
+            Shell::Posix => DIRECTORY,
+            Shell::PowerShell => WINDOWS_DIRECTORY,
+        };
         Self {
-            directory: format!("{DIRECTORY}{:016x}", rand::random::<u64>()),
+            directory: format!("{parent}{:016x}", rand::random::<u64>()),
             ..Self::elsewhere(String::new())
         }
     }
@@ -59,6 +64,9 @@ impl Place {
 /// How the directory's name begins; it is on a file system that has room and survives a restart.
 pub(super) const DIRECTORY: &str = "/var/tmp/.bake-ssm-";
 
+/// The same on Windows.
+const WINDOWS_DIRECTORY: &str = r"C:\Windows\Temp\bake-ssm-";
+
 /// Answers a connection: a line with the token, a line with the length of a script, the script;
 /// what follows is the script's input.
 const SERVE: &str = r#"d=${0%/*}
@@ -70,7 +78,7 @@ eval "$(dd bs=1 "count=$n" 2>/dev/null)"
 "#;
 
 /// Runs a job: its directory is the argument. The exit code is there in one piece or not at all.
-const RUN: &str = r#"j=$1
+pub(super) const RUN: &str = r#"j=$1
 echo $$ > "$j/pid.new" && mv "$j/pid.new" "$j/pid"
 cd "$HOME" 2>/dev/null || cd /
 if [ -p "$j/fifo" ]; then i=$j/fifo; elif [ -f "$j/in" ]; then i=$j/in; else i=/dev/null; fi
@@ -132,17 +140,27 @@ pub(super) fn bootstrap(place: &Place) -> String {
         write("run", RUN),
         write("listen.py", PYTHON),
         write("listen.pl", PERL),
+        // In the kernel's table of sockets, which has the port in hexadecimal digits and 0A for one
+        // that listens. Without the table a second must do.
         r#"s=; command -v setsid >/dev/null 2>&1 && s=setsid
+x=$(printf :%04X "$p")
+listens() {
+  [ -r /proc/net/tcp ] || return 1
+  while read -r _ a _ t _; do case $t$a in 0A*"$x") return 0 ;; esac; done < /proc/net/tcp
+  return 1
+}
 try() {
   command -v "$1" >/dev/null 2>&1 || return 1
   $s "$@" </dev/null >/dev/null 2>&1 &
-  l=$!
-  sleep 0.3 2>/dev/null || sleep 1
-  kill -0 "$l" 2>/dev/null || return 1
-  echo "$l" > "$d/listener"
-  found=$1
+  l=$! i=0
+  while kill -0 "$l" 2>/dev/null; do
+    if listens || [ "$i" -ge 50 ]; then echo "$l" > "$d/listener"; found=$1; return; fi
+    i=$((i + 1)); sleep 0.02 2>/dev/null || { sleep 1; i=50; }
+  done
+  return 1
 }
 found=none
+listens ||
 try python3 "$d/listen.py" "$p" "$d/serve" ||
 try python "$d/listen.py" "$p" "$d/serve" ||
 try perl "$d/listen.pl" "$p" "$d/serve" ||
@@ -224,8 +242,8 @@ follow {out} {err}"#,
 /// Sends the output of a job as it grows, each piece after a line that says what and how long it
 /// is; the exit code at the end; a sign of life when there is nothing. A pause doubles up to a
 /// fifth of a second, where the shell's `sleep` can do that. The errors are measured first and sent
-/// last, so that what a command had printed before one comes before it. A number of a process means nothing
-/// after a restart of the machine, so that is looked at first.
+/// last, so that what a command had printed before one comes before it. A number of a process means
+/// nothing after a restart of the machine, so that is looked at first.
 const FOLLOW: &str = r#"boot() { cat /proc/sys/kernel/random/boot_id 2>/dev/null || echo unknown; }
 size() {
   n=$(($(wc -c < "$j/$1") - $2))
@@ -271,6 +289,11 @@ exec cat > "$j/fifo""#,
 
 /// The script that kills a job and everything it started that is still in its process group.
 pub(super) fn kill(place: &Place, job: &str) -> String {
+    kill_in(&place.directory, job)
+}
+
+/// The same for a directory.
+pub(super) fn kill_in(directory: &str, job: &str) -> String {
     format!(
         r#"j={}/{job} i=0
 while [ ! -f "$j/pid" ]; do i=$((i + 1)); [ "$i" -lt 10 ] || exit; sleep 0.2 2>/dev/null || sleep 1; done
@@ -279,7 +302,7 @@ kill -TERM "-$g" 2>/dev/null || kill -TERM "$g" 2>/dev/null
 sleep 1
 kill -KILL "-$g" 2>/dev/null || kill -KILL "$g" 2>/dev/null
 rm -rf "$j"; echo k"#,
-        quote(&place.directory)
+        quote(directory)
     )
 }
 
@@ -308,7 +331,7 @@ mod tests {
 
     #[test]
     fn the_bootstrap_fits_into_a_command() {
-        let place = Place::new();
+        let place = Place::new(Shell::Posix);
         assert!(bootstrap(&place).len() < 8 << 10, "{}", bootstrap(&place).len());
         assert!(place.directory.starts_with(DIRECTORY));
         assert!((20_000..32_000).contains(&place.port));
@@ -319,7 +342,7 @@ mod tests {
 
     #[test]
     fn scripts_are_what_a_shell_can_read() {
-        let place = Place::new();
+        let place = Place::new(Shell::Posix);
         let scripts = [
             bootstrap(&place),
             start(&place, "j1", "echo 'it''s'", Input::Bytes(5)),

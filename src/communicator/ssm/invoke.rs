@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use tokio::time::sleep;
 
-use super::commands::{Invocation, RunCommand, SendCommand};
+use super::commands::{Document, Invocation, RunCommand, SendCommand};
 use super::pace::Pauses;
 use super::sessions::{SessionError, SessionErrorKind};
 
@@ -49,8 +49,15 @@ const MARK: &str = "bake-exit-code=";
 
 /// The script with its exit code told in its output: the agent takes 194 for a wish to restart the
 /// machine and calls 137 a timeout.
-fn wrapped(script: &str) -> String {
-    format!("(\n{script}\n)\nprintf '\\n{MARK}%s\\n' \"$?\"\nexit 0\n")
+fn wrapped(document: Document, script: &str) -> String {
+    match document {
+        Document::Shell => {
+            format!("(\n{script}\n)\nprintf '\\n{MARK}%s\\n' \"$?\"\nexit 0\n")
+        }
+        Document::PowerShell => format!(
+            "$code = 0\ntry {{ & {{\n{script}\n}} }} catch {{ \"$_\"; $code = 1 }}\n\"`n{MARK}$code\"\nexit 0\n"
+        ),
+    }
 }
 
 /// Runs a script and waits for its end; dropping the future cancels it. Its output must be short:
@@ -58,13 +65,15 @@ fn wrapped(script: &str) -> String {
 pub(super) async fn invoke(
     commands: &Arc<dyn RunCommand>,
     instance: &str,
+    document: Document,
     script: &str,
     execution: Duration,
     timing: CommandTiming,
 ) -> Result<Ended, SessionError> {
     let command = SendCommand {
         instance: instance.to_owned(),
-        script: wrapped(script),
+        document,
+        script: wrapped(document, script),
         delivery: timing.delivery,
         execution,
         comment: "bake".to_owned(),
@@ -238,7 +247,10 @@ mod tests {
         {
             // A subshell's `$$` is its parent's.
             let script = script.replace("$$", "$(exec sh -c 'echo $PPID')");
-            let output = std::process::Command::new("sh").arg("-c").arg(wrapped(&script)).output();
+            let output = std::process::Command::new("sh")
+                .arg("-c")
+                .arg(wrapped(Document::Shell, &script))
+                .output();
             let output = output.unwrap();
             let stdout = String::from_utf8(output.stdout).unwrap();
             assert_eq!(code("Success", "Success", 0, &stdout), Ok(expected), "{script}");

@@ -7,10 +7,12 @@
 //! wrong (the rewrite of single newlines, buffers that drop), this is not like them.
 
 mod address;
+mod alone;
 mod arrivals;
 mod channel;
 mod commands;
 mod communicator;
+mod depot;
 mod download;
 mod end;
 mod follow;
@@ -26,14 +28,17 @@ mod sessions;
 mod settings;
 pub mod smux;
 mod socket;
+mod stored;
+mod through_gate;
 mod traces;
 mod upload;
 mod version;
 mod window;
 
 pub use address::StreamHosts;
-pub use commands::{AgentInformation, Invocation, RunCommand, SendCommand};
+pub use commands::{AgentInformation, Document, Invocation, RunCommand, SendCommand};
 pub use communicator::{Ssm, SsmOptions, connect};
+pub use depot::Depot;
 pub use end::SessionEnd;
 pub use invoke::CommandTiming;
 pub use port_forward::PortForward;

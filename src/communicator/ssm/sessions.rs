@@ -108,6 +108,11 @@ impl SessionError {
         Self { kind, message: message.into(), hints }
     }
 
+    /// One that no other attempt changes.
+    pub fn fatal(message: impl Into<String>) -> Self {
+        Self::new(SessionErrorKind::Fatal, message)
+    }
+
     pub(super) fn bad_address(message: String) -> Self {
         Self::new(SessionErrorKind::Fatal, message)
     }

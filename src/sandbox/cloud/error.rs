@@ -52,12 +52,12 @@ impl CloudError {
     pub fn status(&self) -> u16 {
         match self.code.as_ref() {
             "DryRunOperation" => 412,
-            "NoSuchEntity" => 404,
+            "NoSuchEntity" | "NoSuchBucket" | "NoSuchKey" => 404,
             "EntityAlreadyExists" | "DeleteConflict" | "LimitExceeded" => 409,
             "AuthFailure" => 401,
-            "UnauthorizedOperation" => 403,
+            "UnauthorizedOperation" | "AccessDenied" => 403,
             "InternalError" | "InsufficientInstanceCapacity" => 500,
-            "RequestLimitExceeded" | "Unavailable" | "ServiceUnavailable" => 503,
+            "RequestLimitExceeded" | "SlowDown" | "Unavailable" | "ServiceUnavailable" => 503,
             _ => 400,
         }
     }

@@ -3,8 +3,8 @@
 //! One file a group of actions; each handler decodes its parameters into a
 //! typed request, runs it in the `cloud`, and encodes what it gave. `actions`
 //! and `ssm` have the only lists of names. EC2, IAM and STS speak the query
-//! protocol, Systems Manager JSON, its sessions WebSocket; all on one port, told
-//! apart by header and parameters.
+//! protocol, Systems Manager JSON, its sessions WebSocket, S3 paths; all on one port,
+//! told apart by header, parameters and path.
 
 mod actions;
 mod call;
@@ -17,6 +17,7 @@ mod instances;
 mod key_pairs;
 mod launch;
 mod network;
+mod objects;
 mod query;
 mod security_groups;
 mod server;

@@ -23,6 +23,7 @@ use tokio_util::task::TaskTracker;
 use super::actions;
 use super::call::{Answer, Call, Handler};
 use super::fault::{ChannelFault, DATA_CHANNEL, FaultEffect, FaultRule, Faults};
+use super::objects::{self, Objects};
 use super::query::Params;
 use super::sessions::{self, Sessions};
 use super::signature::{Scope, scope};
@@ -64,6 +65,7 @@ struct Shared {
     access_key: Option<String>,
     faults: Faults,
     calls: Mutex<BTreeMap<String, u64>>,
+    objects: Objects,
 }
 
 impl Endpoint {
@@ -85,6 +87,7 @@ impl Endpoint {
             access_key,
             faults: Faults::new(faults),
             calls: Mutex::default(),
+            objects: Objects::default(),
         });
         let endpoint = Endpoint {
             address,
@@ -120,6 +123,11 @@ impl Endpoint {
     /// How often each action was called so far, faults included.
     pub fn calls(&self) -> BTreeMap<String, u64> {
         self.shared.calls.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// How many objects its buckets have.
+    pub fn objects(&self) -> usize {
+        self.shared.objects.count()
     }
 
     /// Accepts no more connections, and ends those that are idle.
@@ -235,6 +243,9 @@ async fn answer(shared: &Arc<Shared>, request: Request<Incoming>) -> Option<Resp
     if request.uri().path().starts_with(sessions::PATH) {
         return data_channel(shared, request, &request_id).await;
     }
+    if let Some(action) = objects::action(request.method(), request.uri().path()) {
+        return object(shared, request, action, &request_id).await;
+    }
     let Read { params, headers, body } = match read(request).await {
         Ok(read) => read,
         Err(error) => return Some(ec2_answer("", &request_id, Err(error))),
@@ -286,6 +297,41 @@ async fn answer(shared: &Arc<Shared>, request: Request<Incoming>) -> Option<Resp
             }
         }
     };
+    Some(if cut { cut_in_half(response).await } else { response })
+}
+
+/// Answers a request for an object; `None` closes the connection.
+async fn object(
+    shared: &Shared,
+    request: Request<Incoming>,
+    action: &str,
+    request_id: &str,
+) -> Option<Response<Body>> {
+    if let Ok(mut calls) = shared.calls.lock() {
+        *calls.entry(action.to_owned()).or_default() += 1;
+    }
+    let (mut refused, mut cut) = (None, false);
+    for fault in shared.faults.due(action) {
+        match fault {
+            FaultEffect::Refuse(error) => refused = refused.or(Some(error)),
+            FaultEffect::Delay(time) => tokio::time::sleep(time).await,
+            FaultEffect::Drop => return None,
+            FaultEffect::Cut => cut = true,
+            FaultEffect::EmptyToken | FaultEffect::Channel(_) => {}
+        }
+    }
+    let answer = match (check_origin(request.headers()), refused) {
+        (Err(error), _) | (Ok(()), Some(error)) => Err(error),
+        (Ok(()), None) => shared.objects.answer(request, shared.access_key.as_deref()).await,
+    };
+    let response = answer.unwrap_or_else(|error| {
+        let document = Fields::new()
+            .text("Code", &error.code)
+            .text("Message", &error.message)
+            .text("RequestId", request_id)
+            .document("Error", None);
+        respond(status(&error), "application/xml", request_id, document)
+    });
     Some(if cut { cut_in_half(response).await } else { response })
 }
 

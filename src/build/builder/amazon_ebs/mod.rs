@@ -12,6 +12,7 @@ use crate::build::{BuildContext, BuildOutcome};
 use crate::plan::ComponentKind;
 
 mod data;
+mod depot;
 mod image;
 mod launch;
 mod network;

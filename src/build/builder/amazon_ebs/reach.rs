@@ -40,11 +40,12 @@ impl Run<'_> {
                 let instance = self.running(id).await?;
                 return Ok(Reached { instance, communicator: None, host: None });
             }
-            Communication::Ssm { pause } => {
+            Communication::Ssm { pause, bucket } => {
+                let depot = bucket.as_ref().map(|bucket| self.depot(bucket)).transpose()?;
                 let instance = self.running(id).await?;
                 self.interruptible(sleep(*pause)).await?;
                 let client = Box::new(self.client.clone());
-                (instance, id.clone(), Way::Ssm { instance: id.clone(), client })
+                (instance, id.clone(), Way::Ssm { instance: id.clone(), client, depot })
             }
             Communication::Ssh { port, host, address, login, .. } => {
                 let (instance, host) = match (host, address) {

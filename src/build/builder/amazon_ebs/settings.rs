@@ -181,7 +181,18 @@ pub enum Communication {
     Ssm {
         /// How long to wait, once the instance runs, before the agent is asked for.
         pause: Duration,
+        /// A bucket through which large files go.
+        bucket: Option<BucketSettings>,
     },
+}
+
+/// A bucket for files on their way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BucketSettings {
+    /// Its name.
+    pub name: String,
+    /// What the keys of objects begin with; may be empty.
+    pub prefix: String,
 }
 
 impl Communication {

@@ -19,7 +19,7 @@ use crate::event::Stream;
 use crate::plan::{Content, Digest, Entry, Tree};
 
 /// What a command came to, with its output.
-async fn exec(ssm: &Ssm, command: Command) -> (Exit, String, String) {
+pub(super) async fn exec(ssm: &Ssm, command: Command) -> (Exit, String, String) {
     let (output, mut chunks) = mpsc::channel::<Chunk>(4);
     let collecting = async {
         let (mut out, mut err) = (Vec::new(), Vec::new());
@@ -36,7 +36,7 @@ async fn exec(ssm: &Ssm, command: Command) -> (Exit, String, String) {
     (exit.unwrap(), out, err)
 }
 
-async fn run(ssm: &Ssm, text: &str) -> (Exit, String, String) {
+pub(super) async fn run(ssm: &Ssm, text: &str) -> (Exit, String, String) {
     exec(ssm, Command::new(text)).await
 }
 
@@ -133,15 +133,24 @@ async fn a_lost_session_does_not_lose_output() {
 async fn a_restart_in_the_middle_is_a_disconnection() {
     let machine = Arc::new(Machine::default());
     let ssm = communicator(&machine);
+    let directory = tempfile::tempdir().unwrap();
+    let go = directory.path().join("go");
     let (output, mut chunks) = mpsc::channel::<Chunk>(1);
     let reading = async {
         chunks.recv().await.unwrap();
+        std::fs::write(&go, "").unwrap();
+        while go.exists() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
         machine.cut();
         while chunks.recv().await.is_some() {}
     };
     // As it was started in another boot.
     let job = "$(tr '\\0' '\\n' < /proc/$PPID/cmdline | tail -n 1)";
-    let command = Command::new(format!("echo before > {job}/boot; echo down; exec sleep 30"));
+    let file = go.display();
+    let command = Command::new(format!(
+        "echo down; until [ -e {file} ]; do sleep 0.01; done; echo before > {job}/boot; rm {file}; exec sleep 30"
+    ));
     let both = async { tokio::join!(ssm.exec(command, output), reading) };
     let (exit, ()) = timeout(Duration::from_secs(60), both).await.unwrap();
     let Exit::Disconnected { reason } = exit.unwrap() else { panic!("not disconnected") };
@@ -181,37 +190,39 @@ async fn a_command_that_nobody_waits_for_is_killed_with_its_children() {
 }
 
 /// Takes away what a communicator that could not connect has left.
-fn remove(machine: &Machine) {
+pub(super) fn remove(machine: &Machine) {
     let script = machine.sent.lock().unwrap()[0].clone();
     let at = script.find("/var/tmp/.bake-ssm-").unwrap();
     std::fs::remove_dir_all(&script[at..at + 35]).unwrap();
 }
 
 #[tokio::test]
-async fn windows_and_machines_that_cannot_listen_are_told() {
-    let machine = Arc::new(Machine::default());
-    *machine.platform.lock().unwrap() = "Windows";
-    let (output, _chunks) = mpsc::channel(1);
-    let error = communicator(&machine).exec(Command::new("true"), output).await.unwrap_err();
-    insta::assert_snapshot!(error, @"cannot run a command on `i-0123456789abcdef0` through Systems Manager: it runs Windows, and this communicator needs a POSIX shell");
-
-    // A machine with few programs.
-    let programs = tempfile::tempdir().unwrap();
-    for name in ["sh", "cat", "mkdir", "rm", "sleep"] {
-        symlink(format!("/bin/{name}"), programs.path().join(name)).unwrap();
-    }
-    let machine = Arc::new(Machine::default());
-    *machine.path.lock().unwrap() = Some(programs.path().to_str().unwrap().to_owned());
-    let (output, _chunks) = mpsc::channel(1);
-    let error = communicator(&machine).exec(Command::new("true"), output).await.unwrap_err();
-    insta::assert_snapshot!(error, @"cannot move data on `i-0123456789abcdef0` through Systems Manager: nothing on the instance can listen at a port");
-    assert!(error.hints()[0].contains("python3"));
-    remove(&machine);
-
+async fn a_command_cannot_have_a_terminal() {
     let (output, _chunks) = mpsc::channel(1);
     let command = Command { pty: true, ..Command::new("true") };
-    let error = communicator(&machine).exec(command, output).await.unwrap_err();
+    let error = communicator(&Arc::default()).exec(command, output).await.unwrap_err();
     assert!(error.to_string().contains("no terminal"));
+}
+
+#[tokio::test]
+async fn an_agent_that_goes_away_is_noticed_before_the_silence_is_long() {
+    let machine = Arc::new(Machine::default());
+    let ssm = communicator(&machine);
+    let (output, mut chunks) = mpsc::channel::<Chunk>(1);
+    let reading = async {
+        chunks.recv().await.unwrap();
+        // Nobody says that the session is over; it is only silent.
+        machine.freeze();
+        machine.away.store(true, Ordering::SeqCst);
+        while chunks.recv().await.is_some() {}
+    };
+    let job = "$(tr '\\0' '\\n' < /proc/$PPID/cmdline | tail -n 1)";
+    let command = Command::new(format!("echo before > {job}/boot; echo down; exec sleep 60"));
+    let both = async { tokio::join!(ssm.exec(command, output), reading) };
+    let (exit, ()) = timeout(Duration::from_secs(20), both).await.unwrap();
+    assert!(matches!(exit.unwrap(), Exit::Disconnected { .. }));
+    machine.away.store(false, Ordering::SeqCst);
+    ssm.disconnect().await;
 }
 
 #[tokio::test]
@@ -271,7 +282,7 @@ async fn each_program_that_can_listen_does() {
     }
 }
 
-fn tree(directory: &Path) -> Tree {
+pub(super) fn tree(directory: &Path) -> Tree {
     std::fs::create_dir_all(directory).unwrap();
     let file = directory.join("local");
     std::fs::write(&file, super::bytes(9, 300_000)).unwrap();
@@ -301,7 +312,7 @@ fn tree(directory: &Path) -> Tree {
     }
 }
 
-fn upload(tree: Tree, name: &str, destination: &Path) -> Upload {
+pub(super) fn upload(tree: Tree, name: &str, destination: &Path) -> Upload {
     Upload {
         tree,
         name: name.to_owned(),
@@ -310,7 +321,7 @@ fn upload(tree: Tree, name: &str, destination: &Path) -> Upload {
     }
 }
 
-fn mode(path: &Path) -> u32 {
+pub(super) fn mode(path: &Path) -> u32 {
     path.metadata().unwrap().permissions().mode() & 0o7777
 }
 

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -28,15 +28,25 @@ pub(super) struct Machine {
     /// How often the agent has been asked for.
     asked: AtomicUsize,
     pub(super) sent: Mutex<Vec<String>>,
+    /// What the scripts printed.
+    pub(super) said: Mutex<Vec<String>>,
     pub(super) cancelled: AtomicUsize,
     /// How many of the next commands do nothing, as on a machine that goes down.
     pub(super) nonsense: AtomicUsize,
+    /// Whether the service has lost its agent.
+    pub(super) away: AtomicBool,
+    /// What EC2 says of it once it is gone.
+    pub(super) gone: Mutex<Option<String>>,
+    /// Why no session can be had, if so.
+    pub(super) refusal: Mutex<Option<DialError>>,
     /// What the platform is.
     pub(super) platform: Mutex<&'static str>,
     /// Directory of the programs that the machine has; all of this machine's when `None`.
     pub(super) path: Mutex<Option<String>>,
     /// Breaks all streams that were made under the token.
     pub(super) breaking: Mutex<CancellationToken>,
+    /// Silences all streams that were made under the token.
+    freezing: Mutex<CancellationToken>,
     pub(super) dialled: AtomicUsize,
 }
 
@@ -55,8 +65,9 @@ impl RunCommand for Machine {
                 shell.env("PATH", path);
             }
             let output = shell.output().await.unwrap();
-            let mut stdout = String::from_utf8(output.stdout).unwrap();
-            stdout.truncate(24_000);
+            let stdout = String::from_utf8(output.stdout).unwrap();
+            assert!(stdout.len() <= 24_000, "the service would cut it off");
+            self.said.lock().unwrap().push(stdout.clone());
             let running = |status: &str| {
                 let status = status.to_owned();
                 Some(Invocation { status, exit_code: -1, ..Invocation::default() })
@@ -114,6 +125,16 @@ impl RunCommand for Machine {
         };
         async move { Ok(answer) }.boxed()
     }
+
+    fn is_connected(&self, _instance: String) -> BoxFuture<'_, Result<bool, SessionError>> {
+        let away = self.away.load(Ordering::SeqCst);
+        async move { Ok(!away) }.boxed()
+    }
+
+    fn gone(&self, _instance: String) -> BoxFuture<'_, Result<Option<String>, SessionError>> {
+        let gone = self.gone.lock().unwrap().clone();
+        async move { Ok(gone) }.boxed()
+    }
 }
 
 /// Straight to the port.
@@ -126,12 +147,17 @@ impl Dial for Direct {
     fn dial(&self) -> BoxFuture<'_, Result<Box<dyn ByteStream>, DialError>> {
         async move {
             self.machine.dialled.fetch_add(1, Ordering::SeqCst);
+            let refusal = self.machine.refusal.lock().unwrap().clone();
+            if let Some(refusal) = refusal {
+                return Err(refusal);
+            }
             let stream = TcpStream::connect(("127.0.0.1", self.port)).await.map_err(|error| {
                 DialError { stage: ConnectStage::Tcp, reason: error.to_string(), fatal: false }
             })?;
             let token = self.machine.breaking.lock().unwrap().clone();
             let broken = token.cancelled_owned().boxed();
-            Ok(Box::new(Breakable { stream, broken }) as Box<dyn ByteStream>)
+            let frozen = self.machine.freezing.lock().unwrap().clone();
+            Ok(Box::new(Breakable { stream, broken, frozen }) as Box<dyn ByteStream>)
         }
         .boxed()
     }
@@ -145,6 +171,7 @@ impl Dial for Direct {
 struct Breakable {
     stream: TcpStream,
     broken: BoxFuture<'static, ()>,
+    frozen: CancellationToken,
 }
 
 impl Breakable {
@@ -166,6 +193,9 @@ impl AsyncRead for Breakable {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<std::io::Result<()>> {
         self.check(context)?;
+        if self.frozen.is_cancelled() {
+            return Poll::Pending;
+        }
         Pin::new(&mut self.stream).poll_read(context, buffer)
     }
 }
@@ -196,6 +226,11 @@ impl AsyncWrite for Breakable {
 }
 
 impl Machine {
+    /// Lets no stream that there is say anything more.
+    pub(super) fn freeze(&self) {
+        std::mem::take(&mut *self.freezing.lock().unwrap()).cancel();
+    }
+
     /// Breaks all streams that there are.
     pub(super) fn cut(&self) {
         std::mem::take(&mut *self.breaking.lock().unwrap()).cancel();

@@ -2,6 +2,7 @@
 //! sockets.
 
 mod agent;
+mod alone;
 mod channel;
 mod commands;
 mod live;

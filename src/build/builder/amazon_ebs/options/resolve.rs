@@ -14,7 +14,7 @@ use crate::build::builder::amazon::{
     BlockDeviceOptions, InstanceOptions, KeyValue, USER_DATA, VpcFilterOptions, name_problem,
 };
 use crate::build::builder::amazon_ebs::settings::{
-    AddressKind, AmazonEbs, Communication, ImageSettings, InstanceSettings, KeySettings, Late,
+    AddressKind, AmazonEbs, BucketSettings, Communication, ImageSettings, InstanceSettings, KeySettings, Late,
     LateTexts, NetworkSettings, ProfileSettings, SecuritySettings, SourceFilter, SourceSettings,
     WaitSettings,
 };
@@ -233,7 +233,13 @@ fn communication(
     let pause = instance.pause_before_ssm.unwrap_or_default();
     match options.kind() {
         "none" => return Communication::Nothing,
-        "ssm" => return Communication::Ssm { pause },
+        "ssm" => {
+            let bucket = text(&options.ssm_bucket).map(|name| BucketSettings {
+                name,
+                prefix: text(&options.ssm_bucket_prefix).unwrap_or_default(),
+            });
+            return Communication::Ssm { pause, bucket };
+        }
         _ => {}
     }
     let has_password = options.ssh_password.as_ref().is_some_and(|one| !one.reveal().is_empty());

@@ -1,0 +1,511 @@
+//! Files to and from Windows: one compressed stream of entries, each file with its digest.
+//!
+//! | entry | followed by |
+//! |---|---|
+//! | `D path` | nothing: a directory |
+//! | `F size sha256 path` | the file's bytes |
+//! | `L path target` | nothing: a symbolic link |
+//! | `E` | nothing: that was all |
+//!
+//! Each is a line; paths have slashes between their parts and are in base64, that of a single file
+//! is empty. What goes up begins with a line about the whole: JSON in base64.
+
+use std::fs::File;
+use std::io::{self, BufRead as _, BufReader, Read, Seek as _, Write};
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use flate2::Compression;
+use flate2::read::GzDecoder;
+use flate2::write::GzEncoder;
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
+use tokio::sync::mpsc;
+
+use super::way::{Alone, LARGEST, Request};
+use crate::communicator::ssm::depot::Depot;
+use crate::communicator::{
+    Chunk, CommunicatorError, Download, DownloadReport, Exit, Stdin, Upload, UploadReport,
+};
+use crate::event::Stream;
+use crate::plan::{Content, Digest, Entry, Tree};
+
+/// More than this goes through a bucket, where there is one.
+const THRESHOLD: u64 = 1 << 20;
+/// How much of what the far side says is kept for the error.
+const COMPLAINTS: usize = 4 << 10;
+
+/// Receives files as the contract of `Communicator::upload` says.
+pub(super) const RECEIVE: &str = r#"$ErrorActionPreference = 'Stop'
+$ProgressPreference = 'SilentlyContinue'
+function Read-Line($stream) {
+  $line = New-Object IO.MemoryStream
+  while (($byte = $stream.ReadByte()) -ge 0 -and $byte -ne 10) { $line.WriteByte($byte) }
+  [Text.Encoding]::ASCII.GetString($line.ToArray())
+}
+function Read-Text($word) { [Text.Encoding]::UTF8.GetString([Convert]::FromBase64String($word)) }
+$fetched = $null
+try {
+  $in = [Console]::OpenStandardInput()
+  $head = Read-Text (Read-Line $in) | ConvertFrom-Json
+  if ($head.url) {
+    $fetched = "$PSScriptRoot\$([Guid]::NewGuid())"
+    [Net.ServicePointManager]::SecurityProtocol = [Net.ServicePointManager]::SecurityProtocol -bor 3072
+    (New-Object Net.WebClient).DownloadFile($head.url, $fetched)
+    if ((Get-FileHash -LiteralPath $fetched -Algorithm SHA256).Hash -ne $head.sha256) { throw 'what was fetched from the bucket is not what was put there' }
+    $in = [IO.File]::OpenRead($fetched)
+  }
+  $in = New-Object IO.Compression.GzipStream($in, [IO.Compression.CompressionMode]::Decompress)
+  $target = $head.destination
+  $slash = $target.EndsWith('/') -or $target.EndsWith('\')
+  if ($head.file) {
+    if ($slash) { $target = Join-Path $target $head.name }
+    if (Test-Path -LiteralPath $target -PathType Container) { throw "$($target): Is a directory" }
+  } elseif (-not $head.contents -and (Test-Path -LiteralPath $target -PathType Container)) {
+    $target = Join-Path $target $head.name
+  }
+  $target = $ExecutionContext.SessionState.Path.GetUnresolvedProviderPathFromPSPath($target)
+  if (-not $head.file) { $null = [IO.Directory]::CreateDirectory($target) }
+  $buffer = New-Object byte[] 65536
+  for (;;) {
+    $word = (Read-Line $in).Split(' ')
+    if ($word[0] -eq 'E') { break }
+    if ($word[0] -eq 'D') {
+      $null = [IO.Directory]::CreateDirectory((Join-Path $target (Read-Text $word[1])))
+    } elseif ($word[0] -eq 'L') {
+      $path = Join-Path $target (Read-Text $word[1])
+      $null = [IO.Directory]::CreateDirectory((Split-Path -Parent $path))
+      $null = New-Item -Force -ItemType SymbolicLink -Path $path -Value (Read-Text $word[2])
+    } elseif ($word[0] -eq 'F') {
+      $path = $target
+      if ($word[3]) { $path = Join-Path $target (Read-Text $word[3]) }
+      $parent = Split-Path -Parent $path
+      if ($parent) { $null = [IO.Directory]::CreateDirectory($parent) }
+      $left = [long]$word[1]
+      $hasher = [Security.Cryptography.SHA256]::Create()
+      $out = [IO.File]::Create("$path.bake-new")
+      try {
+        while ($left -gt 0) {
+          $got = $in.Read($buffer, 0, [Math]::Min($buffer.Length, $left))
+          if ($got -eq 0) { throw "$($path): not all of it arrived" }
+          $out.Write($buffer, 0, $got)
+          $null = $hasher.TransformBlock($buffer, 0, $got, $null, 0)
+          $left -= $got
+        }
+      } finally { $out.Dispose() }
+      $null = $hasher.TransformFinalBlock($buffer, 0, 0)
+      $digest = [BitConverter]::ToString($hasher.Hash).Replace('-', '').ToLowerInvariant()
+      if ($digest -ne $word[2]) { Remove-Item -Force -LiteralPath "$path.bake-new"; throw "$($path): the digest of what arrived differs" }
+      Move-Item -Force -LiteralPath "$path.bake-new" -Destination $path
+    } else { throw 'the files did not arrive whole' }
+  }
+} catch {
+  [Console]::Error.WriteLine("$_")
+  exit 1
+} finally {
+  if ($fetched) { if ($in) { $in.Dispose() }; Remove-Item -Force -ErrorAction SilentlyContinue -LiteralPath $fetched }
+}
+exit 0
+"#;
+
+/// Sends what a pattern names. Its input is the line about the whole.
+pub(super) const SEND: &str = r#"$ErrorActionPreference = 'Stop'
+$ProgressPreference = 'SilentlyContinue'
+function Text($text) { [Convert]::ToBase64String([Text.Encoding]::UTF8.GetBytes($text)) }
+function Say($stream, $line) { $bytes = [Text.Encoding]::ASCII.GetBytes("$line`n"); $stream.Write($bytes, 0, $bytes.Length) }
+function Send($zip, $item, $path) {
+  if ($item.PSIsContainer) {
+    Say $zip "D $(Text $path)"
+    foreach ($one in Get-ChildItem -Force -LiteralPath $item.FullName) {
+      if (-not ($one.Attributes -band [IO.FileAttributes]::ReparsePoint)) { Send $zip $one "$path/$($one.Name)" }
+    }
+  } else {
+    $digest = (Get-FileHash -LiteralPath $item.FullName -Algorithm SHA256).Hash.ToLowerInvariant()
+    $file = [IO.File]::Open($item.FullName, 'Open', 'Read', 'ReadWrite')
+    try {
+      Say $zip "F $($file.Length) $digest $(Text $path)"
+      $file.CopyTo($zip)
+    } finally { $file.Dispose() }
+  }
+}
+$kept = $null
+try {
+  $head = [Text.Encoding]::UTF8.GetString([Convert]::FromBase64String([Console]::In.ReadLine())) | ConvertFrom-Json
+  if (Test-Path -LiteralPath $head.source) { $items = @(Get-Item -Force -LiteralPath $head.source) } else { $items = @(Get-Item -Force -Path $head.source) }
+  if ($items.Count -eq 0) { throw "$($head.source): there is no such file" }
+  $kind = if ($items[0].PSIsContainer) { 'other' } else { 'file' }
+  $out = [Console]::OpenStandardOutput()
+  $to = $out
+  if ($head.url) { $kept = "$PSScriptRoot\$([Guid]::NewGuid())"; $to = [IO.File]::Create($kept) } else { Say $out "$($items.Count) $kind" }
+  $zip = New-Object IO.Compression.GzipStream($to, [IO.Compression.CompressionMode]::Compress, $true)
+  foreach ($item in $items) { Send $zip $item $item.Name }
+  Say $zip 'E'
+  $zip.Dispose()
+  if ($head.url) {
+    $to.Dispose()
+    $digest = (Get-FileHash -LiteralPath $kept -Algorithm SHA256).Hash.ToLowerInvariant()
+    [Net.ServicePointManager]::SecurityProtocol = [Net.ServicePointManager]::SecurityProtocol -bor 3072
+    $null = Invoke-WebRequest -UseBasicParsing -Method Put -Uri $head.url -InFile $kept -ContentType 'application/octet-stream'
+    Say $out "$($items.Count) $kind $digest"
+  }
+} catch {
+  [Console]::Error.WriteLine("$_")
+  exit 1
+} finally {
+  if ($kept) { Remove-Item -Force -ErrorAction SilentlyContinue -LiteralPath $kept }
+}
+exit 0
+"#;
+
+/// What runs one of the two.
+fn command(alone: &Alone, script: &str) -> String {
+    format!(
+        "powershell.exe -NoProfile -NonInteractive -ExecutionPolicy Bypass -File \"{}\\{script}.ps1\"",
+        alone.directory()
+    )
+}
+
+/// Sends a file or a tree as
+/// [`Communicator::upload`](crate::communicator::Communicator::upload) says. Windows has no
+/// permission bits.
+pub(in super::super) async fn upload(
+    alone: &Arc<Alone>,
+    depot: Option<&Arc<dyn Depot>>,
+    upload: &Upload,
+    progress: &(dyn Fn(u64) + Send + Sync),
+) -> Result<UploadReport, CommunicatorError> {
+    let failed = |reason: &str| CommunicatorError::Upload {
+        destination: upload.destination.clone(),
+        reason: reason.to_owned(),
+    };
+    if upload.destination.is_empty() {
+        return Err(failed("the destination is empty"));
+    }
+    let mut head = json!({
+        "destination": upload.destination,
+        "name": upload.name,
+        "file": upload.tree.single_file().is_some(),
+        "contents": upload.contents_only,
+    });
+    let tree = upload.tree.clone();
+    let packed = tokio::task::spawn_blocking(move || pack(&tree, tempfile::tempfile()?));
+    let packed = packed.await.map_err(|error| failed(&error.to_string()))?;
+    let mut file = packed.map_err(|error| match error.downcast::<CommunicatorError>() {
+        Ok(error) => error,
+        Err(error) => failed(&error.to_string()),
+    })?;
+    let size = file.metadata().map_or(0, |found| found.len());
+    let object = format!("bake-{:032x}", rand::random::<u128>());
+    let depot = depot.filter(|_| size > THRESHOLD);
+    let sending = async {
+        let mut rest = Vec::new();
+        if let Some(depot) = depot {
+            let digest = digest(&mut file).map_err(|error| failed(&error.to_string()))?;
+            let copy = file.try_clone().map_err(|error| failed(&error.to_string()))?;
+            let put = depot.put(object.clone(), copy, size, digest).await;
+            put.map_err(|error| alone.trouble(error))?;
+            let url = depot.read_url(object.clone()).await;
+            let url = url.map_err(|error| alone.trouble(error))?;
+            head["url"] = json!(url.reveal());
+            head["sha256"] = json!(digest.hex());
+        } else if size > LARGEST as u64 {
+            return Err(alone.too_large());
+        } else {
+            file.rewind()
+                .and_then(|()| file.read_to_end(&mut rest))
+                .map_err(|error| failed(&error.to_string()))?;
+        }
+        let mut stream = STANDARD.encode(head.to_string()).into_bytes();
+        stream.push(b'\n');
+        stream.extend(rest);
+        let stdin = Stdin::Bytes(stream.into());
+        run(alone, &command(alone, "receive"), stdin, None).await
+    };
+    let sent = sending.await;
+    if let Some(depot) = depot {
+        delete(depot, object).await;
+    }
+    let (exit, _, said) = sent?;
+    match complaint(exit, &said) {
+        None => {
+            progress(upload.tree.size());
+            Ok(UploadReport { bytes: upload.tree.size(), files: upload.tree.files() })
+        }
+        Some(reason) => Err(failed(&reason)),
+    }
+}
+
+/// The digest of a whole file.
+fn digest(file: &mut File) -> io::Result<Digest> {
+    let mut hasher = Sha256::new();
+    let mut space = vec![0; 64 << 10];
+    file.rewind()?;
+    loop {
+        let count = file.read(&mut space)?;
+        if count == 0 {
+            return Ok(Digest::from_hasher(hasher));
+        }
+        hasher.update(space.get(..count).unwrap_or_default());
+    }
+}
+
+/// Deletes an object, whatever became of it. What cannot be deleted now is up to whoever recorded
+/// that it was made.
+async fn delete(depot: &Arc<dyn Depot>, object: String) {
+    if let Err(error) = depot.delete(object).await {
+        tracing::debug!(%error, "an object stays in the bucket for now");
+    }
+}
+
+/// Fetches files as
+/// [`Communicator::download`](crate::communicator::Communicator::download) says.
+pub(in super::super) async fn download(
+    alone: &Arc<Alone>,
+    depot: Option<&Arc<dyn Depot>>,
+    download: &Download,
+    progress: &(dyn Fn(u64) + Send + Sync),
+) -> Result<DownloadReport, CommunicatorError> {
+    let failed = |reason: &str| CommunicatorError::Download {
+        remote: download.source.clone(),
+        reason: reason.to_owned(),
+    };
+    let object = format!("bake-{:032x}", rand::random::<u128>());
+    let mut head = json!({ "source": download.source });
+    let receiving = async {
+        if let Some(depot) = depot {
+            let url = depot.write_url(object.clone()).await;
+            let url = url.map_err(|error| alone.trouble(error))?;
+            head["url"] = json!(url.reveal());
+        }
+        let stdin = STANDARD.encode(head.to_string()) + "\n";
+        let stdin = Stdin::Bytes(stdin.into_bytes().into());
+        let (exit, stream, said) =
+            run(alone, &command(alone, "send"), stdin, Some(progress)).await?;
+        if let Some(reason) = complaint(exit, &said) {
+            return Err(failed(&reason));
+        }
+        let Some(depot) = depot else {
+            let mut file = tempfile::tempfile().map_err(|error| failed(&error.to_string()))?;
+            let end = stream.iter().position(|byte| *byte == b'\n').unwrap_or(stream.len());
+            let (head, rest) = stream.split_at(end);
+            file.write_all(rest.get(1..).unwrap_or_default())
+                .map_err(|error| failed(&error.to_string()))?;
+            return Ok((file, String::from_utf8_lossy(head).into_owned()));
+        };
+        let head = String::from_utf8_lossy(&stream).trim().to_owned();
+        let (head, expected) = head.rsplit_once(' ').unwrap_or((&head, ""));
+        let mut file = fetch(alone, depot, object.clone())
+            .await?
+            .map_err(|error| failed(&error.to_string()))?;
+        let found = digest(&mut file).map_err(|error| failed(&error.to_string()))?;
+        if found.hex() != expected {
+            return Err(failed("what was fetched is not what the instance put there"));
+        }
+        Ok((file, head.to_owned()))
+    };
+    let received = receiving.await;
+    if let Some(depot) = depot {
+        delete(depot, object).await;
+    }
+    let (mut file, head) = received?;
+    let wanted = download.clone();
+    let unpacked = tokio::task::spawn_blocking(move || {
+        file.rewind()?;
+        unpack(file, &head, &wanted)
+    });
+    let unpacked = unpacked.await.map_err(|error| failed(&error.to_string()))?;
+    let report = unpacked.map_err(|error| failed(&error.to_string()))?;
+    progress(report.bytes);
+    Ok(report)
+}
+
+/// Fetches an object into a file.
+async fn fetch(
+    alone: &Alone,
+    depot: &Arc<dyn Depot>,
+    object: String,
+) -> Result<io::Result<File>, CommunicatorError> {
+    let (sender, mut pieces) = mpsc::channel::<Vec<u8>>(16);
+    let keeping = tokio::task::spawn_blocking(move || {
+        let mut file = tempfile::tempfile()?;
+        while let Some(bytes) = pieces.blocking_recv() {
+            file.write_all(&bytes)?;
+        }
+        Ok(file)
+    });
+    depot.get(object, sender).await.map_err(|error| alone.trouble(error))?;
+    Ok(keeping.await.map_err(io::Error::other).flatten())
+}
+
+/// Why a script has not done it, if so.
+fn complaint(exit: Exit, said: &str) -> Option<String> {
+    let said = said.lines().map(str::trim).filter(|line| !line.is_empty());
+    let said = said.collect::<Vec<_>>().join("; ");
+    match exit {
+        Exit::Code(0) => None,
+        Exit::Code(code) if said.is_empty() => {
+            Some(format!("the command ended with status {code}"))
+        }
+        Exit::Code(_) => Some(said),
+        Exit::Signal(signal) => Some(format!("the command was killed by SIG{signal}")),
+        Exit::Disconnected { reason } => Some(reason),
+    }
+}
+
+/// Runs a script; gives what it printed.
+async fn run(
+    alone: &Arc<Alone>,
+    command: &str,
+    stdin: Stdin,
+    progress: Option<&(dyn Fn(u64) + Send + Sync)>,
+) -> Result<(Exit, Vec<u8>, String), CommunicatorError> {
+    let (output, mut chunks) = mpsc::channel::<Chunk>(16);
+    let listening = async {
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        while let Some(chunk) = chunks.recv().await {
+            match chunk.stream {
+                Stream::Stdout => {
+                    out.extend(chunk.bytes);
+                    if let Some(progress) = progress {
+                        progress(out.len() as u64);
+                    }
+                }
+                Stream::Stderr => {
+                    let room = COMPLAINTS.saturating_sub(err.len());
+                    err.extend(chunk.bytes.into_iter().take(room));
+                }
+            }
+        }
+        (out, String::from_utf8_lossy(&err).into_owned())
+    };
+    let request = Request { command, stdin, output, files: true };
+    let (exit, (out, err)) = tokio::join!(alone.run(request), listening);
+    Ok((exit?, out, err))
+}
+
+/// Writes a tree as compressed entries.
+fn pack<W: Write>(tree: &Tree, writer: W) -> io::Result<W> {
+    let mut zip = GzEncoder::new(writer, Compression::fast());
+    let single = tree.single_file().is_some();
+    for (path, entry) in &tree.entries {
+        let name = STANDARD.encode(if single { "" } else { path });
+        match entry {
+            Entry::Directory { .. } if path.is_empty() => {}
+            Entry::Directory { .. } => writeln!(zip, "D {name}")?,
+            Entry::Symlink { target } => writeln!(zip, "L {name} {}", STANDARD.encode(target))?,
+            Entry::File { size, digest, content, .. } => {
+                writeln!(zip, "F {size} {digest} {name}")?;
+                copy(content, *size, *digest, &mut zip)?;
+            }
+        }
+    }
+    writeln!(zip, "E")?;
+    zip.finish()
+}
+
+/// Copies a file that must be what the plan says.
+fn copy(content: &Content, size: u64, digest: Digest, to: &mut impl Write) -> io::Result<()> {
+    let (mut from, path): (Box<dyn Read>, PathBuf) = match content {
+        Content::Bytes(bytes) => (Box::new(io::Cursor::new(bytes.clone())), PathBuf::new()),
+        Content::File(path) => {
+            let opened = File::open(path).map_err(|source| {
+                io::Error::other(CommunicatorError::Read { path: path.clone(), source })
+            })?;
+            (Box::new(opened), path.clone())
+        }
+    };
+    let mut hasher = Sha256::new();
+    let mut space = vec![0; 64 << 10];
+    let mut copied = 0;
+    loop {
+        let count = from.read(&mut space).map_err(|source| {
+            io::Error::other(CommunicatorError::Read { path: path.clone(), source })
+        })?;
+        let piece = space.get(..count).unwrap_or_default();
+        copied += count as u64;
+        if count == 0 || copied > size {
+            break;
+        }
+        hasher.update(piece);
+        to.write_all(piece)?;
+    }
+    if copied != size || Digest::from_hasher(hasher) != digest {
+        return Err(io::Error::other(CommunicatorError::Changed { path }));
+    }
+    Ok(())
+}
+
+/// Unpacks what arrived, and never outside of the destination.
+fn unpack(stream: impl Read, head: &str, download: &Download) -> io::Result<DownloadReport> {
+    let broken = || io::Error::other("the files did not arrive whole");
+    let to_name = head == "1 file" && !download.into_directory && !download.destination.is_dir();
+    let root = &download.destination;
+    let mut reader = BufReader::new(GzDecoder::new(BufReader::new(stream)));
+    if !to_name {
+        std::fs::create_dir_all(root)?;
+    }
+    let mut report = DownloadReport { bytes: 0, files: 0 };
+    loop {
+        let mut line = Vec::new();
+        (&mut reader).take(128 << 10).read_until(b'\n', &mut line)?;
+        let line = String::from_utf8(line).map_err(|_| broken())?;
+        let line = line.strip_suffix('\n').ok_or_else(broken)?;
+        let words: Vec<_> = line.split(' ').collect();
+        match words.as_slice() {
+            ["E"] => return Ok(report),
+            ["D", path] => std::fs::create_dir_all(inside(root, path)?)?,
+            ["F", size, digest, path] => {
+                let size = size.parse().map_err(|_| broken())?;
+                let target = if to_name { root.clone() } else { inside(root, path)? };
+                save(&mut reader, &target, size, digest)?;
+                report.bytes += size;
+                report.files += 1;
+            }
+            _ => return Err(broken()),
+        }
+    }
+}
+
+/// The place of an entry below the root.
+fn inside(root: &Path, path: &str) -> io::Result<PathBuf> {
+    let path = STANDARD.decode(path).ok().and_then(|path| String::from_utf8(path).ok());
+    let path = path.ok_or_else(|| io::Error::other("the name of a file did not arrive whole"))?;
+    let plain = Path::new(&path).components().all(|part| matches!(part, Component::Normal(_)));
+    if path.is_empty() || !plain {
+        return Err(io::Error::other(format!("the instance names `{path}`")));
+    }
+    Ok(root.join(path))
+}
+
+/// Writes a file beside its place, and moves it there once it is whole.
+fn save(from: &mut impl Read, target: &Path, size: u64, digest: &str) -> io::Result<()> {
+    let directory = target.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let directory = directory.unwrap_or(Path::new("."));
+    std::fs::create_dir_all(directory)?;
+    let mut file = tempfile::NamedTempFile::new_in(directory)?;
+    let mut hasher = Sha256::new();
+    let mut space = vec![0; 64 << 10];
+    let mut left = size;
+    while left > 0 {
+        let most = usize::try_from(left).map_or(space.len(), |left| left.min(space.len()));
+        let (room, _) = space.split_at_mut(most);
+        let count = from.read(room)?;
+        let piece = room.get(..count).unwrap_or_default();
+        if piece.is_empty() {
+            return Err(io::Error::other("the files did not arrive whole"));
+        }
+        hasher.update(piece);
+        file.write_all(piece)?;
+        left -= piece.len() as u64;
+    }
+    if Digest::from_hasher(hasher).hex() != digest {
+        let name = target.display();
+        return Err(io::Error::other(format!("the digest of what arrived of `{name}` differs")));
+    }
+    use std::os::unix::fs::PermissionsExt as _;
+    file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
+    file.persist(target).map_err(|error| error.error)?;
+    Ok(())
+}

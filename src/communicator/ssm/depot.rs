@@ -1,0 +1,39 @@
+//! A place between this machine and the instance, for files that are too large for a session.
+
+use std::fs::File;
+
+use futures::future::BoxFuture;
+use tokio::sync::mpsc;
+
+use super::sessions::SessionError;
+use crate::plan::Digest;
+use crate::template::schema::Secret;
+
+/// A bucket through which files go. Objects have names that nobody can guess, and are there only
+/// while they are moved. Each call makes its own attempts against passing trouble.
+pub trait Depot: Send + Sync {
+    /// Puts a file there. Its size and digest are what the bucket is told.
+    fn put(
+        &self,
+        name: String,
+        file: File,
+        size: u64,
+        digest: Digest,
+    ) -> BoxFuture<'_, Result<(), SessionError>>;
+
+    /// Fetches an object, piece by piece.
+    fn get(
+        &self,
+        name: String,
+        pieces: mpsc::Sender<Vec<u8>>,
+    ) -> BoxFuture<'_, Result<(), SessionError>>;
+
+    /// A URL with which whoever has it can read an object, for an hour at most.
+    fn read_url(&self, name: String) -> BoxFuture<'_, Result<Secret, SessionError>>;
+
+    /// A URL with which whoever has it can write an object, for an hour at most.
+    fn write_url(&self, name: String) -> BoxFuture<'_, Result<Secret, SessionError>>;
+
+    /// Deletes an object, if it is there.
+    fn delete(&self, name: String) -> BoxFuture<'_, Result<(), SessionError>>;
+}

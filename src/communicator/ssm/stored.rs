@@ -1,0 +1,320 @@
+//! Files that go through a bucket: what a command reads is fetched there by URL, and what it prints
+//! is put there by URL.
+//!
+//! The far side needs curl, wget or python3, and no rights of its own. A URL reaches it as input, so
+//! it is neither in the history of commands nor, with curl, in a list of processes.
+
+use std::fs::File;
+use std::io::Write as _;
+use std::sync::Arc;
+
+use sha2::{Digest as _, Sha256};
+use tokio::sync::{Mutex, mpsc};
+
+use super::communicator::Ssm;
+use super::depot::Depot;
+use super::sessions::SessionError;
+use crate::communicator::{Chunk, CommunicatorError, Exit, Stdin};
+use crate::event::Stream;
+use crate::plan::Digest;
+
+/// What a session carries in little more than a second; more goes through the bucket.
+const THRESHOLD: usize = 1 << 20;
+
+/// What both directions begin with: the URL, and a file that goes away whatever happens.
+const PRELUDE: &str = r#"IFS= read -r u || exit 1
+umask 077
+f=/var/tmp/.bake-ssm-file-$$
+trap 'rm -f "$f"' EXIT
+trap 'rm -f "$f"; exit 143' HUP INT TERM
+has() { command -v "$1" >/dev/null 2>&1; }
+digest() { if has sha256sum; then c=$(sha256sum < "$f") && echo "${c%% *}"; else echo none; fi; }
+"#;
+
+/// Fetches the file.
+const FETCH: &str = r#"fetch() {
+  if has curl; then printf 'url = "%s"\n' "$u" | curl -K - -fsS --retry 3 -o "$f"
+  elif has wget; then wget -q -O "$f" "$u" || { echo "wget ended with status $?" >&2; return 1; }
+  elif has python3; then U=$u F=$f python3 -c 'import os, shutil, urllib.request as r
+shutil.copyfileobj(r.urlopen(os.environ["U"]), open(os.environ["F"], "wb"))' 2>&1 | tail -n 1 >&2; [ -s "$f" ]
+  else echo "there is none of curl, wget and python3 on the instance" >&2; return 1; fi
+}
+"#;
+
+/// Puts the file.
+const PUT: &str = r#"put() {
+  if has curl; then printf 'url = "%s"\n' "$u" | curl -K - -fsS --retry 3 -T "$f" -o /dev/null
+  elif has python3; then U=$u F=$f python3 -c 'import os, urllib.request as r
+f = os.environ["F"]
+q = r.Request(os.environ["U"], open(f, "rb"), {"Content-Length": str(os.path.getsize(f))}, method="PUT")
+r.urlopen(q)'
+  elif has wget; then wget -q --method=PUT --body-file="$f" -O /dev/null "$u" || { echo "wget ended with status $?" >&2; return 1; }
+  else echo "there is none of curl, wget and python3 on the instance" >&2; return 1; fi
+}
+"#;
+
+/// The script that fetches what a command reads, compares it, and runs the command.
+fn with_input(command: &str, size: u64, digest: &Digest) -> String {
+    format!(
+        r#"{PRELUDE}{FETCH}if ! fetch; then echo "it could not be fetched from the bucket" >&2; exit 1; fi
+c=$(digest)
+if [ "$(wc -c < "$f")" -ne {size} ] || {{ [ "$c" != none ] && [ "$c" != {digest} ]; }}; then
+  echo "what was fetched from the bucket is not what was put there" >&2; exit 1
+fi
+(
+{command}
+) < "$f""#
+    )
+}
+
+/// The script that runs a command and puts what it printed, when that is much. It then prints a
+/// line with the mark, the size and the digest instead.
+fn with_output(command: &str, mark: &str) -> String {
+    format!(
+        r#"{PRELUDE}{PUT}(
+{command}
+) > "$f" < /dev/null
+x=$?
+if [ "$(wc -c < "$f")" -le {THRESHOLD} ]; then cat "$f"; exit $x; fi
+if ! put; then echo "it could not be put into the bucket" >&2; exit 1; fi
+echo "{mark} $(wc -c < "$f") $(digest)"
+exit $x"#
+    )
+}
+
+/// The name of an object.
+fn name() -> String {
+    format!("bake-{:032x}", rand::random::<u128>())
+}
+
+/// Runs a command that moves files, through the bucket where that is worth it.
+pub(super) async fn run(
+    ssm: &Ssm,
+    depot: &Arc<dyn Depot>,
+    command: &str,
+    stdin: Stdin,
+    output: mpsc::Sender<Chunk>,
+) -> Result<Exit, CommunicatorError> {
+    match stdin {
+        Stdin::Stream(queue) => {
+            // Only as much as shows whether it is worth it.
+            let mut held = Vec::new();
+            let mut is_over = false;
+            {
+                let mut queue = queue.lock().await;
+                while !is_over && held.len() <= THRESHOLD {
+                    match queue.recv().await {
+                        Some(bytes) => held.extend(bytes),
+                        None => is_over = true,
+                    }
+                }
+            }
+            if is_over {
+                return ssm.job(command, Stdin::Bytes(held.into()), output, true).await;
+            }
+            let kept = tokio::task::spawn_blocking(move || keep(&held, &queue)).await;
+            let kept = kept.map_err(std::io::Error::other).flatten();
+            let kept = kept.map_err(|error| {
+                ssm.failed("move files", format!("they cannot be kept on this machine: {error}"))
+            })?;
+            send(ssm, depot, command, kept, output).await
+        }
+        Stdin::Empty => receive(ssm, depot, command, output).await,
+        stdin => ssm.job(command, stdin, output, true).await,
+    }
+}
+
+/// A stream that was kept: the length and the digest of an object must be known before it is put.
+struct Kept {
+    file: File,
+    size: u64,
+    digest: Digest,
+}
+
+fn keep(held: &[u8], queue: &Mutex<mpsc::Receiver<Vec<u8>>>) -> std::io::Result<Kept> {
+    let mut file = tempfile::tempfile()?;
+    let mut hasher = Sha256::new();
+    let mut size = 0;
+    let mut take = |bytes: &[u8]| {
+        size += bytes.len() as u64;
+        hasher.update(bytes);
+        file.write_all(bytes)
+    };
+    take(held)?;
+    let mut queue = queue.blocking_lock();
+    while let Some(bytes) = queue.blocking_recv() {
+        take(&bytes)?;
+    }
+    Ok(Kept { size, digest: Digest::from_hasher(hasher), file })
+}
+
+fn trouble(ssm: &Ssm, error: SessionError) -> CommunicatorError {
+    let mut failed = ssm.failed("move files through the bucket", error.message);
+    if let CommunicatorError::Ssm { hints, .. } = &mut failed {
+        *hints = error.hints;
+    }
+    failed
+}
+
+/// Deletes an object, whatever became of it. What cannot be deleted now is up to whoever recorded
+/// that it was made.
+async fn delete(depot: &Arc<dyn Depot>, object: String) {
+    if let Err(error) = depot.delete(object).await {
+        tracing::debug!(%error, "an object stays in the bucket for now");
+    }
+}
+
+/// Puts what a command reads, and runs it.
+async fn send(
+    ssm: &Ssm,
+    depot: &Arc<dyn Depot>,
+    command: &str,
+    Kept { file, size, digest }: Kept,
+    output: mpsc::Sender<Chunk>,
+) -> Result<Exit, CommunicatorError> {
+    let object = name();
+    let moving = async {
+        let put = depot.put(object.clone(), file, size, digest).await;
+        put.map_err(|error| trouble(ssm, error))?;
+        let url = depot.read_url(object.clone()).await.map_err(|error| trouble(ssm, error))?;
+        let stdin = Stdin::Bytes(format!("{}\n", url.reveal()).into_bytes().into());
+        ssm.job(&with_input(command, size, &digest), stdin, output, true).await
+    };
+    let moved = moving.await;
+    delete(depot, object).await;
+    moved
+}
+
+/// Runs a command, and fetches what it printed from where that is.
+async fn receive(
+    ssm: &Ssm,
+    depot: &Arc<dyn Depot>,
+    command: &str,
+    output: mpsc::Sender<Chunk>,
+) -> Result<Exit, CommunicatorError> {
+    let object = name();
+    let mark = format!("bake-object-{:016x}", rand::random::<u64>());
+    let moving = async {
+        let url = depot.write_url(object.clone()).await.map_err(|error| trouble(ssm, error))?;
+        let stdin = Stdin::Bytes(format!("{}\n", url.reveal()).into_bytes().into());
+        let script = with_output(command, &mark);
+        let (own, chunks) = mpsc::channel(16);
+        let job = ssm.job(&script, stdin, own, true);
+        let (exit, told) = tokio::join!(job, sort(chunks, &mark, &output));
+        let exit = exit?;
+        if let Some(line) = told {
+            fetch(ssm, depot, object.clone(), &line, &output).await?;
+        }
+        Ok(exit)
+    };
+    let moved = moving.await;
+    delete(depot, object).await;
+    moved
+}
+
+/// Passes output on; when it is the line with the mark, that is returned instead.
+async fn sort(
+    mut chunks: mpsc::Receiver<Chunk>,
+    mark: &str,
+    output: &mpsc::Sender<Chunk>,
+) -> Option<String> {
+    let mut held = Some(Vec::new());
+    while let Some(Chunk { stream, bytes }) = chunks.recv().await {
+        let bytes = match (&mut held, stream) {
+            (Some(held), Stream::Stdout) => {
+                held.extend(bytes);
+                let known = held.len().min(mark.len());
+                if held.get(..known) == mark.as_bytes().get(..known) {
+                    continue;
+                }
+                std::mem::take(held)
+            }
+            _ => bytes,
+        };
+        if stream == Stream::Stdout {
+            held = None;
+        }
+        drop(output.send(Chunk { stream, bytes }).await);
+    }
+    let held = held?;
+    let line = String::from_utf8_lossy(&held);
+    match line.strip_prefix(mark) {
+        Some(rest) => Some(rest.trim().to_owned()),
+        None => {
+            if !held.is_empty() {
+                drop(output.send(Chunk { stream: Stream::Stdout, bytes: held }).await);
+            }
+            None
+        }
+    }
+}
+
+/// Fetches what a command printed. `line` has its size, and its digest or `none`.
+async fn fetch(
+    ssm: &Ssm,
+    depot: &Arc<dyn Depot>,
+    object: String,
+    line: &str,
+    output: &mpsc::Sender<Chunk>,
+) -> Result<(), CommunicatorError> {
+    let (size, digest) = line.split_once(' ').unwrap_or((line, "none"));
+    let (sender, mut pieces) = mpsc::channel::<Vec<u8>>(16);
+    let passing = async {
+        let (mut hasher, mut got) = (Sha256::new(), 0);
+        while let Some(bytes) = pieces.recv().await {
+            hasher.update(&bytes);
+            got += bytes.len() as u64;
+            drop(output.send(Chunk { stream: Stream::Stdout, bytes }).await);
+        }
+        (got, Digest::from_hasher(hasher).hex())
+    };
+    let (fetched, (got, found)) = tokio::join!(depot.get(object, sender), passing);
+    fetched.map_err(|error| trouble(ssm, error))?;
+    if size.trim() != got.to_string() || (digest != "none" && digest != found) {
+        let reason = "what was fetched is not what the instance put there";
+        return Err(ssm.failed("move files through the bucket", reason));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scripts_are_what_a_shell_can_read() {
+        let digest = Digest::of(b"x");
+        for script in [with_input("exec cat", 1, &digest), with_output("echo 'a'; exit 3", "mark")] {
+            let mut shell = std::process::Command::new("sh");
+            let output = shell.args(["-n", "-c", &script]).output().unwrap();
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert!(output.status.success() && said.is_empty(), "{said}\n{script}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_line_with_the_mark_is_no_output() {
+        let sorted = |pieces: Vec<&'static str>| async move {
+            let (sender, receiver) = mpsc::channel(16);
+            let (output, mut passed) = mpsc::channel(16);
+            for bytes in pieces {
+                let chunk = Chunk { stream: Stream::Stdout, bytes: bytes.into() };
+                sender.send(chunk).await.unwrap();
+            }
+            drop(sender);
+            let told = sort(receiver, "mark-1", &output).await;
+            drop(output);
+            let mut all = Vec::new();
+            while let Some(chunk) = passed.recv().await {
+                all.extend(chunk.bytes);
+            }
+            (told, String::from_utf8(all).unwrap())
+        };
+        let told = sorted(vec!["ma", "rk-1 5 ab", "c\n"]).await;
+        assert_eq!(told, (Some("5 abc".to_owned()), String::new()));
+        assert_eq!(sorted(vec!["mar", "ch on"]).await, (None, "march on".to_owned()));
+        assert_eq!(sorted(vec!["mar"]).await, (None, "mar".to_owned()));
+        assert_eq!(sorted(vec!["x", "mark-1 5"]).await, (None, "xmark-1 5".to_owned()));
+        assert_eq!(sorted(vec![]).await, (None, String::new()));
+    }
+}
