@@ -13,6 +13,7 @@ mod none;
 pub mod options;
 mod quote;
 mod sh;
+mod stream;
 
 pub mod ssh;
 pub mod ssm;

@@ -8,8 +8,9 @@ use tokio::time::{Instant, timeout};
 
 use super::super::connection::{Connection, OpenSession};
 use super::super::options::FileTransfer;
-use super::packing::Packing;
+use super::split::LONG;
 use crate::communicator::CommunicatorError;
+use crate::communicator::stream::Packing;
 
 /// How long a server may take to open a second session before we do without: one that allows only
 /// a few refuses, and we would wait for another session to end.
@@ -38,7 +39,11 @@ pub(in super::super) struct Link(Mutex<Known>);
 #[derive(Default)]
 struct Known {
     round_trip: Option<Duration>,
+    /// Whether that was measured, or tried in vain.
+    is_measured: bool,
     rate: Option<f64>,
+    /// The same in the other direction.
+    coming: Option<f64>,
     packings: Vec<Packing>,
     extra: Vec<Arc<Connection>>,
 }
@@ -56,6 +61,18 @@ impl Link {
     /// Notes what a stream came to.
     pub(super) fn note_rate(&self, rate: f64) {
         self.known().rate = Some(rate);
+    }
+
+    /// Bytes a second at which one stream came from the far side; what one came to that went
+    /// there, as long as that is all that is known.
+    pub(super) fn rate_of_downloads(&self) -> Option<f64> {
+        let known = self.known();
+        known.coming.or(known.rate)
+    }
+
+    /// Notes at what rate a stream came from the far side.
+    pub(super) fn note_rate_of_downloads(&self, rate: f64) {
+        self.known().coming = Some(rate);
     }
 
     /// What the far side can unpack, as far as it is known.
@@ -84,8 +101,8 @@ impl Link {
     #[cfg(test)]
     pub(in super::super) fn pretend(&self, round_trip: Duration, rate: Option<f64>) {
         let mut known = self.known();
-        known.round_trip = Some(round_trip);
-        known.rate = rate;
+        (known.round_trip, known.is_measured) = (Some(round_trip), true);
+        (known.rate, known.coming) = (rate, rate);
     }
 
     /// How many extra connections are kept.
@@ -105,17 +122,27 @@ impl Link {
 impl Way<'_> {
     /// The time from a question to its answer, measured once; `None` when the server does not
     /// answer a second session.
-    pub(super) async fn round_trip(&self) -> Option<Duration> {
-        let known = self.link.known().round_trip;
-        if known.is_some() {
-            return known;
+    async fn round_trip(&self) -> Option<Duration> {
+        {
+            let known = self.link.known();
+            if known.is_measured {
+                return known.round_trip;
+            }
         }
         let start = Instant::now();
-        let session = self.second_session().await?;
-        let round_trip = start.elapsed();
-        drop(session.channel.close().await);
-        self.link.known().round_trip = Some(round_trip);
-        Some(round_trip)
+        let session = self.second_session().await;
+        let round_trip = session.is_some().then(|| start.elapsed());
+        if let Some(session) = session {
+            drop(session.channel.close().await);
+        }
+        let mut known = self.link.known();
+        (known.round_trip, known.is_measured) = (round_trip, true);
+        round_trip
+    }
+
+    /// Whether the round trip is so long that a large transfer should be split.
+    pub(super) async fn is_long(&self) -> bool {
+        self.round_trip().await.is_some_and(|round_trip| round_trip >= LONG)
     }
 
     /// One more session on the connection, if the server lets us have it.

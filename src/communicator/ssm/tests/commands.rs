@@ -396,6 +396,6 @@ async fn what_cannot_be_sent_or_fetched_is_told() {
         into_directory: true,
     };
     let error = ssm.download(&missing, &|_| {}).await.unwrap_err();
-    insta::assert_snapshot!(error, @"cannot download on `i-0123456789abcdef0` through Systems Manager: `/no/such/thing*`: /no/such/thing*: No such file or directory");
+    insta::assert_snapshot!(error, @"cannot download `/no/such/thing*`: nothing matches /no/such/thing*");
     ssm.disconnect().await;
 }

@@ -11,9 +11,9 @@ use russh_sftp::client::error::Error;
 use tokio::io::AsyncReadExt as _;
 
 use super::super::super::connection::OpenSession;
-use super::super::download::failed;
-use super::super::landing::{Arrived, Landing, Mishap};
 use super::session::{self, FILES, is_missing, reason};
+use crate::communicator::stream::receive::{failed, told};
+use crate::communicator::stream::{Arrived, Landing, Mishap};
 use crate::communicator::{CommunicatorError, Download, DownloadReport};
 
 /// How much is read at once.
@@ -73,7 +73,7 @@ impl Transfer<'_> {
         }
         let name = source.rsplit('/').next().unwrap_or_default();
         let Download { destination, into_directory, .. } = self.download;
-        let mut arrived = Arrived::new(destination, *into_directory, name, mode)
+        let mut arrived = Arrived::new(destination, *into_directory, name.as_ref(), mode)
             .map_err(|mishap| self.told(mishap))?;
         let place = arrived.place().to_path_buf();
         self.bytes_of(&source, arrived.file(), &place).await?;
@@ -81,7 +81,7 @@ impl Transfer<'_> {
     }
 
     async fn tree(&self, source: &str, name: &str) -> Result<(), CommunicatorError> {
-        let landing = Landing::new(&self.download.destination, name);
+        let landing = Landing::new(&self.download.destination, name.as_ref());
         let landing = Mutex::new(landing.map_err(|mishap| self.told(mishap))?);
         let with = |act: &mut dyn FnMut(&mut Landing) -> Result<(), Mishap>| {
             let mut landing = landing.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -130,7 +130,7 @@ impl Transfer<'_> {
                 self.bytes_of(&path, &mut file, &place).await
             })
             .await?;
-        let landing = landing.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut landing = landing.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
         landing.finish().map_err(|mishap| self.told(mishap))
     }
 
@@ -183,9 +183,6 @@ impl Transfer<'_> {
     }
 
     fn told(&self, mishap: Mishap) -> CommunicatorError {
-        match mishap {
-            Mishap::Here(error) => error,
-            Mishap::There(reason) => failed(self.download, &reason),
-        }
+        told(self.download, mishap)
     }
 }

@@ -10,11 +10,9 @@ use russh_sftp::protocol::{FileAttributes, OpenFlags};
 use tokio::io::AsyncWriteExt as _;
 
 use super::super::super::connection::OpenSession;
-use super::super::archive::{self, Load};
-use super::super::destination::{appended, root_mode};
-use super::super::packing::Packing;
-use super::super::upload::failed;
 use super::session::{self, FILES, is_missing, reason};
+use crate::communicator::stream::destination::{appended, root_mode};
+use crate::communicator::stream::{Load, Packing, archive, failed};
 use crate::communicator::{CommunicatorError, Upload};
 use crate::plan::Entry;
 

@@ -5,28 +5,27 @@ use std::sync::atomic::AtomicBool;
 
 use tokio::sync::mpsc;
 
-use super::super::connection::{Connection, OpenSession};
-use super::super::exec;
 use super::archive::{self, Load};
+use super::far::{Far, Input, Progress};
 use super::packing::Packing;
 use super::said::{self, Mark, Said};
-use super::upload::failed;
+use super::send::failed;
 use crate::communicator::{CommunicatorError, Exit, Upload};
 
 /// A command and what it reads.
-pub(super) struct Leg {
+pub(crate) struct Leg {
     /// The command.
-    pub(super) text: String,
+    pub(crate) text: String,
     /// What the command starts its own words with.
-    pub(super) mark: Mark,
+    pub(crate) mark: Mark,
     /// What it reads.
-    pub(super) load: Load,
+    pub(crate) load: Load,
     /// How that is packed.
-    pub(super) packing: Packing,
+    pub(crate) packing: Packing,
 }
 
 /// How a leg ended.
-pub(super) enum Ended {
+pub(crate) enum Ended {
     /// All was received.
     Done(Said),
     /// The far side has no `tar`.
@@ -36,22 +35,19 @@ pub(super) enum Ended {
 }
 
 /// Runs a leg; `progress` gets the bytes of files that it has sent so far.
-pub(super) async fn run(
-    connection: &Connection,
-    session: OpenSession,
+pub(crate) async fn run(
+    far: &dyn Far,
     leg: Leg,
     upload: &Upload,
-    progress: &(dyn Fn(u64) + Send + Sync),
+    progress: Progress<'_>,
 ) -> Result<Ended, CommunicatorError> {
     let Leg { text, mark, load, packing } = leg;
     let checked_there = Arc::new(AtomicBool::new(false));
     let made = archive::stream(load, packing, checked_there.clone());
-    let input = exec::Input::Pieces(made.pieces, progress);
+    let input = Input::Pieces(made.pieces, progress);
     let (output, words) = mpsc::channel(16);
-    let (exit, said) = tokio::join!(
-        exec::run(connection, session, &text, false, input, output),
-        said::listen(&mark, &checked_there, words)
-    );
+    let (exit, said) =
+        tokio::join!(far.run(&text, input, output), said::listen(&mark, &checked_there, words));
     let made = made.ended.await.unwrap_or_else(|panicked| {
         Err(failed(upload, &format!("making the archive failed: {panicked}")))
     });
@@ -64,33 +60,22 @@ pub(super) async fn run(
     };
     match exit {
         Exit::Code(_) if said.no_tar => Ok(Ended::NoTar),
-        Exit::Code(_) if said.ready.is_none() => {
-            let said = said.complaints;
-            Ok(Ended::NoShell(if said.is_empty() { "it says nothing".into() } else { said }))
-        }
+        Exit::Code(_) if said.ready.is_none() => Ok(Ended::NoShell(said.instead())),
         Exit::Code(0) if said.done => Ok(Ended::Done(said)),
-        Exit::Code(code) => Err(failed(upload, &complaint(code, &said.complaints))),
-        Exit::Signal(signal) => {
-            Err(failed(upload, &format!("the receiving command was killed by SIG{signal}")))
-        }
-        Exit::Disconnected { reason } => {
-            Err(CommunicatorError::Lost { address: connection.name.clone(), reason })
-        }
+        exit => match said::wrong(&exit, &said.complaints, "receiving") {
+            Some(reason) => Err(failed(upload, &reason)),
+            None => Err(lost(far, exit)),
+        },
     }
 }
 
-/// What went wrong on the far side.
-fn complaint(code: u32, said: &str) -> String {
-    // What a shell makes of a command that was killed.
-    let killed = code.checked_sub(128).filter(|signal| (1..=64).contains(signal));
-    match (killed, said) {
-        (Some(signal), "") => format!("the receiving command was killed by signal {signal}"),
-        (Some(signal), said) => {
-            format!("the receiving command was killed by signal {signal}: {said}")
-        }
-        (None, "") => format!("the receiving command ended with status {code}"),
-        (None, said) => said.to_owned(),
-    }
+/// A connection that was lost while a command ran.
+pub(super) fn lost(far: &dyn Far, exit: Exit) -> CommunicatorError {
+    let reason = match exit {
+        Exit::Disconnected { reason } => reason,
+        exit => format!("{exit:?}"),
+    };
+    CommunicatorError::Lost { address: far.name(), reason }
 }
 
 /// Says what stands still.

@@ -1,4 +1,7 @@
 //! The commands that receive an upload on the far side.
+//!
+//! What was not there before goes again when a command fails: the file, or the directory of the
+//! tree with all that came into it. What was there is written over, file by file.
 
 use super::said::Mark;
 use super::shell::Call;
@@ -6,10 +9,13 @@ use crate::communicator::Upload;
 use crate::plan::Entry;
 
 /// Bytes of the blocks in which `dd` counts.
-pub(super) const BLOCK: u64 = 64 << 10;
+pub(crate) const BLOCK: u64 = 64 << 10;
 
 /// Appends the name of the file where the destination asks for it. Takes the name as `$2`.
 const NAME: &str = "case $d in */) d=$d$2 ;; esac;";
+
+/// Unpacks what comes.
+const UNPACK: &str = "un() { case $u in zstd) zstd -dc ;; gzip) gzip -dc ;; *) cat ;; esac; };";
 
 /// Receives one file from standard input. Takes name, mode and size; the size is `-` when the
 /// rest of the file comes otherwise.
@@ -20,14 +26,16 @@ const NAME: &str = "case $d in */) d=$d$2 ;; esac;";
 const FILE: &str = r#"
 if [ -d "$d" ]; then echo "$d: Is a directory" >&2; exit 1; fi;
 p=${d%/*}; [ -z "$p" ] || [ -d "$p" ] || mkdir -p -- "$p" || exit 1;
+n=; [ -e "$d" ] || [ -L "$d" ] || { n=y; echo "$m:made" >&2; };
+fail() { [ -z "$n" ] || rm -f -- "$d"; exit 1; };
 umask 077;
-if [ "$4" = - ] || [ -z "$h" ]; then un > "$d" || exit 1;
+if [ "$4" = - ] || [ -z "$h" ]; then un > "$d" || fail;
 elif [ "$h" = openssl ]; then
-  un > "$d" || exit 1;
+  un > "$d" || fail;
   if [ -f "$d" ]; then s=$(sum < "$d"); echo "$m:digest ${s%% *}" >&2; fi;
 else
   s=$( { { if [ "$u" = none ]; then tee "$d"; else un | tee "$d"; fi || echo x >&3; } | sum; } 3>&1 );
-  case $s in *x*) exit 1 ;; esac;
+  case $s in *x*) fail ;; esac;
   echo "$m:digest ${s%% *}" >&2;
 fi;
 "#;
@@ -36,9 +44,9 @@ fi;
 const END: &str = r#"
 if [ "$4" = - ]; then :; else
   if [ -f "$d" ]; then
-    c=$(wc -c < "$d") && [ "$c" -eq "$4" ] || { echo "only $c of $4 bytes arrived" >&2; exit 1; };
+    c=$(wc -c < "$d") && [ "$c" -eq "$4" ] || { echo "only $c of $4 bytes arrived" >&2; fail; };
   fi;
-  chmod -- "$3" "$d" || exit 1;
+  chmod -- "$3" "$d" || fail;
 fi;
 echo "$m:done" >&2
 "#;
@@ -53,6 +61,7 @@ echo "$m:done" >&2
 
 /// Digests a file that came in parts.
 const DIGEST: &str = r#"
+fail() { exit 1; };
 if [ -n "$h" ]; then s=$(sum < "$d") || exit 1; echo "$m:digest ${s%% *}" >&2; fi;
 "#;
 
@@ -70,8 +79,10 @@ const TREE: &str = r#"
 if has tar; then :; else echo "$m:no-tar" >&2; exit 127; fi;
 if [ -d "$d" ]; then [ -z "$2" ] || { d=${d%/}/$2; echo "$m:appended" >&2; }; fi;
 umask 022;
-[ -d "$d" ] || { mkdir -p -- "$d" && chmod -- "$3" "$d"; } || exit 1;
-cd -- "$d" || exit 1;
+b=$PWD; n=;
+fail() { [ -z "$n" ] || { cd -- "$b" && rm -rf -- "$d"; }; exit "$1"; };
+[ -d "$d" ] || { mkdir -p -- "$d" && n=y && echo "$m:made" >&2 && chmod -- "$3" "$d"; } || fail 1;
+cd -- "$d" || fail 1;
 o="--no-overwrite-dir --keep-directory-symlink";
 if tar $o --version >/dev/null 2>&1; then :;
 elif tar --no-overwrite-dir --version >/dev/null 2>&1; then o=--no-overwrite-dir;
@@ -83,64 +94,87 @@ if [ -n "$4" ]; then
   if [ "$r" = 0 ] && [ -n "$h" ]; then s=$(sums < "./$4" | sum); echo "$m:digest ${s%% *}" >&2; fi;
   rm -f -- "./$4";
 fi;
-[ "$r" = 0 ] || exit "$r";
+[ "$r" = 0 ] || fail "$r";
 echo "$m:done" >&2
 "#;
 
+/// Removes what was made for an upload that failed.
+const REMOVE: &str = r#"rm -rf -- "$d"; echo "$m:done" >&2"#;
+
 /// The command that receives a single file, or the first part of one.
-pub(super) fn file(upload: &Upload, call: Call<'_>, whole: bool) -> String {
+pub(crate) fn file(upload: &Upload, call: Call<'_>, whole: bool) -> String {
     let (mode, size) = mode_and_size(upload);
     let size = if whole { size.to_string() } else { "-".into() };
     let arguments = [&upload.name, &octal(mode), &size];
-    call.line(&[NAME, FILE, END].concat(), &upload.destination, &arguments.map(String::as_str))
+    call.line(
+        &[NAME, UNPACK, FILE, END].concat(),
+        &upload.destination,
+        &arguments.map(String::as_str),
+    )
 }
 
 /// The command that receives another part of a file. It must begin at a multiple of [`BLOCK`].
-pub(super) fn range(upload: &Upload, call: Call<'_>, start: u64) -> String {
+pub(crate) fn range(upload: &Upload, call: Call<'_>, start: u64) -> String {
     let block = (start / BLOCK).to_string();
-    call.line(&[NAME, RANGE].concat(), &upload.destination, &[&upload.name, &block])
+    call.line(&[NAME, UNPACK, RANGE].concat(), &upload.destination, &[&upload.name, &block])
 }
 
 /// The command that completes a file which came in parts.
-pub(super) fn complete(upload: &Upload, call: Call<'_>) -> String {
+pub(crate) fn complete(upload: &Upload, call: Call<'_>) -> String {
     let (mode, size) = mode_and_size(upload);
     let arguments = [&upload.name, &octal(mode), &size.to_string()];
     call.line(&[NAME, DIGEST, END].concat(), &upload.destination, &arguments.map(String::as_str))
 }
 
 /// The command that receives the archive of a tree.
-pub(super) fn tree(upload: &Upload, call: Call<'_>, list: Option<&str>) -> String {
+pub(crate) fn tree(upload: &Upload, call: Call<'_>, list: Option<&str>) -> String {
     let arguments = [appended(upload), &octal(root_mode(upload)), list.unwrap_or_default()];
-    call.line(TREE, &upload.destination, &arguments)
+    call.line(&[UNPACK, TREE].concat(), &upload.destination, &arguments)
 }
 
-/// The command that receives another archive of a tree, once its directory is known to exist.
-pub(super) fn more_of_tree(
+/// The command that receives another archive of a tree, whose directory `root` is known to exist.
+pub(crate) fn more_of_tree(
     upload: &Upload,
     call: Call<'_>,
     list: Option<&str>,
-    appended: bool,
+    root: &str,
 ) -> String {
-    let mut root = upload.destination.clone();
-    if appended {
-        root = format!("{}/{}", root.trim_end_matches('/'), upload.name);
+    let arguments = ["", &octal(root_mode(upload)), list.unwrap_or_default()];
+    call.line(&[UNPACK, TREE].concat(), root, &arguments)
+}
+
+/// The command that removes what was made.
+pub(super) fn remove(path: &str, call: Call<'_>) -> String {
+    call.line(REMOVE, path, &[])
+}
+
+/// Where an upload goes: the path of its file, or that of the directory of its tree, which depends
+/// on whether the far side has `appended` the name.
+pub(crate) fn root(upload: &Upload, appended: bool) -> String {
+    let destination = &upload.destination;
+    if upload.tree.single_file().is_some() {
+        let name = if destination.ends_with('/') { &*upload.name } else { "" };
+        return format!("{destination}{name}");
     }
-    call.line(TREE, &root, &["", &octal(root_mode(upload)), list.unwrap_or_default()])
+    match appended {
+        true => format!("{}/{}", destination.trim_end_matches('/'), upload.name),
+        false => destination.clone(),
+    }
 }
 
 /// The name of the list of files in an archive: one that cannot be among those of the tree, and
 /// is there only while the upload runs.
-pub(super) fn list_name(mark: &Mark) -> String {
+pub(crate) fn list_name(mark: &Mark) -> String {
     format!(".bake-{}", mark.text())
 }
 
 /// The name that is appended when the destination exists.
-pub(super) fn appended(upload: &Upload) -> &str {
+pub(crate) fn appended(upload: &Upload) -> &str {
     if upload.contents_only { "" } else { &upload.name }
 }
 
 /// The mode of a directory that is made for the tree.
-pub(super) fn root_mode(upload: &Upload) -> u32 {
+pub(crate) fn root_mode(upload: &Upload) -> u32 {
     match upload.tree.entries.get("") {
         Some(Entry::Directory { mode }) => *mode,
         _ => 0o755,

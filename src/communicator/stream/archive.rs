@@ -12,7 +12,6 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc;
 
 use super::packing::{Packer, Packing};
-use super::shell::Tool;
 use crate::communicator::CommunicatorError;
 use crate::plan::{Content, Digest, Entry, Tree};
 
@@ -23,24 +22,24 @@ const PIECE: usize = 128 << 10;
 const WAITING: usize = 4;
 
 /// Some bytes of the stream.
-pub(in super::super) struct Piece {
+pub(crate) struct Piece {
     /// The bytes.
-    pub(in super::super) bytes: Vec<u8>,
+    pub(crate) bytes: Vec<u8>,
     /// How many bytes of files have gone into the stream so far.
-    pub(in super::super) files: u64,
+    pub(crate) files: u64,
 }
 
 /// A stream that is being made on a thread of its own.
-pub(super) struct Stream {
+pub(crate) struct Stream {
     /// The pieces in order.
-    pub(super) pieces: mpsc::Receiver<Piece>,
+    pub(crate) pieces: mpsc::Receiver<Piece>,
     /// How the making ended.
-    pub(super) ended: tokio::task::JoinHandle<Result<(), CommunicatorError>>,
+    pub(crate) ended: tokio::task::JoinHandle<Result<(), CommunicatorError>>,
 }
 
 /// What to make a stream of.
 #[derive(Debug)]
-pub(super) enum Load {
+pub(crate) enum Load {
     /// Nothing.
     Nothing,
     /// Bytes of a file: all of them, or a part whose digest nobody knows.
@@ -63,7 +62,7 @@ pub(super) enum Load {
 
 impl Load {
     /// A whole file.
-    pub(super) fn file(file: &Entry) -> Self {
+    pub(crate) fn file(file: &Entry) -> Self {
         let length = if let Entry::File { size, .. } = file { *size } else { 0 };
         Self::Part { file: file.clone(), start: 0, length }
     }
@@ -73,7 +72,7 @@ impl Load {
 ///
 /// Once `checked_there` is set, the far side will tell the digests of what it has got, and those
 /// of what is sent are not needed. Until then it is not known, so they are computed.
-pub(super) fn stream(load: Load, packing: Packing, checked_there: Arc<AtomicBool>) -> Stream {
+pub(crate) fn stream(load: Load, packing: Packing, checked_there: Arc<AtomicBool>) -> Stream {
     let (sender, pieces) = mpsc::channel(WAITING);
     let ended = tokio::task::spawn_blocking(move || {
         let check = Check { checked_there, files: Rc::default() };
@@ -114,7 +113,7 @@ fn own_error(error: io::Error) -> Result<(), CommunicatorError> {
 const IMPLIED_MODE: u32 = 0o755;
 
 /// Whether anything lies in a directory.
-pub(super) fn holds_something(tree: &Tree, directory: &str) -> bool {
+pub(crate) fn holds_something(tree: &Tree, directory: &str) -> bool {
     let inside = format!("{directory}/");
     tree.entries.range(inside.clone()..).next().is_some_and(|(path, _)| path.starts_with(&inside))
 }
@@ -153,15 +152,16 @@ fn is_listed(path: &str) -> bool {
 }
 
 /// Whether a list of the files of a tree has anything in it.
-pub(super) fn has_list(tree: &Tree) -> bool {
+pub(crate) fn has_list(tree: &Tree) -> bool {
     listed(tree).next().is_some()
 }
 
-/// What the far side computes from a list: the digest of what the tool writes for all its files.
-pub(super) fn list_digest(tree: &Tree, tool: Tool) -> Digest {
+/// What the far side computes from a list: the digest of what its tool writes for all files, a
+/// `line` for each digest and name.
+pub(crate) fn list_digest(tree: &Tree, line: impl Fn(&str, &str) -> String) -> Digest {
     let mut hasher = Sha256::new();
     for (name, digest) in listed(tree) {
-        hasher.update(tool.line(&digest.hex(), &name));
+        hasher.update(line(&digest.hex(), &name));
     }
     Digest::from_hasher(hasher)
 }
@@ -330,7 +330,7 @@ impl Read for Checked<'_> {
 }
 
 /// Reads all files of a tree again, and tells the first that is not what was planned.
-pub(super) fn recheck(tree: &Tree) -> Result<(), CommunicatorError> {
+pub(crate) fn recheck(tree: &Tree) -> Result<(), CommunicatorError> {
     let check = Check { checked_there: Arc::default(), files: Rc::default() };
     for entry in tree.entries.values() {
         if let Entry::File { size, .. } = entry {

@@ -1,48 +1,26 @@
-//! Large uploads over a long link.
-//!
-//! The window of an SSH channel lets OpenSSH take 2 MiB in a round trip, and a TCP connection has
-//! a window of its own. Four connections together have four of each. The first leg begins at once
-//! on the connection that is there, while the others log in; it also shows whether the link is so
-//! slow that packing pays. Then each lane takes a share: a range of the file that `dd` puts in its
-//! place, or an archive of some of the files; large files of a tree go one by one. What the server refuses, the other lanes do.
+//! Sending what is large. `dd` puts each range of a file in its place.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
-use futures::future::{join_all, try_join_all};
-use tokio::time::timeout;
+use futures::future::try_join_all;
 
-use super::super::connection::{Connection, OpenSession};
-use super::archive::{self, Load, holds_something};
-use super::destination::{self, BLOCK};
-use super::leg::{self, Ended, Leg};
-use super::packing::Packing;
-use super::said::{Mark, Said};
-use super::shell::Call;
-use super::upload::{Gauge, Received, failed, is_packable, note, verify};
-use super::way::Way;
+use super::super::super::connection::OpenSession;
+use super::super::gauge::{Gauge, note};
+use super::super::upload::is_packable;
+use super::super::way::Way;
+use super::lanes::{self, Lane};
+use super::{FIRST, LARGE};
+use crate::communicator::stream::archive::{self, holds_something};
+use crate::communicator::stream::destination::{self, BLOCK};
+use crate::communicator::stream::{
+    Call, Ended, Far, Leg, Load, Mark, Packing, Progress, Said, Sent, check, failed, leg, undone,
+};
 use crate::communicator::{CommunicatorError, Upload};
 use crate::plan::{Entry, Tree};
 
-/// A round trip that is worth splitting.
-pub(super) const LONG: Duration = Duration::from_millis(5);
-
-/// Bytes that are worth splitting.
-const LARGE: u64 = 32 << 20;
-
-/// How much of an upload the first leg takes.
-const FIRST: u64 = 12 << 20;
-
-/// How many streams there are.
-const LANES: usize = 4;
-
-/// How long to wait for another connection.
-const EXTRA_CONNECTION: Duration = Duration::from_secs(5);
-
 /// Whether there is enough to be split, and it can be: a directory that nobody may write must get
 /// its mode after its files.
-pub(super) fn is_large(upload: &Upload) -> bool {
+pub(in super::super) fn is_large(upload: &Upload) -> bool {
     let tree = &upload.tree;
     let closed = |(path, entry): (&String, &Entry)| match entry {
         Entry::Directory { mode } => mode & 0o300 != 0o300 && holds_something(tree, path),
@@ -52,12 +30,12 @@ pub(super) fn is_large(upload: &Upload) -> bool {
 }
 
 /// Sends a large upload.
-pub(super) async fn upload(
+pub(in super::super) async fn upload(
     way: &Way<'_>,
     session: OpenSession,
     upload: &Upload,
-    progress: &(dyn Fn(u64) + Send + Sync),
-) -> Result<Received, CommunicatorError> {
+    progress: Progress<'_>,
+) -> Result<Sent, CommunicatorError> {
     let job = Job { way, upload, sent: AtomicU64::new(0), progress };
     match upload.tree.single_file() {
         Some(file) => job.file(session, file).await,
@@ -65,14 +43,11 @@ pub(super) async fn upload(
     }
 }
 
-/// A session and the connection that it belongs to.
-type Lane = (Arc<Connection>, OpenSession);
-
 struct Job<'a, 'w> {
     way: &'a Way<'w>,
     upload: &'a Upload,
     sent: AtomicU64,
-    progress: &'a (dyn Fn(u64) + Send + Sync),
+    progress: Progress<'a>,
 }
 
 /// What the first leg came to.
@@ -83,27 +58,36 @@ enum First {
 }
 
 impl Job<'_, '_> {
-    async fn file(
-        &self,
-        session: OpenSession,
-        file: &Entry,
-    ) -> Result<Received, CommunicatorError> {
-        let Entry::File { size, digest, .. } = file else { return Ok(Received::Done) };
+    async fn file(&self, session: OpenSession, file: &Entry) -> Result<Sent, CommunicatorError> {
+        let Entry::File { size, .. } = file else { return Ok(Sent::No("no file".into())) };
         let first = |mark: &Mark| {
-            let call = Call { mark, packing: Packing::None, bytes: FIRST };
+            let call = Call { mark, packings: &[Packing::None], bytes: FIRST };
             let load = Load::Part { file: file.clone(), start: 0, length: FIRST };
             (destination::file(self.upload, call, false), load)
         };
-        let (lanes, packing) = match self.first(session, FIRST, first).await? {
-            First::Went(lanes, _, packing) => (lanes, packing),
-            First::No(instead) => return Ok(Received::No(instead)),
+        let (lanes, said, packing) = match self.first(session, FIRST, first).await? {
+            First::Went(lanes, said, packing) => (lanes, said, packing),
+            First::No(instead) => return Ok(Sent::No(instead)),
         };
+        let root = destination::root(self.upload, false);
+        let rest = self.rest_of_file(lanes, file, *size, packing).await;
+        let main = Lane::on(self.way.connection);
+        undone(&main, self.upload, said.made.then_some(&*root), rest).await.map(Sent::Done)
+    }
+
+    async fn rest_of_file(
+        &self,
+        lanes: Vec<Lane>,
+        file: &Entry,
+        size: u64,
+        packing: Packing,
+    ) -> Result<Said, CommunicatorError> {
         let share = (size - FIRST).div_ceil(lanes.len() as u64).next_multiple_of(BLOCK);
-        let legs = lanes.into_iter().zip(0..).map(|(lane, index)| {
-            let start = FIRST + index * share;
+        let legs = lanes.iter().zip(0..).map(|(lane, index)| {
+            let start = (FIRST + index * share).min(size.next_multiple_of(BLOCK));
             let length = share.min(size.saturating_sub(start));
             let mark = Mark::new();
-            let call = Call { mark: &mark, packing, bytes: length };
+            let call = Call { mark: &mark, packings: &[packing], bytes: length };
             let text = destination::range(self.upload, call, start);
             let load = Load::Part { file: file.clone(), start, length };
             self.more(lane, Leg { text, mark, load, packing })
@@ -111,66 +95,74 @@ impl Job<'_, '_> {
         try_join_all(legs).await?;
 
         let mark = Mark::new();
-        let call = Call { mark: &mark, packing: Packing::None, bytes: *size };
+        let call = Call { mark: &mark, packings: &[Packing::None], bytes: size };
         let text = destination::complete(self.upload, call);
         let leg = Leg { text, mark, load: Load::Nothing, packing: Packing::None };
-        let lane = (self.way.connection.clone(), self.way.connection.open_session().await?);
-        let said = self.more(lane, leg).await?;
+        let main = Lane::on(self.way.connection);
+        let said = self.more(&main, leg).await?;
         if said.ready.as_ref().is_none_or(|ready| ready.tool.is_none()) {
             // Nobody has looked at the digest: parts have none.
-            self.recheck().await?;
+            check::recheck(self.upload, &self.upload.tree).await?;
         }
-        verify(self.upload, &self.upload.tree, &said, Some(&|_| *digest)).await?;
-        Ok(Received::Done)
+        check::arrived(&main, self.upload, &self.upload.tree, "", &said).await?;
+        Ok(said)
     }
 
-    async fn tree(&self, session: OpenSession) -> Result<Received, CommunicatorError> {
+    async fn tree(&self, session: OpenSession) -> Result<Sent, CommunicatorError> {
         let (small, large) = without_large(&self.upload.tree);
         let (first_tree, rest) = first_and_rest(&small);
-        let has_list = archive::has_list(&first_tree);
         let bytes = first_tree.size();
         let first = |mark: &Mark| {
-            let call = Call { mark, packing: Packing::None, bytes };
-            let list = has_list.then(|| destination::list_name(mark));
+            let call = Call { mark, packings: &[Packing::None], bytes };
+            let list = archive::has_list(&first_tree).then(|| destination::list_name(mark));
             let text = destination::tree(self.upload, call, list.as_deref());
             (text, Load::Archive { tree: first_tree.clone(), list })
         };
-        let (mut lanes, said, packing) = match self.first(session, bytes, first).await? {
+        let (lanes, said, packing) = match self.first(session, bytes, first).await? {
             First::Went(lanes, said, packing) => (lanes, said, packing),
-            First::No(instead) => return Ok(Received::No(instead)),
+            First::No(instead) => return Ok(Sent::No(instead)),
         };
-        let expected = |tool| archive::list_digest(&first_tree, tool);
-        verify(self.upload, &first_tree, &said, has_list.then_some(&expected)).await?;
-        let appended = said.appended;
+        let main = Lane::on(self.way.connection);
+        let root = destination::root(self.upload, said.appended);
+        let all = async {
+            check::arrived(&main, self.upload, &first_tree, &root, &said).await?;
+            self.rest_of_tree(lanes, rest, &root, packing).await?;
+            self.large_files(&large, &root, small.size()).await
+        };
+        let all = all.await;
+        undone(&main, self.upload, said.made.then_some(&*root), all).await?;
+        Ok(Sent::Done(said))
+    }
+
+    async fn rest_of_tree(
+        &self,
+        mut lanes: Vec<Lane>,
+        rest: Tree,
+        root: &str,
+        packing: Packing,
+    ) -> Result<(), CommunicatorError> {
         let shares = shares(rest, lanes.len());
-        close(lanes.split_off(shares.len().min(lanes.len()))).await;
-        let legs = lanes.into_iter().zip(shares).map(|(lane, tree)| async move {
+        lanes::close(lanes.split_off(shares.len().min(lanes.len()))).await;
+        let legs = lanes.iter().zip(shares).map(|(lane, tree)| async move {
             let mark = Mark::new();
-            let call = Call { mark: &mark, packing, bytes: tree.size() };
+            let call = Call { mark: &mark, packings: &[packing], bytes: tree.size() };
             let list = archive::has_list(&tree).then(|| destination::list_name(&mark));
-            let text = destination::more_of_tree(self.upload, call, list.as_deref(), appended);
-            let listed = list.is_some();
+            let text = destination::more_of_tree(self.upload, call, list.as_deref(), root);
             let load = Load::Archive { tree: tree.clone(), list };
             let said = self.more(lane, Leg { text, mark, load, packing }).await?;
-            let expected = |tool| archive::list_digest(&tree, tool);
-            verify(self.upload, &tree, &said, listed.then_some(&expected)).await
+            check::arrived(lane, self.upload, &tree, root, &said).await
         });
-        try_join_all(legs).await?;
-        self.large_files(&large, appended, small.size()).await?;
-        Ok(Received::Done)
+        try_join_all(legs).await.map(drop)
     }
 
     /// Sends the large files of a tree, one after the other; empty ones are in their places.
     async fn large_files(
         &self,
         large: &Tree,
-        appended: bool,
+        root: &str,
         mut before: u64,
     ) -> Result<(), CommunicatorError> {
-        let mut root = self.upload.destination.trim_end_matches('/').to_owned();
-        if appended {
-            root = format!("{root}/{}", self.upload.name);
-        }
+        let root = root.trim_end_matches('/');
         for (path, file) in &large.entries {
             let one = Upload {
                 tree: Tree { entries: [(String::new(), file.clone())].into() },
@@ -182,7 +174,7 @@ impl Job<'_, '_> {
             let (way, sent) = (self.way, AtomicU64::new(0));
             let job = Job { way, upload: &one, sent, progress: &progress };
             let session = self.way.connection.open_session().await?;
-            if let Received::No(instead) = job.file(session, file).await? {
+            if let Sent::No(instead) = job.file(session, file).await? {
                 return Err(failed(&one, &instead));
             }
             before += one.tree.size();
@@ -200,17 +192,18 @@ impl Job<'_, '_> {
         let mark = Mark::new();
         let (text, load) = leg(&mark);
         let leg = Leg { text, mark, load, packing: Packing::None };
-        let gauge = Gauge::new(bytes);
+        let gauge = Gauge::new(bytes / 3);
         let leg = async {
             let told = |bytes| {
                 gauge.note(bytes);
                 (self.progress)(bytes);
             };
-            let ended = leg::run(self.way.connection, session, leg, self.upload, &told).await?;
+            let main = Lane::new(self.way.connection.clone(), session);
+            let ended = leg::run(&main, leg, self.upload, &told).await?;
             self.sent.store(bytes, Ordering::Relaxed);
             Ok::<_, CommunicatorError>(ended)
         };
-        let (ended, mut lanes) = tokio::join!(leg, self.lanes());
+        let (ended, mut lanes) = tokio::join!(leg, lanes::extra(self.way));
         let said = match ended? {
             Ended::Done(said) => said,
             Ended::NoTar => return Ok(First::No("there is no `tar`".into())),
@@ -220,77 +213,23 @@ impl Job<'_, '_> {
         let packing = Packing::for_rate(self.way.link.rate(), &self.way.link.packings());
         let packable = packing != Packing::None && is_packable(&self.upload.tree).await;
         let packing = if packable { packing } else { Packing::None };
-        if lanes.is_empty() {
-            let connection = self.way.connection.clone();
-            let session = connection.open_session().await?;
-            lanes.push((connection, session));
-        }
+        lanes::at_least_one(self.way, &mut lanes);
         tracing::debug!(lanes = lanes.len(), ?packing, rate = self.way.link.rate(), "split");
         Ok(First::Went(lanes, said, packing))
     }
 
-    /// Lanes on connections of their own as far as the server allows, then on the one that is
-    /// there. There may be none while the first leg runs.
-    async fn lanes(&self) -> Vec<Lane> {
-        let known = self.way.link.take_extra();
-        let missing = (LANES - 1).saturating_sub(known.len());
-        let made = (0..missing).map(|_| async {
-            match timeout(EXTRA_CONNECTION, (self.way.connect)()).await {
-                Ok(Ok(connection)) => Some(connection),
-                Ok(Err(error)) => {
-                    tracing::debug!(%error, "no extra connection");
-                    None
-                }
-                Err(_) => None,
-            }
-        });
-        let extra: Vec<_> =
-            known.into_iter().chain(join_all(made).await.into_iter().flatten()).collect();
-        self.way.link.keep_extra(extra.iter().cloned());
-        let opened = extra.into_iter().map(|connection| async move {
-            match timeout(EXTRA_CONNECTION, connection.open_session()).await {
-                Ok(Ok(session)) => Some((connection, session)),
-                Ok(Err(_)) | Err(_) => None,
-            }
-        });
-        let mut lanes: Vec<Lane> = join_all(opened).await.into_iter().flatten().collect();
-        while lanes.len() < LANES {
-            match self.way.second_session().await {
-                Some(session) => lanes.push((self.way.connection.clone(), session)),
-                None => break,
-            }
-        }
-        lanes
-    }
-
     /// Runs another leg; that the far side can run it is known.
-    async fn more(&self, lane: Lane, leg: Leg) -> Result<Said, CommunicatorError> {
+    async fn more(&self, far: &dyn Far, leg: Leg) -> Result<Said, CommunicatorError> {
         let before = AtomicU64::new(0);
         let told = |bytes: u64| {
             let new = bytes.saturating_sub(before.swap(bytes, Ordering::Relaxed));
             (self.progress)(self.sent.fetch_add(new, Ordering::Relaxed) + new);
         };
-        let (connection, session) = lane;
-        match leg::run(&connection, session, leg, self.upload, &told).await? {
+        match leg::run(far, leg, self.upload, &told).await? {
             Ended::Done(said) => Ok(said),
             Ended::NoTar => Err(failed(self.upload, "`tar` is gone")),
             Ended::NoShell(instead) => Err(failed(self.upload, &instead)),
         }
-    }
-
-    async fn recheck(&self) -> Result<(), CommunicatorError> {
-        let tree = self.upload.tree.clone();
-        match tokio::task::spawn_blocking(move || archive::recheck(&tree)).await {
-            Ok(result) => result,
-            Err(panicked) => Err(failed(self.upload, &format!("reading failed: {panicked}"))),
-        }
-    }
-}
-
-/// Ends sessions that are not needed after all.
-async fn close(lanes: Vec<Lane>) {
-    for (_, session) in lanes {
-        drop(session.channel.close().await);
     }
 }
 

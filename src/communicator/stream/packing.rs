@@ -1,8 +1,9 @@
 //! Packing what is sent when the link is slower than the processor.
 
 use std::fs::File;
-use std::io::{self, Read as _, Seek as _, SeekFrom, Write};
+use std::io::{self, Read, Seek as _, SeekFrom, Write};
 
+use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 
 use crate::plan::{Content, Entry, Tree};
@@ -13,6 +14,9 @@ const SLOW_FOR_ZSTD: f64 = 50e6;
 /// The same for gzip, which is slower itself.
 const SLOW_FOR_GZIP: f64 = 15e6;
 
+/// The largest window of a stream that is unpacked, as a power of two: it bounds the memory.
+const WINDOW: u32 = 23;
+
 /// How much of a transfer is tried out: so many pieces of so many bytes.
 const SAMPLES: u64 = 16;
 const SAMPLE: u64 = 64 << 10;
@@ -22,7 +26,7 @@ const WORTH: f64 = 0.85;
 
 /// How a stream is packed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Packing {
+pub(crate) enum Packing {
     /// Not at all.
     #[default]
     None,
@@ -34,7 +38,7 @@ pub(super) enum Packing {
 
 impl Packing {
     /// From the name of the program that unpacks it.
-    pub(super) fn named(name: &str) -> Option<Self> {
+    pub(crate) fn named(name: &str) -> Option<Self> {
         match name {
             "gzip" => Some(Self::Gzip),
             "zstd" => Some(Self::Zstd),
@@ -43,7 +47,7 @@ impl Packing {
     }
 
     /// The name of the program that unpacks it.
-    pub(super) fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::None => "none",
             Self::Gzip => "gzip",
@@ -53,20 +57,36 @@ impl Packing {
 
     /// What is worth it on a link of so many bytes a second, of what the far side knows. Whether
     /// the bytes can be packed at all is another question, see [`is_packable`].
-    pub(super) fn for_rate(rate: Option<f64>, known: &[Self]) -> Self {
-        let Some(rate) = rate else { return Self::None };
-        if rate < SLOW_FOR_ZSTD && known.contains(&Self::Zstd) {
-            Self::Zstd
-        } else if rate < SLOW_FOR_GZIP && known.contains(&Self::Gzip) {
-            Self::Gzip
-        } else {
-            Self::None
+    pub(crate) fn for_rate(rate: Option<f64>, known: &[Self]) -> Self {
+        let worth = Self::all_for_rate(rate).iter().find(|packing| known.contains(packing));
+        worth.copied().unwrap_or_default()
+    }
+
+    /// All that are worth it on a link of so many bytes a second, the best first.
+    pub(crate) fn all_for_rate(rate: Option<f64>) -> &'static [Self] {
+        match rate {
+            Some(rate) if rate < SLOW_FOR_GZIP => &[Self::Zstd, Self::Gzip],
+            Some(rate) if rate < SLOW_FOR_ZSTD => &[Self::Zstd],
+            _ => &[],
         }
+    }
+
+    /// A reader that unpacks.
+    pub(super) fn unpacker<'a>(self, reader: impl Read + 'a) -> io::Result<Box<dyn Read + 'a>> {
+        Ok(match self {
+            Self::None => Box::new(reader),
+            Self::Gzip => Box::new(GzDecoder::new(reader)),
+            Self::Zstd => {
+                let mut unpacker = zstd::Decoder::new(reader)?;
+                unpacker.window_log_max(WINDOW)?;
+                Box::new(unpacker)
+            }
+        })
     }
 }
 
 /// A writer that packs.
-pub(super) enum Packer<W: Write> {
+pub(crate) enum Packer<W: Write> {
     Plain(W),
     Gzip(GzEncoder<W>),
     Zstd(zstd::Encoder<'static, W>),
@@ -74,7 +94,7 @@ pub(super) enum Packer<W: Write> {
 
 impl<W: Write> Packer<W> {
     /// Packs into `writer`.
-    pub(super) fn new(packing: Packing, writer: W) -> io::Result<Self> {
+    pub(crate) fn new(packing: Packing, writer: W) -> io::Result<Self> {
         Ok(match packing {
             Packing::None => Self::Plain(writer),
             Packing::Gzip => Self::Gzip(GzEncoder::new(writer, flate2::Compression::fast())),
@@ -83,7 +103,7 @@ impl<W: Write> Packer<W> {
     }
 
     /// Writes what is left and returns the writer.
-    pub(super) fn finish(self) -> io::Result<W> {
+    pub(crate) fn finish(self) -> io::Result<W> {
         match self {
             Self::Plain(writer) => Ok(writer),
             Self::Gzip(packer) => packer.finish(),
@@ -112,7 +132,7 @@ impl<W: Write> Write for Packer<W> {
 
 /// Whether packing makes the files of a tree smaller, by samples spread over them. What cannot be
 /// read counts as not packable: sending it will tell why.
-pub(super) fn is_packable(tree: &Tree) -> bool {
+pub(crate) fn is_packable(tree: &Tree) -> bool {
     let step = (tree.size() / SAMPLES).max(1);
     let (mut taken, mut next, mut at) = (Vec::new(), 0, 0);
     for entry in tree.entries.values() {
@@ -178,18 +198,13 @@ mod tests {
             let mut packer = Packer::new(packing, Vec::new()).unwrap();
             packer.write_all(&bytes).unwrap();
             let packed = packer.finish().unwrap();
-            let mut back = Vec::new();
-            match packing {
-                Packing::None => back = packed,
-                Packing::Gzip => {
-                    flate2::read::GzDecoder::new(&*packed)
-                        .read_to_end(&mut back)
-                        .map(drop)
-                        .unwrap();
-                }
-                Packing::Zstd => back = zstd::decode_all(&*packed).unwrap(),
-            }
-            assert_eq!(back, bytes);
+            let unpacked = |packed: &[u8]| {
+                let mut back = Vec::new();
+                packing.unpacker(packed).unwrap().read_to_end(&mut back).map(|_| back)
+            };
+            assert_eq!(unpacked(&packed).unwrap(), bytes);
+            let broken = unpacked(packed.get(..packed.len() / 2).unwrap());
+            assert!(packing == Packing::None || broken.is_err(), "{packing:?}");
         }
     }
 }

@@ -1,0 +1,487 @@
+//! Putting what arrives where it belongs, on a thread of its own.
+
+use std::borrow::Cow;
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, Read, Write as _};
+use std::os::unix::ffi::OsStringExt as _;
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use sha2::{Digest as _, Sha256};
+use tokio::sync::{mpsc, oneshot};
+
+use super::landing::{Arrived, Landing, Mishap, SharedLanding, Stamp, lock};
+use super::packing::Packing;
+use crate::plan::Digest;
+
+/// How much a login shell may chat before our own words come.
+const CHAT: usize = 64 << 10;
+
+/// How much is read at once.
+const PIECE: usize = 128 << 10;
+
+/// How long the list of what lies in a large directory may be. One that is longer is not kept.
+const LIST: u64 = 16 << 20;
+
+/// Where something is to go.
+pub(crate) enum Target {
+    /// To a destination, as
+    /// [`Communicator::download`](crate::communicator::Communicator::download) says.
+    New {
+        /// The file or directory.
+        destination: PathBuf,
+        /// Whether it is a directory in any case.
+        into_directory: bool,
+        /// Whom to tell when it is large.
+        large: Option<oneshot::Sender<()>>,
+    },
+    /// To where the rest of a tree is.
+    Tree(SharedLanding),
+    /// Into a file from some byte on.
+    Range {
+        /// The file.
+        file: File,
+        /// Its path in its place, for errors.
+        place: PathBuf,
+        /// The first byte.
+        start: u64,
+        /// How many there must be.
+        length: u64,
+    },
+}
+
+/// What has arrived.
+pub(crate) enum Unpacked {
+    /// One file.
+    File(Arrived, Stamp),
+    /// The beginning of a large file that has so many bytes.
+    Part(Arrived, u64),
+    /// A tree, or several things.
+    Tree(Fetched),
+    /// What lies in a large directory of this name. Nothing when there is too much to tell.
+    List(OsString, Option<Vec<Listed>>),
+    /// A range.
+    Range,
+}
+
+/// A tree that has arrived.
+pub(crate) struct Fetched {
+    /// Where it is.
+    pub(crate) landing: SharedLanding,
+    /// Symbolic links that lead out of it, by their paths below it.
+    pub(crate) links: Vec<PathBuf>,
+    /// Whether it is one directory, and not what a pattern matches.
+    pub(crate) is_directory: bool,
+}
+
+/// Something that lies in a large directory.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Listed {
+    /// `f`, `d`, `l`, or another letter.
+    pub(crate) kind: u8,
+    /// Permissions.
+    pub(crate) mode: u32,
+    /// Bytes.
+    pub(crate) size: u64,
+    /// Below the directory; it begins with `./`.
+    pub(crate) path: PathBuf,
+}
+
+/// What takes a stream in.
+pub(super) struct Unpack {
+    /// The stream.
+    pub(super) incoming: Incoming,
+    /// What the far side starts its own words with.
+    pub(super) mark: String,
+    /// Where it goes.
+    pub(super) target: Target,
+    /// How many bytes of files have arrived.
+    pub(super) count: Arc<AtomicU64>,
+}
+
+impl Unpack {
+    /// Takes all of it in.
+    pub(super) fn run(self) -> Result<Unpacked, Mishap> {
+        let Self { mut incoming, mark, target, count } = self;
+        let head = head(&mut incoming, &mark)?;
+        let (kind, rest) = word(&head);
+        let (packing, rest) = word(rest);
+        let packing = Packing::named(&String::from_utf8_lossy(packing)).unwrap_or_default();
+        let reader = packing.unpacker(&mut incoming).map_err(broken)?;
+        let mut files = Files { reader, count };
+        let unpacked = match (kind, target) {
+            (b"file" | b"part", Target::New { destination, into_directory, large }) => {
+                let (size, rest) = word(rest);
+                let (mode, name) = word(rest);
+                let mode = permissions(&String::from_utf8_lossy(mode));
+                let (name, is_part) = (OsString::from_vec(name.to_vec()), kind == b"part");
+                let arrived = Arrived::new(&destination, into_directory, &name, mode)?;
+                if is_part {
+                    tell(large);
+                    files.part(arrived, number(size, 10)?)?
+                } else {
+                    files.file(arrived)?
+                }
+            }
+            (b"tree" | b"many", Target::New { destination, .. }) => {
+                let is_directory = kind == b"tree";
+                let name = if is_directory { rest } else { b"" };
+                let name = OsString::from_vec(name.to_vec());
+                let landing = Landing::new(&destination, &name)?.shared();
+                files.archive(landing, is_directory)?
+            }
+            (b"tree", Target::Tree(landing)) => files.archive(landing, true)?,
+            (b"list", Target::New { large, .. }) => {
+                tell(large);
+                Unpacked::List(OsString::from_vec(rest.to_vec()), files.list()?)
+            }
+            (b"range", Target::Range { file, place, start, length }) => {
+                files.range(&file, &place, start, length)?
+            }
+            _ => return Err(silent()),
+        };
+        drop(files);
+        // Nothing should be left; if there is something, who sends it must not wait for ever.
+        io::copy(&mut incoming, &mut io::sink()).map_err(broken)?;
+        Ok(unpacked)
+    }
+}
+
+fn tell(large: Option<oneshot::Sender<()>>) {
+    if let Some(large) = large {
+        // Nobody may want to know.
+        _ = large.send(());
+    }
+}
+
+fn broken(error: io::Error) -> Mishap {
+    Mishap::There(format!("what it sends is broken: {error}"))
+}
+
+fn silent() -> Mishap {
+    Mishap::There("it did not say what it sends".into())
+}
+
+/// The first word, and what comes after the blank.
+fn word(text: &[u8]) -> (&[u8], &[u8]) {
+    match text.iter().position(|byte| *byte == b' ') {
+        Some(at) => (text.get(..at).unwrap_or_default(), text.get(at + 1..).unwrap_or_default()),
+        None => (text, b""),
+    }
+}
+
+fn number(text: &[u8], radix: u32) -> Result<u64, Mishap> {
+    let text = String::from_utf8_lossy(text);
+    u64::from_str_radix(&text, radix)
+        .map_err(|_| Mishap::There(format!("it sends `{text}` where a number belongs")))
+}
+
+/// The words of the script before the bytes, without what a login shell said first.
+fn head(incoming: &mut Incoming, mark: &str) -> Result<Vec<u8>, Mishap> {
+    let mut line = Vec::new();
+    for _ in 0..CHAT {
+        let mut byte = [0];
+        match incoming.read(&mut byte) {
+            Ok(1..) if byte == *b"\n" => {
+                let mark = mark.as_bytes();
+                if let Some(at) = line.windows(mark.len()).position(|part| part == mark) {
+                    return Ok(line.split_off(at + mark.len()));
+                }
+                line.clear();
+            }
+            Ok(1..) => line.extend(byte),
+            Ok(0) | Err(_) => break,
+        }
+    }
+    Err(silent())
+}
+
+/// Files as they come out of a stream.
+struct Files<R> {
+    reader: R,
+    count: Arc<AtomicU64>,
+}
+
+impl<R: Read> Files<R> {
+    fn file(&mut self, mut arrived: Arrived) -> Result<Unpacked, Mishap> {
+        let place = arrived.place().to_path_buf();
+        let stamp = copy(&mut self.reader, arrived.file(), &place, &self.count)?;
+        Ok(Unpacked::File(arrived, stamp))
+    }
+
+    fn part(&mut self, mut arrived: Arrived, size: u64) -> Result<Unpacked, Mishap> {
+        let place = arrived.place().to_path_buf();
+        copy(&mut self.reader, arrived.file(), &place, &self.count)?;
+        Ok(Unpacked::Part(arrived, size))
+    }
+
+    fn range(
+        &mut self,
+        file: &File,
+        place: &Path,
+        start: u64,
+        length: u64,
+    ) -> Result<Unpacked, Mishap> {
+        let (mut buffer, mut at) = (vec![0; PIECE], 0);
+        loop {
+            let count = self.reader.read(&mut buffer).map_err(broken)?;
+            if count == 0 && at == length {
+                return Ok(Unpacked::Range);
+            }
+            if count == 0 || at + count as u64 > length {
+                let text = format!("{} bytes came where {length} were to come", at + count as u64);
+                return Err(Mishap::There(text));
+            }
+            file.write_all_at(buffer.get(..count).unwrap_or_default(), start + at)
+                .map_err(|source| Mishap::at(place, source))?;
+            at += count as u64;
+            self.count.fetch_add(count as u64, Ordering::Relaxed);
+        }
+    }
+
+    fn archive(&mut self, landing: SharedLanding, is_directory: bool) -> Result<Unpacked, Mishap> {
+        let mut links = Vec::new();
+        let count = &*self.count;
+        let mut archive = tar::Archive::new(&mut self.reader);
+        // Several archives may follow each other.
+        archive.set_ignore_zeros(true);
+        for entry in archive.entries().map_err(broken)? {
+            let mut entry = entry.map_err(broken)?;
+            let path = entry.path().map_err(broken)?.into_owned();
+            let mode = entry.header().mode().map_err(broken)?;
+            let kind = entry.header().entry_type();
+            let target = || {
+                let target = entry.link_name().map_err(broken)?;
+                Ok::<_, Mishap>(target.map(Cow::into_owned).unwrap_or_default())
+            };
+            match kind {
+                tar::EntryType::Directory => lock(&landing).directory(&path, mode)?,
+                tar::EntryType::Symlink => {
+                    let target = target()?;
+                    if !lock(&landing).symlink(&path, &target)? {
+                        links.push(path);
+                    }
+                }
+                tar::EntryType::Link => {
+                    let target = target()?;
+                    lock(&landing).hard_link(&path, &target)?;
+                }
+                tar::EntryType::Regular | tar::EntryType::Continuous => {
+                    let (mut file, place) = lock(&landing).file(&path, mode)?;
+                    let stamp = copy(&mut entry, &mut file, &place, count)?;
+                    lock(&landing).arrived(&path, stamp)?;
+                }
+                kind => tracing::debug!(?kind, path = %path.display(), "left out of a download"),
+            }
+        }
+        Ok(Unpacked::Tree(Fetched { landing, links, is_directory }))
+    }
+
+    fn list(&mut self) -> Result<Option<Vec<Listed>>, Mishap> {
+        let mut text = Vec::new();
+        self.reader.by_ref().take(LIST + 1).read_to_end(&mut text).map_err(broken)?;
+        if text.len() as u64 > LIST {
+            io::copy(&mut self.reader, &mut io::sink()).map_err(broken)?;
+            return Ok(None);
+        }
+        let lines = text.split(|byte| *byte == 0).filter(|line| !line.is_empty());
+        lines.map(listed).collect::<Result<_, _>>().map(Some)
+    }
+}
+
+/// Kind, mode, size and path.
+fn listed(line: &[u8]) -> Result<Listed, Mishap> {
+    let (kind, rest) = word(line);
+    let (mode, rest) = word(rest);
+    let (size, path) = word(rest);
+    let mode = u32::try_from(number(mode, 8)?).unwrap_or_default();
+    let path = PathBuf::from(OsString::from_vec(path.to_vec()));
+    let kind = kind.first().copied().unwrap_or_default();
+    Ok(Listed { kind, mode, size: number(size, 10)?, path })
+}
+
+/// Copies to the end, and tells what it was.
+fn copy(
+    from: &mut impl Read,
+    to: &mut File,
+    place: &Path,
+    count: &AtomicU64,
+) -> Result<Stamp, Mishap> {
+    let (mut hasher, mut size) = (Sha256::new(), 0);
+    let mut buffer = vec![0; PIECE];
+    loop {
+        let length = from.read(&mut buffer).map_err(broken)?;
+        if length == 0 {
+            return Ok(Stamp { size, digest: Digest::from_hasher(hasher) });
+        }
+        let piece = buffer.get(..length).unwrap_or_default();
+        hasher.update(piece);
+        to.write_all(piece).map_err(|source| Mishap::at(place, source))?;
+        size += length as u64;
+        count.fetch_add(length as u64, Ordering::Relaxed);
+    }
+}
+
+/// What is in a file of ours; `place` is its path, for errors.
+pub(crate) fn stamp(file: &File, place: &Path) -> Result<Stamp, Mishap> {
+    let (mut hasher, mut size) = (Sha256::new(), 0);
+    let mut buffer = vec![0; PIECE];
+    loop {
+        let length = file.read_at(&mut buffer, size).map_err(|source| Mishap::at(place, source))?;
+        if length == 0 {
+            return Ok(Stamp { size, digest: Digest::from_hasher(hasher) });
+        }
+        hasher.update(buffer.get(..length).unwrap_or_default());
+        size += length as u64;
+    }
+}
+
+/// Permission bits as `ls` has them: `-rwxr-x---`.
+fn permissions(text: &str) -> u32 {
+    text.chars()
+        .skip(1)
+        .take(9)
+        .fold(0, |mode, bit| (mode << 1) | u32::from(!matches!(bit, '-' | 'S' | 'T')))
+}
+
+/// What comes from the far side, for a thread that reads.
+pub(super) struct Incoming {
+    pieces: mpsc::Receiver<Vec<u8>>,
+    piece: Vec<u8>,
+    at: usize,
+}
+
+impl Incoming {
+    /// What a queue brings.
+    pub(super) fn new(pieces: mpsc::Receiver<Vec<u8>>) -> Self {
+        Self { pieces, piece: Vec::new(), at: 0 }
+    }
+}
+
+impl Read for Incoming {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.at == self.piece.len() {
+            match self.pieces.blocking_recv() {
+                Some(piece) => (self.piece, self.at) = (piece, 0),
+                None => return Ok(0),
+            }
+        }
+        let rest = self.piece.get(self.at..).unwrap_or_default();
+        let count = rest.len().min(buffer.len());
+        let ((to, _), (from, _)) = (buffer.split_at_mut(count), rest.split_at(count));
+        to.copy_from_slice(from);
+        self.at += count;
+        Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a stream comes to.
+    fn unpack(bytes: &[u8], destination: &Path) -> Result<Unpacked, Mishap> {
+        let (sender, pieces) = mpsc::channel(bytes.len() + 1);
+        for piece in bytes.chunks(7) {
+            sender.try_send(piece.to_vec()).unwrap();
+        }
+        drop(sender);
+        let target = Target::New {
+            destination: destination.to_path_buf(),
+            into_directory: true,
+            large: None,
+        };
+        let incoming = Incoming::new(pieces);
+        Unpack { incoming, mark: "M:".into(), target, count: Arc::default() }.run()
+    }
+
+    fn complaint(bytes: &[u8]) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let text = match unpack(bytes, folder.path()) {
+            Ok(_) => panic!("it was taken"),
+            Err(Mishap::There(text)) => text,
+            Err(Mishap::Here(error)) => error.to_string(),
+        };
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is left");
+        text
+    }
+
+    #[test]
+    fn permissions_are_read_as_ls_writes_them() {
+        assert_eq!(permissions("-rwxr-x---"), 0o750);
+        assert_eq!(permissions("-rwSr-sr-T."), 0o654);
+        assert_eq!(permissions("-rw-r--r--+"), 0o644);
+        assert_eq!(permissions(""), 0);
+    }
+
+    #[test]
+    fn what_a_shell_says_before_is_passed_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let bytes = b"welcome\nno line endM:file none 4 -rw-r----- a b\ntext";
+        let Unpacked::File(arrived, stamp) = unpack(bytes, folder.path()).ok().unwrap() else {
+            panic!("no file");
+        };
+        assert_eq!(stamp, Stamp { size: 4, digest: Digest::of(b"text") });
+        assert_eq!(arrived.place(), folder.path().join("a b"));
+        arrived.keep().unwrap();
+        assert_eq!(std::fs::read(folder.path().join("a b")).unwrap(), b"text");
+    }
+
+    #[test]
+    fn nonsense_is_refused() {
+        assert_eq!(complaint(b"welcome\n"), "it did not say what it sends");
+        assert_eq!(complaint(b"M:other none\nx"), "it did not say what it sends");
+        assert_eq!(complaint(b"M:range none\nx"), "it did not say what it sends");
+        assert_eq!(complaint(b"M:file none 4 -rw------- ..\nx"), "it sends the name `..`");
+        assert!(complaint(b"M:part none x -rw------- a\nx").contains("where a number belongs"));
+        assert!(complaint(b"M:file gzip 4 -rw------- a\nx").contains("is broken"));
+        assert!(complaint(b"M:tree zstd a\nx").contains("is broken"));
+        assert!(complaint(&[b"M:tree none a\n", &[7; 512][..]].concat()).contains("is broken"));
+        assert!(complaint(b"M:list none a\nf x 1 ./b\0").contains("where a number belongs"));
+    }
+
+    #[test]
+    fn an_archive_that_breaks_off_leaves_nothing() {
+        let mut archive = tar::Builder::new(b"M:tree none a\n".to_vec());
+        for name in ["x/one", "two"] {
+            let mut header = tar::Header::new_gnu();
+            header.set_mode(0o644);
+            header.set_size(1000);
+            archive.append_data(&mut header, name, &[7; 1000][..]).unwrap();
+        }
+        let bytes = archive.into_inner().unwrap();
+        assert!(complaint(bytes.get(..2500).unwrap()).contains("is broken"));
+    }
+
+    #[test]
+    fn paths_that_lead_out_are_refused() {
+        for name in ["../x", "/x", "a/../../x"] {
+            let mut header = tar::Header::new_gnu();
+            header.set_mode(0o644);
+            header.set_size(1);
+            // The library does not write such names by itself.
+            header.as_gnu_mut().unwrap().name[..name.len()].copy_from_slice(name.as_bytes());
+            header.set_cksum();
+            let mut archive = tar::Builder::new(b"M:tree none a\n".to_vec());
+            archive.append(&header, &b"x"[..]).unwrap();
+            let text = complaint(&archive.into_inner().unwrap());
+            assert!(text.contains("leads out"), "{text}");
+        }
+    }
+
+    #[test]
+    fn lists_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let bytes = b"M:list none a\nd 755 40 .\0f 4644 5000000000 ./a b\nc\0l 777 3 ./l\0";
+        let Ok(Unpacked::List(name, Some(list))) = unpack(bytes, folder.path()) else {
+            panic!("no list");
+        };
+        assert_eq!((name.to_str(), list.len()), (Some("a"), 3));
+        let file =
+            Listed { kind: b'f', mode: 0o4644, size: 5_000_000_000, path: "./a b\nc".into() };
+        assert_eq!(list.get(1), Some(&file));
+    }
+}
