@@ -17,6 +17,12 @@ pub trait Dial: Send + Sync {
     /// several times at once. Dropping the future ends the attempt.
     fn dial(&self) -> BoxFuture<'_, Result<Box<dyn ByteStream>, DialError>>;
 
+    /// What keeps a stream from being made so far, while [`dial`](Self::dial) goes on trying; in a
+    /// sentence without a full stop.
+    fn trouble(&self) -> Option<String> {
+        None
+    }
+
     /// Ends what it keeps for its streams; no stream can be made afterwards.
     fn close(&self) -> BoxFuture<'_, ()> {
         async {}.boxed()

@@ -270,9 +270,7 @@ impl CommunicatorError {
             Self::Stalled { .. } => {
                 vec!["look at the instance's disk and memory: the receiving process is stuck".into()]
             }
-            Self::Lost { .. } => vec![
-                "if a script restarts the machine or sshd on purpose, set `expect_disconnect = true` on it".into(),
-            ],
+            Self::Lost { .. } => vec![LOST.to_owned()],
             Self::Ssm { hints, .. } => hints.clone(),
             Self::Cancelled
             | Self::Refused { .. }
@@ -356,6 +354,14 @@ impl ConnectError {
     }
 }
 
+/// What to do about a connection that was lost for no reason that we know.
+const LOST: &str = "if a script before it restarts the machine or sshd on purpose, set `expect_disconnect = true` on that; else see whether the machine runs, and whether something on the way ends connections";
+
+/// Whether the reason of something is that the connection went away.
+fn was_lost(reason: &str) -> bool {
+    reason.starts_with("the connection to ") && reason.contains(" was lost")
+}
+
 fn key_hint(reason: &str) -> &'static str {
     if reason.contains("passphrase") {
         "give it to an agent with `ssh-add` and set `ssh_agent_auth`, or take the passphrase off a copy with `ssh-keygen -p -f COPY`"
@@ -368,7 +374,9 @@ fn key_hint(reason: &str) -> &'static str {
 
 fn download_hints(reason: &str) -> Vec<String> {
     let has = |text: &str| reason.to_ascii_lowercase().contains(text);
-    if has("permission denied") {
+    if was_lost(reason) {
+        vec![LOST.to_owned()]
+    } else if has("permission denied") {
         vec![
             "the login user may not read it: copy it in a shell provisioner with `sudo`, and download the copy".into(),
         ]
@@ -381,7 +389,15 @@ fn download_hints(reason: &str) -> Vec<String> {
 
 fn upload_hints(reason: &str, destination: &str) -> Vec<String> {
     let has = |text: &str| reason.to_ascii_lowercase().contains(text);
-    if has("cannot be given to") {
+    if was_lost(reason) {
+        vec![LOST.to_owned()]
+    } else if has("no such subsystem") {
+        vec![
+            "install `tar` in a shell provisioner before, or switch SFTP on in the `sshd_config` of the machine".into(),
+        ]
+    } else if has("may not run commands") {
+        vec!["give the login user a login shell that runs commands".into()]
+    } else if has("cannot be given to") {
         vec![
             "`owner` and `group` take root: log in as root, or let the login user run `sudo` without a password".into(),
         ]

@@ -146,6 +146,16 @@ fn shell_local_options_are_checked() {
       |
       = help: `chmod +x text.sh`, or name an interpreter in `execute_command`
     "#);
+    let linux = "command = \"\"\nscript = \"text.sh\"\nuse_linux_pathing = true\nexecute_command = [\"sh\", \"{{.Script}}\"]";
+    insta::assert_snapshot!(of("shell-local", linux), @"
+    warning[no-effect]: `use_linux_pathing` has no effect: it is for Windows, and bake runs elsewhere
+     --> template.pkr.hcl:7:21
+      |
+    7 | use_linux_pathing = true
+      |                     ^^^^
+      |
+      = help: leave it out
+    ");
     let interpreted = "script = \"text.sh\"\nexecute_command = [\"sh\", \"{{.Script}}\"]";
     assert_eq!(of("shell-local", interpreted), "");
     insta::assert_snapshot!(of("shell-local", "script = \"gone.sh\""), @r#"

@@ -115,6 +115,32 @@ pub enum ProvisionError {
     },
 }
 
+/// What most often kills a process out of nowhere.
+const OUT_OF_MEMORY: &str =
+    "the instance may be out of memory: look for `Out of memory` in `dmesg`";
+
+/// A signal as people know it, by its number on Linux.
+fn signal_name(number: u32) -> String {
+    let name = match number {
+        1 => "SIGHUP",
+        2 => "SIGINT",
+        3 => "SIGQUIT",
+        4 => "SIGILL",
+        6 => "SIGABRT",
+        7 => "SIGBUS",
+        8 => "SIGFPE",
+        9 => "SIGKILL",
+        11 => "SIGSEGV",
+        13 => "SIGPIPE",
+        14 => "SIGALRM",
+        15 => "SIGTERM",
+        24 => "SIGXCPU",
+        25 => "SIGXFSZ",
+        _ => return format!("signal {number}"),
+    };
+    name.to_owned()
+}
+
 fn summaries(found: &Diagnostics) -> String {
     found.iter().map(|one| one.summary.as_str()).collect::<Vec<_>>().join("; ")
 }
@@ -125,6 +151,9 @@ impl ProvisionError {
         match self {
             Self::Communicator(error) => error.hints(),
             Self::Options(found) => found.iter().flat_map(|one| one.help.clone()).collect(),
+            Self::Start { reason, .. } if reason.contains("No space left") => vec![
+                "make room there in a step before, or set `remote_folder` to a directory on another file system".into(),
+            ],
             Self::Start { .. } => vec![
                 "set `remote_folder` to a directory that the login user may write".into(),
             ],
@@ -138,9 +167,13 @@ impl ProvisionError {
             Self::ExitStatus { status: 127, .. } => {
                 vec!["status 127: a command was not found".into()]
             }
-            Self::Killed { signal } if signal == "KILL" => {
-                vec!["the instance may be out of memory: look for `Out of memory` in `dmesg`".into()]
+            // A shell says so of what it started.
+            Self::ExitStatus { status: status @ 129..=192, .. } => {
+                let signal = signal_name(status - 128);
+                let text = format!("status {status}: killed by {signal}");
+                vec![if *status == 137 { format!("{text}; {OUT_OF_MEMORY}") } else { text }]
             }
+            Self::Killed { signal } if signal == "KILL" => vec![OUT_OF_MEMORY.to_owned()],
             Self::Restart { .. } => vec![
                 "raise `start_retry_timeout` (`restart_timeout` of `windows-restart`), or look at the console of the instance: it may not boot any more".into(),
             ],

@@ -66,3 +66,17 @@ async fn sleeping_takes_its_time() {
     assert_eq!(super::test_support::said(&told), ["Sleeping for 20ms"]);
     assert_eq!(local.count(), 0);
 }
+
+#[tokio::test]
+async fn a_breakpoint_that_is_off_says_its_note_and_does_not_wait() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "provisioner \"breakpoint\" {\n note = \"look at /etc\"\n disable = true\n}";
+    let plan = plan_steps(folder.path(), text).unwrap_or_else(|found| panic!("{found}"));
+    let local = super::test_support::Local::default();
+    let (result, told) = run_all(&plan, &local, &CancellationToken::new()).await;
+    result.unwrap();
+    assert_eq!(
+        super::test_support::said(&told),
+        ["Pausing at breakpoint: look at /etc", "Breakpoint disabled; continuing..."]
+    );
+}

@@ -15,6 +15,7 @@ mod lookups;
 mod machine;
 mod machine_readable;
 mod mistakes;
+mod option_tables;
 mod peers;
 mod properties;
 mod sandbox_agent;

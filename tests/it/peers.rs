@@ -8,6 +8,5 @@ mod aws_cli;
 mod boto3;
 mod hcl_rs;
 mod moto;
-mod openssh;
 mod packer;
 mod python;

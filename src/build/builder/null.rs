@@ -51,6 +51,7 @@ fn plan(planner: &mut Planner<'_>) {
         planner.wrong(option, format!("`{option}` is needed"), "the machine's name or address");
     }
     communicator.check_one_login(planner);
+    communicator.check_effects_without_launch(planner);
 }
 
 /// A use of the builder.

@@ -14,23 +14,6 @@ const UNSUPPORTED_SSH: &[(&str, &str)] = &[(
     "give `ssh_bastion_password`, such as a variable that is set by `PKR_VAR_…`, or a key",
 )];
 
-/// Options that say more about a host, and the one that names it.
-const COMPANIONS: &[(&str, &[&str])] = &[
-    (
-        "ssh_bastion_host",
-        &[
-            "ssh_bastion_agent_auth",
-            "ssh_bastion_certificate_file",
-            "ssh_bastion_interactive",
-            "ssh_bastion_password",
-            "ssh_bastion_port",
-            "ssh_bastion_private_key_file",
-            "ssh_bastion_username",
-        ],
-    ),
-    ("ssh_proxy_host", &["ssh_proxy_password", "ssh_proxy_port", "ssh_proxy_username"]),
-];
-
 /// Ciphers that Packer takes and bake has not, as nobody should use them.
 const BROKEN_CIPHERS: &[&str] = &["3des-cbc", "arcfour", "arcfour128", "arcfour256"];
 
@@ -116,7 +99,6 @@ impl CommunicatorOptions {
         }
         self.check_key_files(planner);
         self.check_temporary_key(planner);
-        check_companions(planner);
         self.check_bastion(planner);
         self.check_proxy(planner);
         self.check_private_key(planner);
@@ -283,20 +265,6 @@ impl CommunicatorOptions {
                 certificate: self.ssh_bastion_certificate_file.as_deref(),
             }
             .check(planner);
-        }
-    }
-}
-
-/// Warns of options about a host that no option names. An empty name is the template's way to have
-/// a host or not.
-fn check_companions(planner: &mut Planner<'_>) {
-    for (host, options) in COMPANIONS {
-        if planner.is_given(host) {
-            continue;
-        }
-        for option in options.iter().filter(|option| planner.asks_for(option)).collect::<Vec<_>>() {
-            let text = format!("`{option}` has no effect without `{host}`");
-            planner.warn("no-effect", option, text, "");
         }
     }
 }

@@ -5,6 +5,7 @@ mod bastion;
 mod bytes;
 mod check;
 mod declaration;
+mod effect;
 mod key_file;
 mod meaning;
 mod path;

@@ -1,5 +1,6 @@
 //! What the SSH library tells us about a connection, and what the server may ask of us.
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -173,7 +174,12 @@ pub(super) fn explain(error: &russh::Error) -> String {
                 listed(theirs)
             )
         }
-        russh::Error::IO(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+        russh::Error::IO(error)
+            if matches!(
+                error.kind(),
+                ErrorKind::UnexpectedEof | ErrorKind::BrokenPipe | ErrorKind::ConnectionReset
+            ) =>
+        {
             "the far side closed the connection".into()
         }
         russh::Error::IO(error) => error.to_string(),

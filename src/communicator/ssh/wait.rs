@@ -98,7 +98,10 @@ impl Waiting<'_> {
                 Ok(Err(failure)) => failure,
                 Err(_) => {
                     // Cut off by the deadline: news only when it was further than all before.
-                    let cut = reached.too_long(began.elapsed());
+                    let cut = match self.way.trouble() {
+                        Some(trouble) => Failure::new(ConnectStage::Tcp, trouble),
+                        None => reached.too_long(began.elapsed()),
+                    };
                     let place = reached.place();
                     if story.is_news(&place, cut.stage) {
                         story.note(place, cut, 0);

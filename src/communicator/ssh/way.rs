@@ -178,6 +178,14 @@ impl<'a> Way<'a> {
         }
     }
 
+    /// What keeps streams of another kind from being made so far.
+    pub(super) fn trouble(&self) -> Option<String> {
+        match &self.options.route {
+            Route::Dial(dial) => dial.trouble(),
+            _ => None,
+        }
+    }
+
     /// A new stream to the machine. `limit` is for one TCP connection to it.
     pub(super) async fn open(
         &mut self,
@@ -210,9 +218,10 @@ impl<'a> Way<'a> {
             }
             Route::Dial(dial) => {
                 reached.comes_to(self.machine(address, None));
+                // Whoever was refused, it was not the user who logs in to the machine.
                 let stream = dial.dial().await.map_err(|error| Failure {
                     fatal: error.fatal,
-                    ..Failure::new(error.stage, error.reason)
+                    ..Failure::new(error.stage.min(ConnectStage::Tcp), error.reason)
                 })?;
                 Ok(Line { stream, peer: None, below: None })
             }

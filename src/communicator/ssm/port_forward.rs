@@ -1,6 +1,6 @@
 //! Streams to a port of an instance, through sessions that are made as they are needed.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures::FutureExt as _;
@@ -28,7 +28,11 @@ pub struct PortForward {
     settings: Settings,
     cancel: CancellationToken,
     state: Mutex<State>,
+    trouble: Trouble,
 }
+
+/// Why there is no session so far, while one is being made.
+type Trouble = Arc<std::sync::Mutex<Option<String>>>;
 
 #[derive(Default)]
 struct State {
@@ -49,9 +53,16 @@ impl PortForward {
         settings: Settings,
         cancel: CancellationToken,
     ) -> Self {
-        let (target, state) = (target.to_owned(), Mutex::default());
-        // Closing this tunnel cancels nothing else.
-        Self { sessions, target, port, settings, cancel: cancel.child_token(), state }
+        Self {
+            sessions,
+            target: target.to_owned(),
+            port,
+            settings,
+            // Closing this tunnel cancels nothing else.
+            cancel: cancel.child_token(),
+            state: Mutex::default(),
+            trouble: Trouble::default(),
+        }
     }
 
     /// A stream; a session for it when there is none with room.
@@ -85,6 +96,7 @@ impl PortForward {
                 StartSession::port_forwarding(&self.target, self.port),
                 self.settings,
                 self.cancel.clone(),
+                self.trouble.clone(),
             ))
         });
         let started = (&mut *starting).await;
@@ -122,6 +134,10 @@ impl Dial for PortForward {
         .boxed()
     }
 
+    fn trouble(&self) -> Option<String> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Ends all sessions, in good order.
     fn close(&self) -> BoxFuture<'_, ()> {
         async move {
@@ -151,7 +167,9 @@ async fn start(
     start: StartSession,
     settings: Settings,
     cancel: CancellationToken,
+    trouble: Trouble,
 ) -> Result<Session, SessionError> {
+    let note = |text| *trouble.lock().unwrap_or_else(PoisonError::into_inner) = text;
     let interrupted = || SessionError::new(SessionErrorKind::Fatal, "interrupted");
     let deadline = Instant::now() + settings.ready;
     let mut pauses = Pauses::new(Duration::from_millis(500), Duration::from_secs(5));
@@ -159,16 +177,21 @@ async fn start(
         let attempt = Session::start(sessions.clone(), start.clone(), settings);
         let error = tokio::select! {
             attempted = attempt => match attempted {
-                Ok(session) => return Ok(session),
+                Ok(session) => {
+                    note(None);
+                    return Ok(session);
+                }
                 Err(error) => error,
             },
             () = cancel.cancelled() => return Err(interrupted()),
         };
         let pause = pauses.next();
         if !error.is_transient() || Instant::now() + pause > deadline {
+            note(None);
             return Err(error);
         }
         tracing::debug!(target = start.target, %error, "no session yet");
+        note(Some(told(&error)));
         tokio::select! {
             () = sleep(pause) => {}
             () = cancel.cancelled() => return Err(interrupted()),
@@ -183,8 +206,13 @@ fn dial_error(error: &SessionError) -> DialError {
         }
         _ => ConnectStage::Tcp,
     };
-    let hints: String = error.hints.iter().map(|hint| format!("; {hint}")).collect();
     // TargetNotConnected was waited for already.
     let fatal = error.kind != SessionErrorKind::Transient;
-    DialError { stage, reason: format!("{}{hints}", error.message), fatal }
+    DialError { stage, reason: told(error), fatal }
+}
+
+/// What went wrong, and what to do, in one sentence.
+fn told(error: &SessionError) -> String {
+    let hints = error.hints.iter().map(|hint| format!("; {hint}"));
+    format!("{}{}", error.message, hints.collect::<String>())
 }

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use tokio_util::sync::CancellationToken;
 
+use crate::communicator::ssh::{KeyPair, KeyType};
 use crate::event::Fact;
 use crate::provision::ProvisionError;
 use crate::provision::test_support::{Local, lines, plan_steps, run_all, said};
@@ -29,6 +30,16 @@ far() { ssh -F none $ANSIBLE_SSH_COMMON_ARGS -o BatchMode=yes -o IdentitiesOnly=
 
 /// Runs a step with this body and this playbook.
 async fn run(local: &Local, playbook: &str, body: &str) -> (Result<(), ProvisionError>, Vec<Fact>) {
+    run_command(local, "HERE/stand-in", playbook, body).await
+}
+
+/// The same with another program.
+async fn run_command(
+    local: &Local,
+    command: &str,
+    playbook: &str,
+    body: &str,
+) -> (Result<(), ProvisionError>, Vec<Fact>) {
     let folder = tempfile::tempdir().unwrap();
     let here = folder.path();
     fs::write(here.join("stand-in"), STAND_IN).unwrap();
@@ -36,10 +47,10 @@ async fn run(local: &Local, playbook: &str, body: &str) -> (Result<(), Provision
     fs::write(here.join("site.yml"), playbook).unwrap();
     let here = here.display();
     let text = format!(
-        "provisioner \"ansible\" {{\ncommand = \"{here}/stand-in\"\n\
-         playbook_file = \"{here}/site.yml\"\n{}\n}}",
-        body.replace("HERE", &here.to_string())
+        "provisioner \"ansible\" {{\ncommand = \"{command}\"\n\
+         playbook_file = \"HERE/site.yml\"\n{body}\n}}"
     );
+    let text = text.replace("HERE", &here.to_string());
     let plan = plan_steps(folder.path(), &text).unwrap_or_else(|found| panic!("{found}"));
     run_all(&plan, local, &CancellationToken::new()).await
 }
@@ -165,4 +176,133 @@ async fn a_play_that_fails_fails_the_step() {
     let path = kept.strip_prefix("The inventory stays: ").unwrap();
     assert!(fs::read_to_string(path).unwrap().starts_with("default "));
     fs::remove_file(path).unwrap();
+}
+
+/// A directory with a host key, a key pair of the user, and an `ansible-galaxy` that says how it is
+/// called.
+fn own_files() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let write = |name: &str, text: &str, mode: u32| {
+        fs::write(path(name), text).unwrap();
+        fs::set_permissions(path(name), fs::Permissions::from_mode(mode)).unwrap();
+    };
+    for name in ["host", "user"] {
+        let pair = KeyPair::generate(KeyType::Ed25519, name).unwrap();
+        write(name, pair.private.reveal(), 0o600);
+        write(&format!("{name}.pub"), &pair.public, 0o644);
+    }
+    write("needs.yml", "roles: []\ncollections: []\n", 0o644);
+    write("galaxy", "#!/bin/sh\necho \"$@\" / $ANSIBLE_COLLECTIONS_PATH\n", 0o755);
+    write("hosts", "own ansible_port=77\n", 0o644);
+    folder
+}
+
+/// Says which key the proxy shows, as `ssh` knows it.
+const HOST_KEY: &str = "known=${ANSIBLE_SSH_COMMON_ARGS#*UserKnownHostsFile=}; \
+                        cut -d ' ' -f 2,3 \"${known%% *}\"";
+
+#[tokio::test]
+async fn keys_and_ports_of_the_proxy_can_be_chosen() {
+    if !has_ssh() {
+        return;
+    }
+    let own = own_files();
+    let at = own.path().display();
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = port.min(u16::MAX - 10);
+    let playbook = format!(
+        "{HOST_KEY}\necho \"key: $key\"\necho $port\n\
+         far -p $port -i {at}/user me@127.0.0.1 'echo in'\n\
+         far -p $port -i {at}/host me@127.0.0.1 'echo in' | grep -c 'Permission denied'\n"
+    );
+    let body = format!(
+        "ssh_host_key_file = \"{at}/host\"\nssh_authorized_key_file = \"{at}/user.pub\"\n\
+         local_port = {port}\nansible_ssh_extra_args = [\"-o Compression=no\", \"-o {{{{ .Host }}}}\"]"
+    );
+    let (result, told) = run(&Local::default(), &playbook, &body).await;
+    result.unwrap();
+    let found = lines(&told);
+    assert_eq!(found[2], "argument --ssh-extra-args=-o Compression=no -o 198.51.100.7");
+    let public = fs::read_to_string(own.path().join("host.pub")).unwrap();
+    assert!(public.starts_with(&found[3]), "{public} {found:?}");
+    assert_eq!(found[4], "key:");
+    let listens: u16 = found[5].parse().unwrap();
+    assert!((port..port + 10).contains(&listens), "{listens} for {port}");
+    assert_eq!(found[6..], ["in", "1"]);
+}
+
+#[tokio::test]
+async fn keys_that_are_made_have_the_type_that_is_asked_for() {
+    for (body, kind) in
+        [("", "ecdsa-sha2-nistp256 "), ("ansible_proxy_key_type = \"RSA\"", "ssh-rsa ")]
+    {
+        let (result, told) = run(&Local::default(), HOST_KEY, body).await;
+        result.unwrap();
+        assert!(lines(&told).last().unwrap().starts_with(kind), "{:?}", lines(&told));
+    }
+}
+
+#[tokio::test]
+async fn sftp_is_served_by_the_command_that_is_given() {
+    if !has_ssh() {
+        return;
+    }
+    let playbook = "far -p $port -i \"$key\" -s me@127.0.0.1 sftp";
+    let body = "sftp_command = \"echo served by $0\"";
+    let (result, told) = run(&Local::default(), playbook, body).await;
+    result.unwrap();
+    assert!(lines(&told).last().unwrap().starts_with("served by "), "{:?}", lines(&told));
+}
+
+#[tokio::test]
+async fn an_inventory_has_its_place_or_is_given() {
+    let own = own_files();
+    let at = own.path().display();
+    let body = format!("inventory_directory = \"{at}\"");
+    let (result, told) = run(&Local::default(), "dirname \"$inventory\"", &body).await;
+    result.unwrap();
+    assert_eq!(lines(&told)[3], at.to_string());
+    let left = fs::read_dir(own.path()).unwrap().flatten();
+    let left: Vec<_> = left.map(|entry| entry.file_name().into_string().unwrap()).collect();
+    assert!(!left.iter().any(|name| name.starts_with("packer")), "{left:?}");
+
+    let body = format!("inventory_file = \"{at}/hosts\"");
+    let (result, told) = run(&Local::default(), "echo \"$inventory\" $port", &body).await;
+    result.unwrap();
+    assert_eq!(lines(&told)[3], format!("{at}/hosts 77"));
+}
+
+#[tokio::test]
+async fn roles_and_collections_are_installed_before() {
+    let own = own_files();
+    let at = own.path().display();
+    let body = format!(
+        "galaxy_file = \"{at}/needs.yml\"\ngalaxy_command = \"{at}/galaxy\"\n\
+         roles_path = \"r\"\ncollections_path = \"c\""
+    );
+    let playbook = "echo play $ANSIBLE_ROLES_PATH $ANSIBLE_COLLECTIONS_PATH";
+    for (more, word) in [
+        ("", ""),
+        ("galaxy_force_install = true", " --force"),
+        ("galaxy_force_with_deps = true", " --force-with-deps"),
+    ] {
+        let (result, told) = run(&Local::default(), playbook, &format!("{body}\n{more}")).await;
+        result.unwrap();
+        let found = lines(&told);
+        assert_eq!(found[0], format!("install -r {at}/needs.yml -p r{word} / c"));
+        assert_eq!(found[1], format!("collection install -r {at}/needs.yml -p c{word} / c"));
+        assert_eq!(found.last().unwrap(), "play r c");
+    }
+}
+
+#[tokio::test]
+async fn ansible_may_come_into_being_during_the_build() {
+    let local = Local::default();
+    let (result, told) = run_command(&local, "HERE/gone", "", "").await;
+    assert!(matches!(result, Err(ProvisionError::Program { .. })), "{result:?}");
+    assert!(!said(&told).iter().any(|text| text.contains("/gone -e")), "{:?}", said(&told));
+    let (result, told) = run_command(&local, "HERE/gone", "", "skip_version_check = true").await;
+    assert!(matches!(result, Err(ProvisionError::Program { .. })), "{result:?}");
+    assert!(said(&told).iter().any(|text| text.contains("/gone -e")), "{:?}", said(&told));
 }

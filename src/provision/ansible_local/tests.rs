@@ -20,6 +20,7 @@ async fn run(body: &str, last: u32) -> (Result<(), ProvisionError>, String) {
     fs::write(here.join("plays/tasks/main.yml"), "[]\n").unwrap();
     fs::write(here.join("vars/all.yml"), "a: 1\n").unwrap();
     fs::write(here.join("role/tasks/main.yml"), "[]\n").unwrap();
+    fs::write(here.join("hosts"), "127.0.0.1\n").unwrap();
     fs::write(here.join("needs.yml"), "roles: []\ncollections: []\n").unwrap();
     let here = here.display().to_string();
     let body = body.replace("HERE", &here);
@@ -78,6 +79,35 @@ async fn everything_has_its_place_in_the_staging_directory() {
     run exec sh -c 'cd '\''/opt/it'\''\'\'''\''s'\'' && export PYTHONUNBUFFERED=1; sudo ansible-playbook -e '\''{"packer_build_name":"app"}'\'' -e '\''{"packer_builder_type":"vm"}'\'' --extra-vars "x=198.51.100.7" -c local -i '\''/opt/it'\''\'\'''\''s/packer-provisioner-ansible-local-inventory'\'' '\''/opt/it'\''\'\'''\''s/web.yml'\'''
     run exec sh -c 'cd '\''/opt/it'\''\'\'''\''s'\'' && export PYTHONUNBUFFERED=1; sudo ansible-playbook -e '\''{"packer_build_name":"app"}'\'' -e '\''{"packer_builder_type":"vm"}'\'' --extra-vars "x=198.51.100.7" -c local -i '\''/opt/it'\''\'\'''\''s/packer-provisioner-ansible-local-inventory'\'' '\''/opt/it'\''\'\'''\''s/site.yml'\'''
     run rm -rf '/opt/it'\''s'
+    "#);
+}
+
+#[tokio::test]
+async fn what_is_given_takes_the_place_of_what_is_made() {
+    let body = r#"
+        playbook_file           = "HERE/site.yml"
+        playbook_paths          = ["HERE/plays"]
+        collection_paths        = ["HERE/role"]
+        host_vars               = "HERE/vars"
+        inventory_file          = "HERE/hosts"
+        galaxy_file             = "HERE/needs.yml"
+        galaxy_command          = "sudo ansible-galaxy"
+        galaxy_roles_path       = "/r"
+        galaxy_collections_path = "/c"
+        galaxy_force_with_deps  = true
+        staging_directory       = "/opt/a""#;
+    let (result, story) = run(body, 0).await;
+    result.unwrap();
+    assert_snapshot!(story, @r#"
+    put /opt/a/site.yml: 1 of site.yml
+    put /opt/a/host_vars: 1 of vars
+    put /opt/a/playbooks/plays: 2 of plays
+    put /opt/a/collections/role: 1 of role
+    put /opt/a/hosts: 1 of hosts
+    put /opt/a/needs.yml: 1 of needs.yml
+    run exec sh -c 'cd /opt/a && export PYTHONUNBUFFERED=1; sudo ansible-galaxy install -r /opt/a/needs.yml -p /r --force-with-deps'
+    run exec sh -c 'cd /opt/a && export PYTHONUNBUFFERED=1; sudo ansible-galaxy collection install -r /opt/a/needs.yml -p /c --force-with-deps'
+    run exec sh -c 'cd /opt/a && export PYTHONUNBUFFERED=1; ansible-playbook -e '\''{"packer_build_name":"app"}'\'' -e '\''{"packer_builder_type":"vm"}'\'' -c local -i /opt/a/hosts /opt/a/site.yml'
     "#);
 }
 

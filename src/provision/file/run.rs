@@ -133,7 +133,14 @@ async fn send(
             emitter.emit_lossy(Fact::UploadProgressed { bytes });
         }
     };
-    let report = step.context.communicator.upload(upload, &progress).await?;
+    let report = step.context.communicator.upload(upload, &progress).await;
+    let report = report.map_err(|error| match error {
+        lost @ CommunicatorError::Lost { .. } => {
+            let destination = upload.destination.clone();
+            CommunicatorError::Upload { destination, reason: lost.to_string() }
+        }
+        other => other,
+    })?;
     if let Some(ownership) = ownership {
         ownership::give(step.context.communicator, upload, made, &ownership).await?;
     }
@@ -157,7 +164,14 @@ async fn fetch(step: &StepRun<'_>, download: &Download) -> Result<(), Communicat
             emitter.emit_lossy(Fact::DownloadProgressed { bytes });
         }
     };
-    let report = step.context.communicator.download(download, &progress).await?;
+    let report = step.context.communicator.download(download, &progress).await;
+    let report = report.map_err(|error| match error {
+        lost @ CommunicatorError::Lost { .. } => CommunicatorError::Download {
+            remote: download.source.clone(),
+            reason: lost.to_string(),
+        },
+        other => other,
+    })?;
     let (bytes, files, elapsed) = (report.bytes, report.files, start.elapsed());
     emitter.emit(Fact::DownloadEnded { bytes, files, elapsed }).await;
     Ok(())

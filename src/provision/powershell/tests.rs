@@ -183,3 +183,62 @@ async fn another_user_runs_it_as_a_scheduled_task() {
     let lines: Vec<_> = story.lines().filter(|line| line.contains("$action.Arguments")).collect();
     assert_snapshot!(lines.join("\n"), @r#"  $action.Arguments = '/c "powershell -executionpolicy bypass "& { Set-Variable -Scope Global -Name ProgressPreference -Value SilentlyContinue; . ''c:/Windows/Temp/packer-ps-env-vars-ID.ps1''; & ''c:/Windows/Temp/script-ID.ps1''; exit $LastExitCode }" > %SYSTEMROOT%\Temp\packer-ID.out 2>&1"'"#);
 }
+
+#[tokio::test]
+async fn variables_are_written_as_the_template_says() {
+    let body = r#"
+        inline         = ["dir"]
+        env            = { WORD = "x" }
+        env_var_format = "$env:%s='%s' # "
+    "#;
+    let story = asked(body).await;
+    assert!(story.contains("\n$env:PACKER_BUILDER_TYPE='vm' # "), "{story}");
+    assert!(story.contains("$env:WORD='x' # \n"), "{story}");
+}
+
+#[tokio::test]
+async fn another_user_has_a_command_and_variables_of_its_own() {
+    let body = r#"
+        elevated_user            = "SYSTEM"
+        elevated_env_var_format  = "(%s=%s)"
+        elevated_execute_command = "run {{.Path}} with {{.Vars}}"
+        execute_command          = "never"
+        env_var_format           = "never %s %s"
+        env                      = { WORD = "x" }
+        script                   = "one.ps1"
+        remote_path              = "d:/x.ps1"
+        remote_env_var_path      = "d:/v.ps1"
+    "#;
+    let story = asked(body).await;
+    assert!(story.contains(r#"'/c "run d:/x.ps1 with d:/v.ps1 > %SYSTEMROOT%"#), "{story}");
+    let variables = "put d:/v.ps1: \"(PACKER_BUILDER_TYPE=vm)(PACKER_BUILD_NAME=app)(WORD=x)\"";
+    assert!(story.contains(variables), "{story}");
+    assert!(!story.contains("never"), "{story}");
+}
+
+#[tokio::test]
+async fn a_script_gets_a_byte_order_mark_unless_it_is_binary() {
+    let body = "inline = [\"'gr\u{fc}n'\"]";
+    assert_eq!(asked(body).await.matches('\u{feff}').count(), 1);
+    assert_eq!(asked(&format!("{body}\nbinary = true")).await.matches('\u{feff}').count(), 0);
+}
+
+#[tokio::test]
+async fn starting_is_tried_again_for_as_long_as_the_template_says() {
+    let lost = CommunicatorError::Lost { address: "i-1".into(), reason: "reset".into() };
+    let body = "inline = [\"x\"]\nstart_retry_timeout = \"1s\"";
+    let (result, story, _) = run(body, [Err(lost)]).await;
+    assert!(matches!(result, Err(ProvisionError::Communicator(CommunicatorError::Lost { .. }))));
+    assert_eq!(story.matches("put ").count(), 1);
+}
+
+#[tokio::test]
+async fn a_pause_comes_after_the_last_script() {
+    let start = std::time::Instant::now();
+    let body = "scripts = [\"one.ps1\", \"two.ps1\"]\npause_after = \"30ms\"";
+    let (result, _, said) = run(body, []).await;
+    result.unwrap();
+    assert!(start.elapsed().as_millis() >= 30);
+    assert_eq!(said.last().unwrap(), "Pausing 30ms after this provisioner...");
+    assert_eq!(said.iter().filter(|text| text.starts_with("Pausing")).count(), 1);
+}

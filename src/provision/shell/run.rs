@@ -138,7 +138,15 @@ async fn run_script(
             status,
             allowed: options.scripting.valid_exit_codes.clone(),
         }),
-        Exit::Signal(signal) => Err(ProvisionError::Killed { signal }),
+        Exit::Signal(signal) => {
+            // Whoever should have removed the script was killed with it.
+            if !options.skip_clean
+                && let Err(error) = ask(step.context.communicator, ready.cleaning()).await
+            {
+                tracing::debug!(%error, "the script stays");
+            }
+            Err(ProvisionError::Killed { signal })
+        }
         Exit::Disconnected { reason } if options.allows_disconnect() => {
             step.say(format!("The connection ended, as it may: {reason}")).await;
             let deadline = Instant::now() + options.start_retry_timeout;

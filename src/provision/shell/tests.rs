@@ -131,6 +131,29 @@ async fn the_environment_is_that_of_packer() {
 }
 
 #[tokio::test]
+async fn variables_are_written_as_the_template_says() {
+    let body = r#"
+        inline         = ["echo $A"]
+        env            = { A = "x y" }
+        env_var_format = "%s='[%s]' "
+    "#;
+    assert_eq!(succeed(body).await, ["[x y]"]);
+    let in_file = body.replace("%s='[%s]' ", "export %s='<%s>'\\n");
+    assert_eq!(succeed(&format!("{in_file}\nuse_env_var_file = true")).await, ["<x y>"]);
+}
+
+#[tokio::test]
+async fn a_pause_comes_after_the_last_script() {
+    let start = std::time::Instant::now();
+    let body = "scripts = [\"two.sh\", \"two.sh\"]\npause_after = \"30ms\"";
+    let (result, told, _) = run(body).await;
+    result.unwrap();
+    assert!(start.elapsed() >= Duration::from_millis(30));
+    assert_eq!(said(&told).last().unwrap(), "Pausing 30ms after this provisioner...");
+    assert_eq!(said(&told).len(), 4, "once: {:?}", said(&told));
+}
+
+#[tokio::test]
 async fn the_file_with_variables_is_private_and_goes_away() {
     let body = r#"
         inline           = ["true"]

@@ -40,6 +40,9 @@ pub(crate) fn check(planner: &mut Planner<'_>, what: &str) {
     if options.use_linux_pathing && (command || !options.scripting.inline.is_empty()) {
         let text = "with `use_linux_pathing` only `script` and `scripts` can be run";
         planner.error("use_linux_pathing", Diagnostic::error("what-to-run", text));
+    } else if options.use_linux_pathing {
+        let text = "`use_linux_pathing` has no effect: it is for Windows, and bake runs elsewhere";
+        planner.warn("no-effect", "use_linux_pathing", text, "leave it out");
     }
     script::read_scripts(planner, &options.scripting);
     if options.execute_command == usual_command() {

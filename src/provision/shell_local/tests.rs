@@ -104,6 +104,13 @@ async fn scripts_run_in_order_from_where_they_are() {
 }
 
 #[tokio::test]
+async fn variables_are_written_as_the_template_says() {
+    let body =
+        "inline = [\"echo $WORD\"]\nenv = { WORD = \"x y\" }\nenv_var_format = \"%s='[%s]' \"";
+    assert_eq!(printed(body).await, ["[x y]"]);
+}
+
+#[tokio::test]
 async fn a_word_of_old_is_a_line_for_a_shell() {
     let body = "execute_command = [\"echo {{ .Vars }}; sh {{ .Command }}\"]\ninline = [\"echo x\"]";
     assert_eq!(printed(body).await, ["PACKER_BUILDER_TYPE=vm PACKER_BUILD_NAME=app", "x"]);

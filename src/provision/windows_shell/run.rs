@@ -69,7 +69,7 @@ fn with_windows_lines(bytes: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::communicator::Exit;
+    use crate::communicator::{CommunicatorError, Exit};
     use crate::provision::test_support::{Local, plan_steps, run_all, said, story};
     use tokio_util::sync::CancellationToken;
 
@@ -112,6 +112,30 @@ mod tests {
         run call d:/x.cmd
         "#);
         assert_eq!(said[1], "Provisioning with windows-shell script: one.bat");
+    }
+
+    #[tokio::test]
+    async fn variables_are_written_as_the_template_says() {
+        let local = Local::answering([Ok(Exit::Code(0))]);
+        let body = "inline = [\"dir\"]\nenv = { A = \"b c\" }\nenv_var_format = \"(%s=%s)\"";
+        run(&local, body).await.0.unwrap();
+        let command = story(&local).lines().last().unwrap().to_owned();
+        insta::assert_snapshot!(command, @r#"run (A=b c)(PACKER_BUILDER_TYPE=vm)(PACKER_BUILD_NAME=app)"c:/Windows/Temp/script.bat""#);
+    }
+
+    #[tokio::test]
+    async fn starting_is_tried_again_for_as_long_as_the_template_says() {
+        let lost = || {
+            Err(CommunicatorError::Lost { address: "i-1".to_owned(), reason: "reset".to_owned() })
+        };
+        let local = Local::answering([lost(), Ok(Exit::Code(0))]);
+        run(&local, "inline = [\"dir\"]").await.0.unwrap();
+        assert_eq!(local.count(), 2);
+        let local = Local::answering([lost(), Ok(Exit::Code(0))]);
+        let body = "inline = [\"dir\"]\nstart_retry_timeout = \"1s\"";
+        let (result, _) = run(&local, body).await;
+        assert!(matches!(result, Err(ProvisionError::Communicator(_))), "{result:?}");
+        assert_eq!(local.count(), 1);
     }
 
     #[tokio::test]

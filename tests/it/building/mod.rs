@@ -1,6 +1,7 @@
 //! Templates go in, images come out.
 
 mod ansible;
+mod drills;
 mod host;
 mod image;
 mod languages;

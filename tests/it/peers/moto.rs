@@ -9,8 +9,8 @@ use aws_sdk_ec2::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_ec2::types::{Image, InstanceStateName, Tag};
 use base64::Engine as _;
 
-use super::openssh::{OpenSsh, await_port, free_port, user};
 use super::python;
+use crate::support::openssh::{OpenSsh, await_port, free_port, user};
 use crate::support::{Outcome, Relay, Running, Workspace, all_suites, repository};
 
 /// A moto that ends with the value, and eyes for what is in it.

@@ -2,6 +2,7 @@
 
 pub(crate) mod canary;
 mod endpoint;
+pub(crate) mod openssh;
 mod readable;
 mod relay;
 mod running;

@@ -297,10 +297,14 @@ impl InstanceOptions {
             interface,
             &["public_ip", "private_ip", "public_dns", "private_dns", "ipv6", "session_manager"],
         );
+        communicator.check_effects(interface, planner);
         let managed = interface == Some("session_manager");
         if managed && !matches!(communicator.kind(), "ssh" | "ssm") {
             let text = "the Session Manager needs the communicator `ssh`";
             planner.wrong("ssh_interface", text, "");
+        } else if planner.asks_for("ssh_interface") && communicator.kind() == "none" {
+            let text = "`ssh_interface` has no effect with `communicator = \"none\"`";
+            planner.warn("no-effect", "ssh_interface", text, "leave it out");
         }
         if planner.asks_for("session_manager_port") {
             let text = "`session_manager_port` has no effect: no port of this machine is used";

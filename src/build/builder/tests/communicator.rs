@@ -42,16 +42,24 @@ fn kinds_and_sizes_of_keys_are_checked() {
     insta::assert_snapshot!(said_of("temporary_key_pair_type = \"dsa\""), @"
     error[wrong-option]: there are no DSA keys any more: OpenSSH has given them up
       write `ed25519`, or leave it out
+    warning[no-effect]: `temporary_key_pair_type` has no effect: this builder makes no key
+      leave it out
     ");
     insta::assert_snapshot!(said_of("temporary_key_pair_type = \"ed25591\""), @"
     error[wrong-option]: `temporary_key_pair_type` cannot be `ed25591`
       did you mean `ed25519`?
+    warning[no-effect]: `temporary_key_pair_type` has no effect: this builder makes no key
+      leave it out
     ");
     insta::assert_snapshot!(
         said_of("temporary_key_pair_type = \"rsa\"\ntemporary_key_pair_bits = 1024"),
         @"
     error[wrong-option]: no RSA key of 1024 bits
       one of 2048, 3072, 4096
+    warning[no-effect]: `temporary_key_pair_bits` has no effect: this builder makes no key
+      leave it out
+    warning[no-effect]: `temporary_key_pair_type` has no effect: this builder makes no key
+      leave it out
     "
     );
     insta::assert_snapshot!(
@@ -59,11 +67,20 @@ fn kinds_and_sizes_of_keys_are_checked() {
         @"
     error[wrong-option]: no ECDSA key of 2048 bits
       one of 256, 384, 521
+    warning[no-effect]: `temporary_key_pair_bits` has no effect: this builder makes no key
+      leave it out
+    warning[no-effect]: `temporary_key_pair_type` has no effect: this builder makes no key
+      leave it out
     "
     );
     insta::assert_snapshot!(
         said_of("temporary_key_pair_type = \"ecdsa\"\ntemporary_key_pair_bits = 521"),
-        @""
+        @"
+    warning[no-effect]: `temporary_key_pair_bits` has no effect: this builder makes no key
+      leave it out
+    warning[no-effect]: `temporary_key_pair_type` has no effect: this builder makes no key
+      leave it out
+    "
     );
 }
 
@@ -226,4 +243,208 @@ fn what_says_more_of_a_host_needs_the_host() {
       paths are relative to the directory in which bake runs; `${path.root}` is the template's
     "
     );
+}
+
+/// An instance that is launched and reached in some way.
+fn said_of_instance(more: &str) -> String {
+    let body =
+        "source_ami = \"ami-12345678\"\ninstance_type = \"t3.micro\"\nregion = \"eu-west-1\"\n";
+    said("amazon-ebs", &format!("{body}{more}"))
+}
+
+#[test]
+fn what_a_session_passes_by_has_no_effect() {
+    insta::assert_snapshot!(
+        said_of_instance(r#"
+          ssh_interface            = "session_manager"
+          ssh_username             = "admin"
+          ssh_host                 = "db"
+          ssh_port                 = 2222
+          ssh_bastion_host         = "gate"
+          ssh_bastion_username     = "guard"
+          ssh_bastion_password     = "x"
+          ssh_bastion_port         = 22
+          ssh_timeout              = "1m"
+          pause_before_connecting  = "1s"
+        "#),
+        @r#"
+    warning[no-effect]: `ssh_bastion_host` has no effect with `ssh_interface = "session_manager"`
+      leave it out: sessions go to the instance through AWS, not to an address
+    warning[no-effect]: `ssh_bastion_password` has no effect with `ssh_interface = "session_manager"`
+      leave it out: sessions go to the instance through AWS, not to an address
+    warning[no-effect]: `ssh_bastion_port` has no effect with `ssh_interface = "session_manager"`
+      leave it out: sessions go to the instance through AWS, not to an address
+    warning[no-effect]: `ssh_bastion_username` has no effect with `ssh_interface = "session_manager"`
+      leave it out: sessions go to the instance through AWS, not to an address
+    warning[no-effect]: `ssh_host` has no effect with `ssh_interface = "session_manager"`
+      leave it out: sessions go to the instance through AWS, not to an address
+    "#
+    );
+    insta::assert_snapshot!(
+        said_of_instance(r#"
+          ssh_interface   = "session_manager"
+          ssh_username    = "admin"
+          ssh_proxy_host  = "proxy"
+          ssh_proxy_port  = 1080
+        "#),
+        @r#"
+    warning[no-effect]: `ssh_proxy_host` has no effect with `ssh_interface = "session_manager"`
+      leave it out: sessions go to the instance through AWS, not to an address
+    warning[no-effect]: `ssh_proxy_port` has no effect with `ssh_interface = "session_manager"`
+      leave it out: sessions go to the instance through AWS, not to an address
+    "#
+    );
+}
+
+#[test]
+fn systems_manager_needs_no_log_in() {
+    insta::assert_snapshot!(
+        said_of_instance(r#"
+          communicator                 = "ssm"
+          ssh_interface                = "session_manager"
+          ssh_username                 = "admin"
+          ssh_agent_auth               = true
+          ssh_timeout                  = "1m"
+          ssh_pty                      = true
+          ssh_clear_authorized_keys    = true
+          ssh_keypair_name             = "ours"
+          temporary_key_pair_type      = "rsa"
+          pause_before_connecting      = "1s"
+          winrm_username               = "Administrator"
+        "#),
+        @r#"
+    warning[no-effect]: `pause_before_connecting` has no effect with `communicator = "ssm"`
+      `pause_before_ssm` waits before the agent is asked for anything
+    warning[no-effect]: `ssh_keypair_name` has no effect with `communicator = "ssm"`
+      leave it out: everything goes through the agent of Systems Manager
+    warning[no-effect]: `temporary_key_pair_type` has no effect with `communicator = "ssm"`
+      leave it out: everything goes through the agent of Systems Manager
+    warning[no-effect]: `ssh_agent_auth` has no effect with `communicator = "ssm"`
+      leave it out: everything goes through the agent of Systems Manager
+    warning[no-effect]: `ssh_clear_authorized_keys` has no effect with `communicator = "ssm"`
+      leave it out: everything goes through the agent of Systems Manager
+    warning[no-effect]: `ssh_pty` has no effect with `communicator = "ssm"`
+      leave it out: everything goes through the agent of Systems Manager
+    warning[no-effect]: `ssh_timeout` has no effect with `communicator = "ssm"`
+      leave it out: everything goes through the agent of Systems Manager
+    warning[no-effect]: `winrm_username` has no effect with `communicator = "ssm"`
+      leave it out: everything goes through the agent of Systems Manager
+    "#
+    );
+}
+
+#[test]
+fn without_a_communicator_nothing_is_connected_to() {
+    insta::assert_snapshot!(
+        said_of_instance(r#"
+          communicator    = "none"
+          ssh_interface   = "public_ip"
+          ssh_username    = "admin"
+          ssh_password    = "x"
+          ssh_timeout     = "1m"
+          winrm_password  = "x"
+        "#),
+        @r#"
+    warning[no-effect]: `ssh_username` has no effect with `communicator = "none"`
+      leave it out: nothing is connected to
+    warning[no-effect]: `ssh_password` has no effect with `communicator = "none"`
+      leave it out: nothing is connected to
+    warning[no-effect]: `ssh_timeout` has no effect with `communicator = "none"`
+      leave it out: nothing is connected to
+    warning[no-effect]: `winrm_password` has no effect with `communicator = "none"`
+      leave it out: nothing is connected to
+    warning[no-effect]: `ssh_interface` has no effect with `communicator = "none"`
+      leave it out
+    "#
+    );
+}
+
+#[test]
+fn ssh_and_winrm_have_nothing_of_each_other() {
+    insta::assert_snapshot!(
+        said("null", r#"
+          communicator    = "winrm"
+          winrm_host      = "db"
+          winrm_username  = "Administrator"
+          winrm_password  = "x"
+          ssh_host        = "db"
+          ssh_username    = "admin"
+          ssh_password    = "x"
+          ssh_timeout     = "1m"
+          ssh_ciphers     = ["aes128-ctr"]
+        "#),
+        @r#"
+    warning[no-effect]: `ssh_username` has no effect with `communicator = "winrm"`
+      `winrm_username` is the user
+    warning[no-effect]: `ssh_ciphers` has no effect with `communicator = "winrm"`
+      leave it out, or set `communicator = "ssh"`
+    warning[no-effect]: `ssh_password` has no effect with `communicator = "winrm"`
+      `winrm_password` is the password
+    warning[no-effect]: `ssh_timeout` has no effect with `communicator = "winrm"`
+      `winrm_timeout` is the time limit
+    warning[no-effect]: `ssh_host` has no effect with `communicator = "winrm"`
+      `winrm_host` names the machine
+    error[unsupported-option]: the communicator `winrm` is not supported yet
+    "#
+    );
+    insta::assert_snapshot!(
+        said_of("winrm_use_ssl = true\nwinrm_timeout = \"1m\"\nwinrm_insecure = false"),
+        @r#"
+    warning[no-effect]: `winrm_timeout` has no effect with `communicator = "ssh"`
+      leave it out, or set `communicator = "winrm"`
+    warning[no-effect]: `winrm_use_ssl` has no effect with `communicator = "ssh"`
+      leave it out, or set `communicator = "winrm"`
+    "#
+    );
+}
+
+#[test]
+fn keys_that_nobody_makes_have_no_names() {
+    insta::assert_snapshot!(
+        said_of(r#"
+          ssh_keypair_name           = "ours"
+          temporary_key_pair_name    = "mine"
+          ssh_clear_authorized_keys  = true
+        "#),
+        @"
+    warning[no-effect]: `ssh_clear_authorized_keys` has no effect: this builder makes no key
+      leave it out
+    warning[no-effect]: `ssh_keypair_name` has no effect: this builder makes no key
+      leave it out
+    warning[no-effect]: `temporary_key_pair_name` has no effect: this builder makes no key
+      leave it out
+    "
+    );
+    insta::assert_snapshot!(
+        said_of_instance(r#"
+          ssh_username               = "admin"
+          ssh_agent_auth             = true
+          ssh_keypair_name           = "ours"
+          temporary_key_pair_type    = "rsa"
+          ssh_clear_authorized_keys  = true
+        "#),
+        @"
+    warning[no-effect]: `ssh_clear_authorized_keys` has no effect beside `ssh_keypair_name`: no key is made
+      leave it out
+    warning[no-effect]: `temporary_key_pair_type` has no effect beside `ssh_keypair_name`: no key is made
+      leave it out
+    "
+    );
+}
+
+#[test]
+fn what_has_no_effect_is_pointed_at() {
+    let directory = tempfile::tempdir().expect("temporary directory");
+    let body = format!("{LOGIN}winrm_port = 5986");
+    let checked = check_in(directory.path(), "a.pkr.hcl", &hcl("null", &body), KINDS);
+    assert!(checked.plan.is_some(), "the template goes on working");
+    insta::assert_snapshot!(checked.found, @r#"
+    warning[no-effect]: `winrm_port` has no effect with `communicator = "ssh"`
+     --> a.pkr.hcl:5:14
+      |
+    5 | winrm_port = 5986
+      |              ^^^^
+      |
+      = help: leave it out, or set `communicator = "winrm"`
+    "#);
 }

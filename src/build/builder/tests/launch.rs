@@ -168,7 +168,11 @@ fn the_session_manager_needs_ssh() {
     ");
     insta::assert_snapshot!(
         said_of_micro("ssh_interface = \"session_manager\"\ncommunicator = \"none\"\niam_instance_profile = \"ssm\""),
-        @"error[wrong-option]: the Session Manager needs the communicator `ssh`"
+        @r#"
+    warning[no-effect]: `ssh_username` has no effect with `communicator = "none"`
+      leave it out: nothing is connected to
+    error[wrong-option]: the Session Manager needs the communicator `ssh`
+    "#
     );
 }
 
@@ -188,6 +192,8 @@ fn keys_of_ec2_are_checked() {
     insta::assert_snapshot!(
         said_of_micro("ssh_keypair_name = \"x\"\ntemporary_key_pair_type = \"ecdsa\""),
         @"
+    warning[no-effect]: `temporary_key_pair_type` has no effect beside `ssh_keypair_name`: no key is made
+      leave it out
     error[wrong-option]: EC2 takes no ECDSA keys
       `ed25519` or `rsa`
     error[wrong-option]: `ssh_keypair_name` needs `ssh_private_key_file`
@@ -197,10 +203,12 @@ fn keys_of_ec2_are_checked() {
     insta::assert_snapshot!(said_of_micro("ssh_keypair_name = \"x\"\nssh_agent_auth = true"), @"error[unsupported-option]: the builder `amazon-ebsvolume` is not supported yet");
     insta::assert_snapshot!(
         said_of_micro("ssh_keypair_name = \"x\"\ncommunicator = \"winrm\"\nwinrm_username = \"a\""),
-        @"
+        @r#"
+    warning[no-effect]: `ssh_username` has no effect with `communicator = "winrm"`
+      `winrm_username` is the user
     error[wrong-option]: `ssh_keypair_name` needs `ssh_private_key_file`
       the key decrypts the password of the Windows instance
-    "
+    "#
     );
 }
 

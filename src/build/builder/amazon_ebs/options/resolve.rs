@@ -261,7 +261,9 @@ fn communication(
     Communication::Ssh {
         key,
         port: options.port(),
-        host: text(&options.ssh_host),
+        // A session goes to the instance, whatever it is called.
+        host: text(&options.ssh_host)
+            .filter(|_| instance.ssh_interface.as_deref() != Some("session_manager")),
         address: match instance.ssh_interface.as_deref() {
             Some("public_ip") => AddressKind::PublicIp,
             Some("private_ip") => AddressKind::PrivateIp,

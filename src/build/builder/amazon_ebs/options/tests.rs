@@ -247,13 +247,16 @@ async fn ways_and_routes_are_put_together() {
     let Route::Bastions(bastions) = options.route else { panic!("{:?}", options.route) };
     assert_eq!(ways(&bastions[0].authentication), "certificate own");
 
-    let proxy =
-        "ssh_proxy_host = \"proxy\"\nssh_proxy_username = \"me\"\nssh_proxy_password = \"pw\"";
+    let proxy = "ssh_proxy_host = \"proxy\"\nssh_proxy_username = \"me\"\nssh_proxy_password = \"pw\"\nssh_proxy_port = 1081";
     let (options, key) = login(proxy).await;
     assert!(matches!(key, KeySettings::Temporary { .. }));
     let Route::Proxy(proxy) = options.route else { panic!("{:?}", options.route) };
+    assert_eq!(proxy.address.to_string(), "proxy:1081");
+    let (user, password) = proxy.login.expect("a log-in");
+    assert_eq!((user.as_str(), password.reveal()), ("me", "pw"));
+    let (options, _) = login("ssh_proxy_host = \"proxy\"").await;
+    let Route::Proxy(proxy) = options.route else { panic!("{:?}", options.route) };
     assert_eq!(proxy.address.to_string(), "proxy:1080");
-    assert_eq!(proxy.login.map(|(user, _)| user).as_deref(), Some("me"));
     let (options, _) = login("").await;
     assert!(matches!(options.route, Route::Direct));
     assert_eq!(ways(&options.authentication), "made");
@@ -286,6 +289,12 @@ fn a_host_and_a_port_stand_in_for_the_instances_own() {
         panic!("it is SSH");
     };
     assert_eq!((host.as_deref(), port), (Some("gate"), 2222));
+    // A session goes to the instance.
+    let body = format!("{body}  ssh_interface = \"session_manager\"\n");
+    let Communication::Ssh { host, port, .. } = prepared(&body).build.communication else {
+        panic!("it is SSH");
+    };
+    assert_eq!((host.as_deref(), port), (None, 2222));
 }
 
 #[tokio::test]
@@ -309,6 +318,25 @@ fn temporary_keys_have_kinds_and_sizes() {
     assert_eq!(kind("temporary_key_pair_type = \"rsa\""), KeyType::Rsa(3072));
     let sized = "temporary_key_pair_type = \"rsa\"\ntemporary_key_pair_bits = 4096";
     assert_eq!(kind(sized), KeyType::Rsa(4096));
+}
+
+#[test]
+fn keys_have_the_names_that_are_asked_for() {
+    let keys = |more: &str| match prepared(&format!("{MINIMAL}{more}")).build.communication {
+        Communication::Ssh { key, clear_key, .. } => (key, clear_key),
+        other => panic!("{other:?}"),
+    };
+    let (key, clear) = keys("");
+    assert!(matches!(key, KeySettings::Temporary { name: None, .. }), "{key:?}");
+    assert!(!clear);
+    let (key, clear) = keys("temporary_key_pair_name = \"mine\"\nssh_clear_authorized_keys = true");
+    assert!(
+        matches!(&key, KeySettings::Temporary { name: Some(name), .. } if name == "mine"),
+        "{key:?}"
+    );
+    assert!(clear);
+    let (key, _) = keys("ssh_keypair_name = \"ours\"\nssh_agent_auth = true");
+    assert!(matches!(&key, KeySettings::Existing { name } if name == "ours"), "{key:?}");
 }
 
 /// Only with a warning, as Packer takes both.

@@ -7,13 +7,13 @@ use futures::future::BoxFuture;
 use tokio::sync::mpsc;
 
 use super::super::run::run;
-use super::super::{AmazonEbs, Communication};
+use super::super::{AmazonEbs, Communication, KeySettings};
 use super::fake_ec2::{FakeEc2, SOURCE};
 use super::support::{World, image_id, plain, texts};
 use crate::communicator::{
     Chunk, Command, Communicator, CommunicatorError, Exit, SshSettings, Upload, UploadReport,
 };
-use crate::event::Fact;
+use crate::event::{Fact, ResourceKind};
 
 /// Notes the commands it gets, which all end with one status.
 struct Recorder {
@@ -98,4 +98,37 @@ async fn a_key_that_is_not_there_is_told_before_anything_is_made() {
     let error = run(&build, &texts(), &world.context).await.result.expect_err("no key");
     insta::assert_snapshot!(error.report(), @"cannot read `/no/such/key`: No such file or directory (os error 2)");
     fake.with(|state| assert!(!state.calls.iter().any(|call| call == "RunInstances")));
+}
+
+/// The key pairs that a run has made, and those that are there in the end.
+async fn keys_of_a_run(key: KeySettings) -> (usize, Vec<String>, Vec<String>) {
+    let fake = FakeEc2::default();
+    fake.with(|state| state.keys.insert("ours".to_owned(), std::collections::BTreeMap::new()));
+    let world = World::new();
+    fake.watch(&world.ledger);
+    let mut build = build(&fake, false);
+    if let Communication::Ssh { key: settings, .. } = &mut build.communication {
+        *settings = key;
+    }
+    image_id(&run(&build, &texts(), &world.context).await);
+    let told = world.facts().await.into_iter().filter_map(|fact| match fact {
+        Fact::ResourceCreated { kind: ResourceKind::KeyPair, id, .. } => Some(id),
+        _ => None,
+    });
+    let told = told.collect();
+    fake.with(|state| {
+        let made = state.calls.iter().filter(|call| *call == "ImportKeyPair").count();
+        (made, told, state.keys.keys().cloned().collect())
+    })
+}
+
+#[tokio::test]
+async fn key_pairs_have_the_names_that_are_asked_for() {
+    let existing = KeySettings::Existing { name: "ours".to_owned() };
+    let (made, _, left) = keys_of_a_run(existing).await;
+    assert_eq!((made, left), (0, vec!["ours".to_owned()]), "it is not ours to remove");
+    let kind = crate::communicator::ssh::KeyType::Ed25519;
+    let temporary = KeySettings::Temporary { kind, name: Some("mine".to_owned()) };
+    let (made, told, left) = keys_of_a_run(temporary).await;
+    assert_eq!((made, told, left), (1, vec!["mine".to_owned()], vec!["ours".to_owned()]));
 }

@@ -44,7 +44,13 @@ pub(super) async fn start(
         ..Config::default()
     };
     let stream = channel.into_stream();
-    SftpSession::new_with_config(stream, config).await.map_err(|error| refused(error.to_string()))
+    SftpSession::new_with_config(stream, config).await.map_err(|error| {
+        refused(match error {
+            Error::Status(_) | Error::Timeout => reason(&error),
+            // The library's words are about its own parts.
+            _ => "it ends at once, as for an account that may not run commands".into(),
+        })
+    })
 }
 
 /// A path as SFTP takes it: it knows no `~`, but starts in the home directory.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// A server that ends with the value.
-pub(super) struct OpenSsh {
+pub(crate) struct OpenSsh {
     process: Child,
     directory: TempDir,
     port: u16,
@@ -17,7 +17,12 @@ pub(super) struct OpenSsh {
 
 impl OpenSsh {
     /// Starts one that lets in whom `authorized_keys` names: nobody so far.
-    pub(super) fn start() -> Self {
+    pub(crate) fn start() -> Self {
+        Self::start_with("")
+    }
+
+    /// The same; what the settings say comes before all else.
+    pub(crate) fn start_with(settings: &str) -> Self {
         if rustix::process::geteuid().is_root() {
             // What the service of the distribution does; sshd insists on it.
             fs::create_dir_all("/run/sshd").expect("make /run/sshd");
@@ -28,13 +33,17 @@ impl OpenSsh {
         fs::write(here.join("authorized_keys"), "").expect("write");
         let port = free_port();
         let at = here.display();
+        let sftp = match settings.contains("Subsystem") {
+            true => "",
+            false => "Subsystem sftp internal-sftp\n",
+        };
         fs::write(
             here.join("config"),
             format!(
-                "ListenAddress 127.0.0.1\nPort {port}\nHostKey {at}/host\nPidFile none\n\
+                "{settings}\nListenAddress 127.0.0.1\nPort {port}\nHostKey {at}/host\nPidFile none\n\
                  UsePAM no\nStrictModes no\nAuthorizedKeysFile {at}/authorized_keys\n\
-                 PasswordAuthentication no\nPermitRootLogin yes\nSetEnv HOME={at}\n\
-                 Subsystem sftp internal-sftp\n"
+                 PasswordAuthentication no\nKbdInteractiveAuthentication no\n\
+                 PermitRootLogin yes\nSetEnv HOME={at}\n{sftp}"
             ),
         )
         .expect("write");
@@ -52,22 +61,27 @@ impl OpenSsh {
         server
     }
 
-    pub(super) fn port(&self) -> u16 {
+    pub(crate) fn port(&self) -> u16 {
         self.port
     }
 
+    /// What it has noted.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.directory().join("log")).unwrap_or_default()
+    }
+
     /// A place of its own, where uploads may go.
-    pub(super) fn directory(&self) -> &Path {
+    pub(crate) fn directory(&self) -> &Path {
         self.directory.path()
     }
 
     /// Where the public keys of its users are.
-    pub(super) fn authorized_keys(&self) -> PathBuf {
+    pub(crate) fn authorized_keys(&self) -> PathBuf {
         self.directory().join("authorized_keys")
     }
 
     /// Lets in the holder of a new private key, and returns its file.
-    pub(super) fn user_key(&self) -> PathBuf {
+    pub(crate) fn user_key(&self) -> PathBuf {
         let key = self.directory().join("user");
         make_key(&key);
         fs::copy(key.with_extension("pub"), self.authorized_keys()).expect("copy the key");
@@ -84,12 +98,25 @@ impl Drop for OpenSsh {
 }
 
 /// The user that this process runs as: a server without root can only let in that one.
-pub(super) fn user() -> String {
+pub(crate) fn user() -> String {
     let output = Command::new("id").arg("-un").output().expect("run id");
     String::from_utf8(output.stdout).expect("UTF-8").trim().to_owned()
 }
 
-fn make_key(path: &Path) {
+/// Whether there is a server that can be started; says so when not.
+#[expect(clippy::print_stderr, reason = "whoever reads a test's output has to know")]
+pub(crate) fn has_sshd() -> bool {
+    let found = Path::new("/usr/sbin/sshd").exists();
+    let required = std::env::var_os("BAKE_TEST_ALL").is_some();
+    assert!(found || !required, "sshd is not installed: install `openssh-server`");
+    if !found {
+        eprintln!("skipped: sshd is not installed (Debian package `openssh-server`)");
+    }
+    found
+}
+
+/// A new key pair without a passphrase.
+pub(crate) fn make_key(path: &Path) {
     let made = Command::new("ssh-keygen")
         .args(["-q", "-t", "ed25519", "-N", "", "-C", "test", "-f"])
         .arg(path)
@@ -98,14 +125,14 @@ fn make_key(path: &Path) {
     assert!(made.success(), "ssh-keygen failed");
 }
 
-pub(super) fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     listener.local_addr().expect("an address").port()
 }
 
 /// Waits until something listens. Nothing tells when, so it is tried.
 #[track_caller]
-pub(super) fn await_port(port: u16, what: &str) {
+pub(crate) fn await_port(port: u16, what: &str) {
     let started = Instant::now();
     while TcpStream::connect(("127.0.0.1", port)).is_err() {
         assert!(started.elapsed() < Duration::from_secs(60), "{what} does not listen");
