@@ -33,7 +33,7 @@ fail() { [ -z "$n" ] || rm -f -- "$d"; exit 1; };
 umask 077;
 if [ "$4" = - ] || [ -z "$h" ]; then un > "$d" || fail;
 elif [ "$h" = openssl ] && python3 -c "import hashlib" >/dev/null 2>&1; then
-  y="import hashlib, sys; sys.excepthook = lambda t, e, b: print(e, file=sys.stderr);
+  y="import hashlib, sys; sys.excepthook = lambda t, e, b: print(getattr(e, 'strerror', e), file=sys.stderr);
      h = hashlib.sha256(); o = open(sys.argv[1], 'wb'); i = sys.stdin.buffer.raw;
      b = memoryview(bytearray(262144));
      any(o.write(b[:n]) and h.update(b[:n]) for n in iter(lambda: i.readinto(b), 0));
