@@ -2,7 +2,7 @@
 //!
 //! A [`Communicator`] knows nothing of provisioners, templates or clouds. SSH
 //! lives in [`ssh`]; its crate's types do not leave that folder. [`ssm`] is the way through AWS
-//! Systems Manager, which the calls in `aws` are handed to.
+//! Systems Manager, which the calls in `aws` are handed to. [`winrm`] leads to Windows.
 
 mod ask;
 mod authorized_key;
@@ -16,6 +16,7 @@ mod sh;
 
 pub mod ssh;
 pub mod ssm;
+pub mod winrm;
 
 pub use ask::{Answer, ask};
 pub use authorized_key::clear_authorized_key;
