@@ -9,6 +9,8 @@ use crate::event::Stream;
 
 /// `WSMAN_FAULT`: nothing happened until the operation timed out; ask again.
 const TIMED_OUT: u32 = 2_150_858_793;
+/// `ERROR_BROKEN_PIPE`, `ERROR_NO_DATA`, `ERROR_PIPE_NOT_CONNECTED`: nobody reads any more.
+const UNREAD: [u32; 3] = [109, 232, 233];
 /// `ERROR_ACCESS_DENIED`.
 const DENIED: u32 = 5;
 
@@ -41,6 +43,11 @@ impl Fault {
     /// Whether the operation only took as long as it may.
     pub(super) fn is_timeout(&self) -> bool {
         self.code == TIMED_OUT
+    }
+
+    /// Whether a command takes no more input.
+    pub(super) fn is_unread(&self) -> bool {
+        UNREAD.contains(&self.code)
     }
 
     /// Whether the same may be allowed a little later.
@@ -164,7 +171,8 @@ mod tests {
         assert!(full.may_pass() && !full.is_timeout());
         let short = fault("<e><Fault><Reason><Text>No.</Text></Reason></Fault></e>");
         assert_eq!(short.to_string(), "No");
-        let bare = fault("<Fault><Code><Subcode><Value>w:AccessDenied</Value></Subcode></Code></Fault>");
+        let bare =
+            fault("<Fault><Code><Subcode><Value>w:AccessDenied</Value></Subcode></Code></Fault>");
         assert_eq!(bare.to_string(), "w:AccessDenied");
         let odd = fault("<Fault><WSManFault Code=\"x\"/></Fault>");
         assert_eq!(odd.to_string(), "the service gives no reason");
@@ -176,12 +184,18 @@ mod tests {
     fn ids_and_limits_are_found() {
         let made = "<e><Shell><ShellId> A </ShellId></Shell></e>";
         assert_eq!(shell_id(&element(made)).unwrap(), "A");
-        let made = "<e><Selector Name=\"x\">1</Selector><Selector Name=\"ShellId\">B</Selector></e>";
+        let made =
+            "<e><Selector Name=\"x\">1</Selector><Selector Name=\"ShellId\">B</Selector></e>";
         assert_eq!(shell_id(&element(made)).unwrap(), "B");
         assert_eq!(shell_id(&element("<e><ShellId/></e>")), None);
         assert_eq!(command_id(&element("<e><CommandId>C</CommandId></e>")).unwrap(), "C");
-        let limit = |kb: &str| envelope_limit(&element(&format!("<MaxEnvelopeSizekb>{kb}</MaxEnvelopeSizekb>")));
-        assert_eq!((limit("150"), limit("9999999"), limit("0")), (Some(150 << 10), Some(500 << 10), Some(32 << 10)));
+        let limit = |kb: &str| {
+            envelope_limit(&element(&format!("<MaxEnvelopeSizekb>{kb}</MaxEnvelopeSizekb>")))
+        };
+        assert_eq!(
+            (limit("150"), limit("9999999"), limit("0")),
+            (Some(150 << 10), Some(500 << 10), Some(32 << 10))
+        );
         assert_eq!(limit("x"), None);
     }
 
@@ -198,7 +212,8 @@ mod tests {
             received.chunks.iter().map(|one| (one.stream, one.bytes.as_slice())).collect();
         assert_eq!(texts, [(Stream::Stdout, &b"hello"[..]), (Stream::Stderr, b"!")]);
         assert_eq!((received.done, received.status), (true, Some(0xC000_013A)));
-        let running = "<e><ReceiveResponse><CommandState State=\"x/Running\"/></ReceiveResponse></e>";
+        let running =
+            "<e><ReceiveResponse><CommandState State=\"x/Running\"/></ReceiveResponse></e>";
         assert_eq!(Received::of(&element(running)), Ok(Received::default()));
         assert!(Received::of(&element("<e/>")).is_err());
         let wrong = "<ReceiveResponse><Stream Name=\"stdout\">*</Stream></ReceiveResponse>";

@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use super::connection::{Connection, Scheme, User};
 use super::envelope::Request;
 use super::failure::{Failure, Stage};
-use super::connection::{Connection, Scheme, User};
 use super::link::{Link, authority};
 use super::xml::Element;
 
@@ -42,9 +42,8 @@ impl Client {
         request: &Request<'_>,
         limit: Duration,
     ) -> Result<Element, Failure> {
-        let envelope = request
-            .envelope(&self.to, limit)
-            .map_err(|text| Failure::fatal(Stage::Shell, text))?;
+        let envelope =
+            request.envelope(&self.to, limit).map_err(|text| Failure::fatal(Stage::Shell, text))?;
         let is_harmless = matches!(
             request,
             Request::Settings

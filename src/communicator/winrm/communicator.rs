@@ -14,8 +14,8 @@ use tokio_util::task::TaskTracker;
 
 use super::answer::envelope_limit;
 use super::client::Client;
-use super::envelope::{Request, room};
 use super::connection::User;
+use super::envelope::{Request, room};
 use super::job::{OPERATION, Shell};
 use super::link::Link;
 use super::ntlm::Credentials;

@@ -88,9 +88,9 @@ impl Connection {
         let name = authority(&link.host, link.port);
         let wrong = |_| Failure::fatal(Stage::Resolve, format!("`{name}` is no address"));
         let target = if absolute { format!("http://{name}/wsman") } else { "/wsman".to_owned() };
-        let target: Uri = target.parse().map_err(|error: http::uri::InvalidUri| wrong(error.to_string()))?;
-        let host =
-            HeaderValue::from_str(&name).map_err(|error| wrong(error.to_string()))?;
+        let target: Uri =
+            target.parse().map_err(|error: http::uri::InvalidUri| wrong(error.to_string()))?;
+        let host = HeaderValue::from_str(&name).map_err(|error| wrong(error.to_string()))?;
         let (sender, driver) = handshake(TokioIo::new(stream))
             .await
             .map_err(|error| Failure::new(Stage::Service, error.to_string()))?;
@@ -216,8 +216,7 @@ impl Connection {
             ..Failure::new(Stage::Authentication, text)
         };
         let challenge = Challenge::read(&token).map_err(wrong)?;
-        let (message, session) =
-            authenticate(credentials, &challenge, chosen()).map_err(wrong)?;
+        let (message, session) = authenticate(credentials, &challenge, chosen()).map_err(wrong)?;
         let reply = self.present(scheme, &message).await?;
         if reply.status == StatusCode::UNAUTHORIZED {
             return Err(refused(&reply.headers));

@@ -33,10 +33,8 @@ pub(super) async fn download(
     download: &Download,
     progress: &(dyn Fn(u64) + Send + Sync),
 ) -> Result<DownloadReport, CommunicatorError> {
-    let failed = |reason: String| CommunicatorError::Download {
-        remote: download.source.clone(),
-        reason,
-    };
+    let failed =
+        |reason: String| CommunicatorError::Download { remote: download.source.clone(), reason };
     if download.source.is_empty() {
         return Err(failed("the source is empty".to_owned()));
     }

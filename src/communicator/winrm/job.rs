@@ -7,7 +7,7 @@ use tokio::sync::{Mutex, mpsc};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::task::TaskTracker;
 
-use super::answer::{Received, command_id};
+use super::answer::{Fault, Received, command_id};
 use super::client::Client;
 use super::envelope::Request;
 use super::failure::Failure;
@@ -18,8 +18,6 @@ use crate::communicator::{Chunk, CommunicatorError, Exit, Stdin};
 pub(super) const OPERATION: Duration = Duration::from_secs(60);
 /// How long it may take to end what nobody waits for.
 const END: Duration = Duration::from_secs(10);
-/// How long a command may go on whose input broke off: it may be about to end by itself.
-const UNFED: Duration = Duration::from_secs(5);
 /// Between two attempts to ask for output after a connection was lost.
 const RESUME_PAUSE: Duration = Duration::from_millis(500);
 
@@ -77,7 +75,7 @@ impl Shell {
                 exit = &mut receiving => Ok(exit),
                 fed = feeder.feed(stdin), if input => match fed {
                     Ok(()) => Ok(receiving.await),
-                    Err(reason) => timeout(UNFED, receiving).await.map_err(|_| reason),
+                    Err(reason) => timeout(pace.unfed, receiving).await.map_err(|_| reason),
                 },
             }
         };
@@ -226,7 +224,7 @@ impl Feeder {
         match client.call(&request, OPERATION).await {
             Ok(_) => Ok(true),
             // It takes what it wants.
-            Err(failure) if failure.fault.is_some() => Ok(false),
+            Err(failure) if failure.fault.as_ref().is_some_and(Fault::is_unread) => Ok(false),
             Err(failure) => Err(failure.text),
         }
     }

@@ -41,6 +41,12 @@ impl HttpProxy {
         Self::of(&Matcher::from_env(), host, tls)
     }
 
+    /// A proxy without a log-in.
+    #[cfg(test)]
+    pub(super) fn at(address: &str) -> Self {
+        Self { address: address.to_owned(), login: None }
+    }
+
     fn of(matcher: &Matcher, host: &str, tls: bool) -> Result<Option<Self>, String> {
         let is_here = host == "localhost"
             || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());

@@ -9,11 +9,11 @@
 mod answer;
 mod client;
 mod communicator;
+mod connection;
 mod download;
 mod envelope;
 mod error;
 mod failure;
-mod connection;
 mod job;
 mod link;
 mod ntlm;

@@ -50,6 +50,8 @@ pub struct Pace {
     pub poll: Duration,
     /// How long output is asked for again after a connection was lost.
     pub resume: Duration,
+    /// How long a command may go on whose input broke off: it may be about to end by itself.
+    pub unfed: Duration,
 }
 
 impl Default for Pace {
@@ -59,6 +61,7 @@ impl Default for Pace {
             failed: Duration::from_secs(3),
             poll: Duration::from_secs(20),
             resume: Duration::from_secs(60),
+            unfed: Duration::from_secs(5),
         }
     }
 }

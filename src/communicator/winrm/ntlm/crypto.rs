@@ -1,8 +1,8 @@
 //! The primitives.
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use md5::{Digest as _, Md5};
 use md4::Md4;
+use md5::{Digest as _, Md5};
 
 /// A key or digest.
 pub(super) type Key = [u8; 16];

@@ -128,7 +128,11 @@ impl Windows {
                     continue;
                 }
                 machine.lock().connections.extend(stream.try_clone());
-                thread::spawn(move || drop(machine.serve(stream)));
+                let end = stream.try_clone();
+                thread::spawn(move || {
+                    drop(machine.serve(stream));
+                    drop(end.map(|end| end.shutdown(Shutdown::Both)));
+                });
             }
         });
         Self { port, machine }
@@ -241,7 +245,9 @@ impl Machine {
         }
         let body = match action.as_str() {
             "Get" => match self.lock().limit {
-                Some(limit) => format!("<cfg:Config xmlns:cfg=\"c\"><cfg:MaxEnvelopeSizekb>{limit}</cfg:MaxEnvelopeSizekb></cfg:Config>"),
+                Some(limit) => format!(
+                    "<cfg:Config xmlns:cfg=\"c\"><cfg:MaxEnvelopeSizekb>{limit}</cfg:MaxEnvelopeSizekb></cfg:Config>"
+                ),
                 None => return Some(fault(5, "Access is denied.")),
             },
             "Create" => {
@@ -260,7 +266,8 @@ impl Machine {
             }
             "Command" => return Some(self.command(text, shell)),
             action => {
-                let running = self.lock().shells.get(shell).and_then(|all| all.get(command)).cloned();
+                let running =
+                    self.lock().shells.get(shell).and_then(|all| all.get(command)).cloned();
                 let Some(running) = running else { return Some(no_shell()) };
                 match action {
                     "Send" => {
@@ -319,10 +326,8 @@ impl Machine {
         }
         if let Some((_, encoded)) = line.split_once(" -EncodedCommand ") {
             let bytes = BASE64_STANDARD.decode(encoded.trim()).expect("base64");
-            let units: Vec<u16> = bytes
-                .chunks_exact(2)
-                .map(|two| u16::from_le_bytes([two[0], two[1]]))
-                .collect();
+            let units: Vec<u16> =
+                bytes.chunks_exact(2).map(|two| u16::from_le_bytes([two[0], two[1]])).collect();
             let script = String::from_utf16(&units).expect("UTF-16");
             let done = match script.contains("'K other'") {
                 true => self.send_files(running),
@@ -398,9 +403,9 @@ impl Machine {
         }
         let mut variables = BTreeMap::new();
         for assignment in text.split("$env:").skip(1) {
-            let parts = assignment.split_once("=\"").and_then(|(name, rest)| {
-                Some((name, rest.split_once('"')?.0))
-            });
+            let parts = assignment
+                .split_once("=\"")
+                .and_then(|(name, rest)| Some((name, rest.split_once('"')?.0)));
             if let Some((name, value)) = parts.filter(|(name, _)| !name.contains(' ')) {
                 variables.insert(name.to_owned(), value.to_owned());
             }
@@ -512,7 +517,10 @@ impl Machine {
                 "." => {
                     let (path, _, hasher) = open.take().ok_or("no file is open")?;
                     if hex(&hasher.finalize()) != word(1) {
-                        return Err(format!("{}: the digest of what arrived differs", path.display()));
+                        return Err(format!(
+                            "{}: the digest of what arrived differs",
+                            path.display()
+                        ));
                     }
                 }
                 "E" => running.print(STDOUT, "done\r\n"),
@@ -534,9 +542,11 @@ impl Machine {
         } else if let Some(prefix) = path.to_str().and_then(|path| path.strip_suffix('*')) {
             let directory = Path::new(prefix).parent().expect("a parent");
             let found = fs::read_dir(directory).into_iter().flatten().flatten();
-            all.extend(found.map(|one| one.path()).filter(|one| {
-                one.to_str().is_some_and(|one| one.starts_with(prefix))
-            }));
+            all.extend(
+                found
+                    .map(|one| one.path())
+                    .filter(|one| one.to_str().is_some_and(|one| one.starts_with(prefix))),
+            );
             all.sort();
         }
         let kind = match all.as_slice() {
@@ -697,7 +707,10 @@ impl Running {
         let mut streams = self.lock();
         loop {
             if streams.killed && streams.output.is_empty() {
-                return fault(995, "The I/O operation has been aborted because of either a thread exit or an application request.");
+                return fault(
+                    995,
+                    "The I/O operation has been aborted because of either a thread exit or an application request.",
+                );
             }
             let mut body = String::new();
             let mut length = 0;
@@ -706,11 +719,14 @@ impl Running {
             {
                 length += bytes.len();
                 let text = BASE64_STANDARD.encode(bytes);
-                body += &format!("<rsp:Stream Name=\"{name}\" CommandId=\"{id}\">{text}</rsp:Stream>");
+                body +=
+                    &format!("<rsp:Stream Name=\"{name}\" CommandId=\"{id}\">{text}</rsp:Stream>");
             }
             let state = "http://schemas.microsoft.com/wbem/wsman/1/windows/shell/CommandState";
             if let (Some(status), true) = (streams.status, streams.output.is_empty()) {
-                body += &format!("<rsp:CommandState CommandId=\"{id}\" State=\"{state}/Done\"><rsp:ExitCode>{status}</rsp:ExitCode></rsp:CommandState>");
+                body += &format!(
+                    "<rsp:CommandState CommandId=\"{id}\" State=\"{state}/Done\"><rsp:ExitCode>{status}</rsp:ExitCode></rsp:CommandState>"
+                );
             }
             if !body.is_empty() {
                 self.changed.notify_all();
@@ -718,7 +734,10 @@ impl Running {
                 return (200, envelope(&body));
             }
             if Instant::now() >= deadline {
-                return fault(2_150_858_793, "The WS-Management service cannot complete the operation within the time specified in OperationTimeout.");
+                return fault(
+                    2_150_858_793,
+                    "The WS-Management service cannot complete the operation within the time specified in OperationTimeout.",
+                );
             }
             streams = self.wait(streams);
         }
@@ -743,7 +762,10 @@ fn fault(code: u32, words: &str) -> (u16, String) {
 }
 
 fn no_shell() -> (u16, String) {
-    fault(2_150_858_843, "The request for the Windows Remote Shell failed because the shell was not found on the server.")
+    fault(
+        2_150_858_843,
+        "The request for the Windows Remote Shell failed because the shell was not found on the server.",
+    )
 }
 
 /// What stands between two texts.
