@@ -26,6 +26,6 @@ pub use contract::{
 pub use dial::{ByteStream, Dial, DialError};
 pub use error::{CommunicatorError, ConnectError, ConnectStage, Hop};
 pub use none::None;
-pub use options::{CommunicatorOptions, SshSettings};
+pub use options::{CommunicatorOptions, SshSettings, WinRmSettings};
 pub use quote::quote;
 pub(crate) use sh::{one_line, sh};
