@@ -11,7 +11,7 @@ use crate::template::schema::Secret;
 /// How long to try to connect unless the template says it.
 const TIMEOUT: Duration = Duration::from_secs(1800);
 /// How often a user may be refused by a machine that is there already.
-const REFUSALS: u32 = 4;
+const REFUSALS: u32 = 3;
 
 /// How to reach a machine over WinRM, as a template says it, with all defaults in.
 #[derive(Clone, Debug, Default)]

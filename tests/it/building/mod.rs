@@ -8,6 +8,7 @@ mod reach;
 mod several;
 mod step;
 mod upload;
+mod winrm;
 
 use std::path::Path;
 
