@@ -18,6 +18,7 @@ mod network;
 mod options;
 mod own_cloud;
 mod parameter;
+mod password;
 mod query;
 pub mod retry;
 mod role;

@@ -37,6 +37,7 @@ pub const RULES: &[Rule] = &[
             "ModifyInstanceAttribute",
             "TerminateInstances",
             "CreateImage",
+            "GetPasswordData",
         ],
         codes: &["InvalidInstanceID.NotFound"],
         message: None,

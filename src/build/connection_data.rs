@@ -1,12 +1,12 @@
 //! What templates can say about the connection of a build, by Packer's names.
 
 use crate::communicator::SshSettings;
-use crate::template::schema::BuildData;
+use crate::template::schema::{BuildData, Secret};
 use crate::value::{Marks, Value};
 
 /// How a machine is reached.
 pub(super) struct Reached<'a> {
-    /// `ssh`, `ssm`.
+    /// `ssh`, `ssm`, `winrm`.
     pub(super) kind: &'static str,
     /// Name, address or id.
     pub(super) host: &'a str,
@@ -16,6 +16,8 @@ pub(super) struct Reached<'a> {
     pub(super) user: &'a str,
     /// How, over SSH.
     pub(super) login: Option<&'a SshSettings>,
+    /// With which password, over WinRM.
+    pub(super) password: Option<&'a Secret>,
 }
 
 /// Adds what is known about the connection; `None` for the communicator `none`.
@@ -23,7 +25,7 @@ pub(super) fn add_connection(data: &mut BuildData, reached: Option<&Reached<'_>>
     let mut add = |name: &str, value| {
         data.insert(name.to_owned(), value);
     };
-    let Some(Reached { kind, host, port, user, login }) = reached else {
+    let Some(Reached { kind, host, port, user, login, password }) = reached else {
         add("ConnType", Value::string("none"));
         return;
     };
@@ -31,6 +33,11 @@ pub(super) fn add_connection(data: &mut BuildData, reached: Option<&Reached<'_>>
     add("Host", Value::string(*host));
     add("Port", Value::number(u32::from(*port)));
     add("User", Value::string(*user));
+    if let Some(password) = password {
+        let password = Value::string(password.reveal()).marked(Marks::SENSITIVE);
+        add("Password", password.clone());
+        add("WinRMPassword", password);
+    }
     let Some(login) = login.map(|settings| &settings.login) else { return };
     add("SSHAgentAuth", Value::bool(login.agent));
     if let Some(file) = &login.private_key_file {

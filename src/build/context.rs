@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::{BuildError, Cancel, Clock, Ledger, Left};
 use crate::aws::{Client, Image};
 use crate::communicator::ssm::Depot;
-use crate::communicator::{Communicator, Dial, SshSettings};
+use crate::communicator::{Communicator, Dial, SshSettings, WinRmSettings};
 use crate::event::{Artifact, Emitter};
 use crate::template::schema::{BuildData, Secret};
 
@@ -113,6 +113,17 @@ pub enum Way {
         dial: Option<Arc<dyn Dial>>,
         /// The temporary private key in OpenSSH's format, when one was made.
         private_key: Option<Secret>,
+    },
+    /// Over WinRM.
+    WinRm {
+        /// Name or IP address; for people only when there is a `dial`.
+        host: String,
+        /// TCP port.
+        port: u16,
+        /// How to connect and log in, with the password.
+        login: Box<WinRmSettings>,
+        /// Streams to the instance that are not TCP, such as those of Session Manager.
+        dial: Option<Arc<dyn Dial>>,
     },
     /// Through the agent of Systems Manager.
     Ssm {

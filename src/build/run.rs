@@ -14,7 +14,7 @@ use tokio::sync::Semaphore;
 use crate::aws::OwnCloud;
 use crate::communicator::ssh::{self, Address};
 use crate::communicator::ssm::{self, SsmOptions};
-use crate::communicator::{self, Communicator};
+use crate::communicator::{self, Communicator, winrm};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::event::{Emitter, Fact};
 use crate::plan::identity::{image_hash, template_hash};
@@ -172,6 +172,20 @@ async fn connect(request: ConnectRequest) -> Result<Arc<dyn Communicator>, BoxEr
             let connecting = async {
                 let options = login.load(private_key.as_ref(), dial.clone()).await?;
                 ssh::connect(options, Address::known(host, port), events, cancel).await
+            };
+            match (connecting.await, dial) {
+                (Ok(connection), _) => Ok(Arc::new(connection)),
+                (Err(error), Some(dial)) => {
+                    dial.close().await;
+                    Err(error.into())
+                }
+                (Err(error), None) => Err(error.into()),
+            }
+        }
+        Way::WinRm { host, port, login, dial } => {
+            let connecting = async {
+                let options = login.load(host, port, dial.clone())?;
+                winrm::connect(options, events, cancel).await
             };
             match (connecting.await, dial) {
                 (Ok(connection), _) => Ok(Arc::new(connection)),

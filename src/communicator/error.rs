@@ -38,6 +38,9 @@ pub enum CommunicatorError {
     /// It was never possible to log in.
     #[error(transparent)]
     Connect(#[from] Box<ConnectError>),
+    /// It was never possible to run a command over WinRM.
+    #[error(transparent)]
+    WinRm(#[from] Box<super::winrm::WinRmError>),
     /// The connection ended while it was needed.
     #[error("the connection to {address} was lost: {reason}")]
     Lost {
@@ -245,13 +248,17 @@ impl std::fmt::Display for ConnectError {
 impl CommunicatorError {
     /// Whether what does not work now may work later.
     pub fn may_pass(&self) -> bool {
-        matches!(self, Self::Lost { .. } | Self::Refused { .. } | Self::Connect(_))
+        matches!(
+            self,
+            Self::Lost { .. } | Self::Refused { .. } | Self::Connect(_) | Self::WinRm(_)
+        )
     }
 
     /// What to do next; may be empty.
     pub fn hints(&self) -> Vec<String> {
         match self {
             Self::Connect(error) => error.hints(),
+            Self::WinRm(error) => error.hints(),
             Self::NoWay { .. } => {
                 vec!["set `communicator = \"ssh\"`, or remove the provisioners".into()]
             }

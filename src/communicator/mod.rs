@@ -2,7 +2,7 @@
 //!
 //! A [`Communicator`] knows nothing of provisioners, templates or clouds. SSH
 //! lives in [`ssh`]; its crate's types do not leave that folder. [`ssm`] is the way through AWS
-//! Systems Manager, which the calls in `aws` are handed to.
+//! Systems Manager, which the calls in `aws` are handed to. [`winrm`] leads to Windows.
 
 mod ask;
 mod authorized_key;
@@ -17,6 +17,7 @@ mod stream;
 
 pub mod ssh;
 pub mod ssm;
+pub mod winrm;
 
 pub use ask::{Answer, ask};
 pub use authorized_key::clear_authorized_key;
@@ -26,6 +27,6 @@ pub use contract::{
 pub use dial::{ByteStream, Dial, DialError};
 pub use error::{CommunicatorError, ConnectError, ConnectStage, Hop};
 pub use none::None;
-pub use options::{CommunicatorOptions, SshSettings};
+pub use options::{CommunicatorOptions, SshSettings, WinRmSettings};
 pub use quote::quote;
 pub(crate) use sh::{one_line, sh};

@@ -258,6 +258,16 @@ pub enum Fact {
         /// The tags.
         tags: std::collections::BTreeMap<String, String>,
     },
+    /// EC2 is asked for the password that a Windows instance makes for itself.
+    PasswordWaitStarted {
+        /// The instance.
+        instance: String,
+    },
+    /// EC2 knew the password.
+    PasswordReceived {
+        /// The instance.
+        instance: String,
+    },
     /// The first attempt to connect is made.
     ConnectStarted {
         /// `SSH`, `SSM`, `WinRM`.

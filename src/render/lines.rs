@@ -101,6 +101,10 @@ pub(super) fn lines(fact: &Fact) -> Vec<(Tone, String)> {
         Fact::StateChanged { kind, id, state } => {
             say(format!("{} {id} is {state}", capitalised(noun(*kind))))
         }
+        Fact::PasswordWaitStarted { .. } => {
+            say("Waiting for auto-generated password for instance...".to_owned())
+        }
+        Fact::PasswordReceived { .. } => say("Password retrieved!".to_owned()),
         Fact::ConnectStarted { communicator, address } => vec![
             (Tone::Normal, format!("Using {communicator} communicator to connect: {address}")),
             (Tone::Normal, format!("Waiting for {communicator} to become available...")),

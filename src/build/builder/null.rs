@@ -16,7 +16,7 @@ use crate::build::{
     BuildContext, BuildError, BuildOutcome, ConnectRequest, Places, ProvisionRequest, RunSettings,
     Way,
 };
-use crate::communicator::{Communicator, CommunicatorOptions, SshSettings};
+use crate::communicator::{Communicator, CommunicatorOptions, SshSettings, WinRmSettings};
 use crate::diagnostic::Diagnostics;
 use crate::event::{Artifact, Step};
 use crate::plan::{BUILD_LATER, ComponentKind, Plan, Planner};
@@ -64,7 +64,12 @@ struct NullBuild {
 struct Machine {
     host: String,
     port: u16,
-    login: SshSettings,
+    login: Login,
+}
+
+enum Login {
+    Ssh(Box<SshSettings>),
+    WinRm(Box<WinRmSettings>),
 }
 
 fn prepare(plan: &Plan, settings: &RunSettings) -> Result<Box<dyn PreparedBuild>, Diagnostics> {
@@ -73,10 +78,15 @@ fn prepare(plan: &Plan, settings: &RunSettings) -> Result<Box<dyn PreparedBuild>
     let NullOptions { communicator } = decoded.options;
     let machine = match communicator.kind() {
         "none" => None,
+        "winrm" => Some(Machine {
+            host: communicator.winrm_host.clone().unwrap_or_default(),
+            port: communicator.port(),
+            login: Login::WinRm(Box::new(communicator.winrm_settings())),
+        }),
         _ => Some(Machine {
             host: communicator.ssh_host.clone().unwrap_or_default(),
             port: communicator.port(),
-            login: communicator.ssh_settings(&settings.directory),
+            login: Login::Ssh(Box::new(communicator.ssh_settings(&settings.directory))),
         }),
     };
     let places = Places::new(component.owner.clone(), decoded.facts.spans);
@@ -102,12 +112,12 @@ impl NullBuild {
             ("ID".to_owned(), Value::string("Null")),
             ("PackerRunUUID".to_owned(), Value::string(&context.run_id)),
         ]);
-        let reached = self.machine.as_ref().map(|machine| Reached {
-            kind: "ssh",
-            host: &machine.host,
-            port: machine.port,
-            user: &machine.login.username,
-            login: Some(&machine.login),
+        let reached = self.machine.as_ref().map(|Machine { host, port, login }| {
+            let (kind, user, login, password) = match login {
+                Login::Ssh(login) => ("ssh", &login.username, Some(&**login), None),
+                Login::WinRm(login) => ("winrm", &login.username, None, login.password.as_ref()),
+            };
+            Reached { kind, host, port: *port, user, login, password }
         });
         add_connection(&mut data, reached.as_ref());
         let communicator = match &self.machine {
@@ -144,12 +154,12 @@ async fn connect(
     machine: &Machine,
     context: &BuildContext,
 ) -> Result<Arc<dyn Communicator>, BuildError> {
-    let way = Way::Ssh {
-        host: machine.host.clone(),
-        port: machine.port,
-        login: Box::new(machine.login.clone()),
-        dial: None,
-        private_key: None,
+    let (host, port) = (machine.host.clone(), machine.port);
+    let way = match &machine.login {
+        Login::Ssh(login) => {
+            Way::Ssh { host, port, login: login.clone(), dial: None, private_key: None }
+        }
+        Login::WinRm(login) => Way::WinRm { host, port, login: login.clone(), dial: None },
     };
     let cancel = context.cancel.stop().clone();
     let request = ConnectRequest { way, events: context.events.clone(), cancel };

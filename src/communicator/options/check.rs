@@ -127,14 +127,16 @@ impl CommunicatorOptions {
     }
 
     fn check_winrm(&self, planner: &mut Planner<'_>) {
-        planner.not_yet_because(
-            "communicator",
-            "the communicator `winrm` is not supported yet",
-            "",
-        );
         if self.winrm_username.as_ref().is_none_or(String::is_empty) {
             planner.wrong("winrm_username", "`winrm_username` is needed", "often Administrator");
         }
+        if self.winrm_insecure && !self.winrm_use_ssl {
+            let text = "`winrm_insecure` has no effect without `winrm_use_ssl`";
+            planner.warn("no-effect", "winrm_insecure", text, "");
+        }
+        // The key decrypts the password of a Windows instance.
+        self.check_key_files(planner);
+        self.check_temporary_key(planner);
     }
 
     fn check_temporary_key(&self, planner: &mut Planner<'_>) {

@@ -92,23 +92,23 @@ crate::options! {
         unhashed ssh_public_key: KeyBytes = KeyBytes::default(),
         /// Set by Packer itself: the private key as bytes.
         unhashed ssh_private_key: KeyBytes = KeyBytes::default(),
-        /// User for WinRM.
-        unhashed winrm_username: Option<String>,
-        /// Password for WinRM.
+        /// User for WinRM; `DOMAIN\user` and `user@domain` are known, too.
+        hashed winrm_username: Option<String>,
+        /// Password for WinRM; that of an EC2 instance is asked for when there is none.
         unhashed winrm_password: Option<Secret>,
-        /// Host for WinRM.
+        /// Host for WinRM instead of the machine's address.
         unhashed winrm_host: Option<String>,
-        /// Port for WinRM.
+        /// Port for WinRM; 5985 by default, 5986 with `winrm_use_ssl`.
         unhashed winrm_port: Option<u16>,
-        /// How long to try WinRM.
+        /// How long to try to connect over WinRM; 30 minutes by default.
         unhashed winrm_timeout: Option<Duration>,
         /// WinRM over TLS.
         unhashed winrm_use_ssl: bool = false,
         /// Takes any certificate for WinRM.
         unhashed winrm_insecure: bool = false,
-        /// NTLM for WinRM.
+        /// NTLM for WinRM from the start; else where the machine takes no password without it.
         unhashed winrm_use_ntlm: bool = false,
-        /// WinRM without proxy.
+        /// WinRM without the proxy that the environment names.
         unhashed winrm_no_proxy: bool = false,
     }
 }

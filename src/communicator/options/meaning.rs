@@ -14,9 +14,14 @@ impl CommunicatorOptions {
         }
     }
 
-    /// The port; 22 for nothing.
+    /// The port; the communicator's usual one for nothing.
     pub fn port(&self) -> u16 {
-        if self.ssh_port == 0 { 22 } else { self.ssh_port }
+        let (given, usual) = match (self.kind(), self.winrm_use_ssl) {
+            ("winrm", false) => (self.winrm_port.unwrap_or_default(), 5985),
+            ("winrm", true) => (self.winrm_port.unwrap_or_default(), 5986),
+            _ => (self.ssh_port, 22),
+        };
+        if given == 0 { usual } else { given }
     }
 
     /// How long to try to connect, and how many refused log-ins are too many; 0 for no limit.

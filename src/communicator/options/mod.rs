@@ -10,8 +10,10 @@ mod key_file;
 mod meaning;
 mod path;
 mod ssh_settings;
+mod winrm_settings;
 
 pub use bytes::KeyBytes;
 pub use declaration::CommunicatorOptions;
 pub use path::user_path;
 pub use ssh_settings::{LoginSettings, SshSettings};
+pub use winrm_settings::WinRmSettings;

@@ -10,6 +10,7 @@ mod algorithm;
 mod authenticate;
 mod client;
 mod connection;
+mod decrypt;
 mod exec;
 mod key;
 mod options;
@@ -43,6 +44,9 @@ use super::{
 use crate::event::Emitter;
 
 pub use algorithm::Algorithms;
+#[cfg(test)]
+pub(crate) use decrypt::encrypt;
+pub use decrypt::{check_decryption_key, decrypt};
 pub use key::{KeyPair, KeyType, check_certificate, check_private_key};
 pub use options::{Address, Authentication, FileTransfer, SshOptions};
 pub use route::{Bastion, Proxy, Route};

@@ -9,6 +9,7 @@ mod reach;
 mod several;
 mod step;
 mod upload;
+mod winrm;
 
 use std::path::Path;
 

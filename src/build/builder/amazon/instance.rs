@@ -299,8 +299,8 @@ impl InstanceOptions {
         );
         communicator.check_effects(interface, planner);
         let managed = interface == Some("session_manager");
-        if managed && !matches!(communicator.kind(), "ssh" | "ssm") {
-            let text = "the Session Manager needs the communicator `ssh`";
+        if managed && !matches!(communicator.kind(), "ssh" | "ssm" | "winrm") {
+            let text = "the Session Manager needs the communicator `ssh` or `winrm`";
             planner.wrong("ssh_interface", text, "");
         } else if planner.asks_for("ssh_interface") && communicator.kind() == "none" {
             let text = "`ssh_interface` has no effect with `communicator = \"none\"`";
@@ -353,6 +353,9 @@ fn check_key_pair(communicator: &CommunicatorOptions, planner: &mut Planner<'_>)
         let text = "EC2 takes no ECDSA keys";
         planner.wrong("temporary_key_pair_type", text, "`ed25519` or `rsa`");
     }
+    if communicator.kind() == "winrm" && !planner.asks_for("winrm_password") {
+        check_password_key(communicator, planner);
+    }
     if !planner.asks_for("ssh_keypair_name") || planner.asks_for("ssh_private_key_file") {
         return;
     }
@@ -368,5 +371,21 @@ fn check_key_pair(communicator: &CommunicatorOptions, planner: &mut Planner<'_>)
             planner.wrong("ssh_keypair_name", text, help);
         }
         _ => {}
+    }
+}
+
+/// What the key has to be that decrypts the password of a Windows instance.
+fn check_password_key(communicator: &CommunicatorOptions, planner: &mut Planner<'_>) {
+    // With the type given, its sizes have been checked.
+    let is_rsa = communicator.temporary_key_pair_type == "rsa";
+    let bits = communicator.temporary_key_pair_bits.filter(|bits| *bits > 0 && !is_rsa);
+    if let Some(bits) = bits.filter(|bits| ![2048, 3072, 4096].contains(bits)) {
+        let text = format!("no RSA key of {bits} bits");
+        planner.wrong("temporary_key_pair_bits", text, "one of 2048, 3072, 4096");
+    }
+    if planner.asks_for("ssh_private_key_file") && !planner.asks_for("ssh_keypair_name") {
+        let text = "`ssh_private_key_file` needs `ssh_keypair_name`";
+        let help = "the password of a Windows instance is encrypted for the key pair that it is launched with; leave both out to use a temporary one, or give `winrm_password`";
+        planner.wrong("ssh_private_key_file", text, help);
     }
 }

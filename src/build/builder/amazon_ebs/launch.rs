@@ -48,10 +48,7 @@ impl Run<'_> {
     }
 
     async fn key_pair(&self, key: Option<&KeyPair>) -> Result<Option<String>, BuildError> {
-        let Communication::Ssh { key: settings, .. } = &self.build.communication else {
-            return Ok(None);
-        };
-        let (name, key) = match (settings, key) {
+        let (name, key) = match (self.build.communication.key(), key) {
             (KeySettings::Temporary { name, .. }, Some(key)) => {
                 (name.clone().unwrap_or_else(|| self.temporary_name().to_owned()), key)
             }

@@ -17,6 +17,7 @@ mod image;
 mod launch;
 mod network;
 pub mod options;
+mod password;
 mod profile;
 mod reach;
 mod run;
@@ -32,8 +33,8 @@ pub use super::amazon::SELECTORS;
 pub use options::{Prepared, prepare};
 pub use settings::{
     AddressKind, AmazonEbs, Communication, ImageSettings, InstanceSettings, KeySettings, Late,
-    LateTexts, NetworkSettings, ProfileSettings, SecuritySettings, SourceFilter, SourceSettings,
-    WaitSettings,
+    LateTexts, NetworkSettings, PasswordSettings, ProfileSettings, SecuritySettings, SourceFilter,
+    SourceSettings, WaitSettings,
 };
 pub use tags::IMAGE_HASH;
 

@@ -7,19 +7,22 @@ use tokio::time::sleep;
 
 use super::launch::Launched;
 use super::run::Run;
-use super::settings::{AddressKind, Communication};
+use super::settings::{AddressKind, Communication, PasswordSettings};
 use crate::aws::Instance;
 use crate::aws::wait::{Ending, Look, Polling, wait};
 use crate::build::{BuildError, ConnectRequest, Way};
 use crate::communicator::ssm::{self, PortForward};
 use crate::communicator::{Communicator, Dial};
 use crate::event::{Fact, ResourceKind};
+use crate::template::schema::Secret;
 
 /// A connected instance.
 pub(super) struct Reached {
     pub(super) instance: Instance,
     pub(super) communicator: Option<Arc<dyn Communicator>>,
     pub(super) host: Option<String>,
+    /// The password, over WinRM.
+    pub(super) password: Option<Secret>,
 }
 
 impl Run<'_> {
@@ -35,10 +38,11 @@ impl Run<'_> {
                 state: "running",
             })
             .await;
+        let mut password = None;
         let (instance, host, way) = match &self.build.communication {
             Communication::Nothing => {
                 let instance = self.running(id).await?;
-                return Ok(Reached { instance, communicator: None, host: None });
+                return Ok(Reached { instance, communicator: None, host: None, password });
             }
             Communication::Ssm { pause, bucket } => {
                 let depot = bucket.as_ref().map(|bucket| self.depot(bucket)).transpose()?;
@@ -48,20 +52,7 @@ impl Run<'_> {
                 (instance, id.clone(), Way::Ssm { instance: id.clone(), client, depot })
             }
             Communication::Ssh { port, host, address, login, .. } => {
-                let (instance, host) = match (host, address) {
-                    (Some(host), _) => (launched.instance.clone(), host.clone()),
-                    (None, AddressKind::SessionManager { pause }) => {
-                        let instance = self.running(id).await?;
-                        self.interruptible(sleep(*pause)).await?;
-                        (instance, id.clone())
-                    }
-                    (None, address) => {
-                        self.instance_until(id, "running", |one| {
-                            address.of(one).map(|host| (one.clone(), host))
-                        })
-                        .await?
-                    }
-                };
+                let (instance, host) = self.host(launched, host.as_ref(), *address).await?;
                 let way = Way::Ssh {
                     host: host.clone(),
                     port: *port,
@@ -69,6 +60,18 @@ impl Run<'_> {
                     dial: self.session(id, *port, *address),
                     private_key: launched.key.as_ref().map(|key| key.private.clone()),
                 };
+                (instance, host, way)
+            }
+            Communication::WinRm { port, host, address, login, password: settings, .. } => {
+                let (instance, host) = self.host(launched, host.as_ref(), *address).await?;
+                let mut login = login.clone();
+                if let PasswordSettings::Asked { key_file, limit } = settings {
+                    let found = self.windows_password(launched, key_file.as_deref(), *limit);
+                    login.password = Some(found.await?);
+                }
+                password.clone_from(&login.password);
+                let dial = self.session(id, *port, *address);
+                let way = Way::WinRm { host: host.clone(), port: *port, login, dial };
                 (instance, host, way)
             }
         };
@@ -82,7 +85,31 @@ impl Run<'_> {
             // Ends only with an error: the instance must not go away while it is connected to.
             ended = self.watch(id) => return Err(ended),
         };
-        Ok(Reached { instance, communicator: Some(communicator), host: Some(host) })
+        Ok(Reached { instance, communicator: Some(communicator), host: Some(host), password })
+    }
+
+    /// Waits until it is known where to connect to.
+    async fn host(
+        &self,
+        launched: &Launched,
+        given: Option<&String>,
+        address: AddressKind,
+    ) -> Result<(Instance, String), BuildError> {
+        let id = &launched.instance.id;
+        match (given, address) {
+            (Some(host), _) => Ok((launched.instance.clone(), host.clone())),
+            (None, AddressKind::SessionManager { pause }) => {
+                let instance = self.running(id).await?;
+                self.interruptible(sleep(pause)).await?;
+                Ok((instance, id.clone()))
+            }
+            (None, address) => {
+                self.instance_until(id, "running", |one| {
+                    address.of(one).map(|host| (one.clone(), host))
+                })
+                .await
+            }
+        }
     }
 
     /// The instance once it runs.
@@ -140,7 +167,7 @@ impl Run<'_> {
     }
 
     /// Tells the states of the instance; returns when it has ended or cannot be watched.
-    async fn watch(&self, id: &str) -> BuildError {
+    pub(super) async fn watch(&self, id: &str) -> BuildError {
         let polling = Polling::seconds(5, 30 * 24 * 3600);
         let look = || async {
             Ok(match self.client.instance(id).await? {
@@ -175,7 +202,9 @@ impl Run<'_> {
 
     fn address_name(&self) -> &'static str {
         match &self.build.communication {
-            Communication::Ssh { address, .. } => address.name(),
+            Communication::Ssh { address, .. } | Communication::WinRm { address, .. } => {
+                address.name()
+            }
             Communication::Nothing | Communication::Ssm { .. } => "address",
         }
     }

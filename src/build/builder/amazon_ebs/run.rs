@@ -2,6 +2,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use futures::FutureExt as _;
 use tokio::time::timeout;
@@ -10,7 +11,8 @@ use tokio_util::sync::CancellationToken;
 use super::data;
 use super::launch::Launched;
 use super::network::{self, Network};
-use super::settings::{AmazonEbs, Communication, KeySettings, Late, LateTexts};
+use super::password::read_key;
+use super::settings::{AmazonEbs, Communication, KeySettings, Late, LateTexts, PasswordSettings};
 use super::{BUILDER_ID, source, tags};
 use crate::aws::time::seconds;
 use crate::aws::{CallerIdentity, Client, Filter, Image, ImageQuery, Tags};
@@ -213,17 +215,24 @@ impl Run<'_> {
     }
 
     async fn local_key(&self) -> Result<Option<KeyPair>, BuildError> {
-        match &self.build.communication {
-            Communication::Ssh { key: KeySettings::Temporary { kind, .. }, .. } => {
+        match self.build.communication.key() {
+            KeySettings::Temporary { kind, .. } => {
                 make_key(*kind, self.temporary_name()).await.map(Some)
             }
-            _ => Ok(None),
+            KeySettings::Existing { .. } | KeySettings::Nothing => Ok(None),
         }
     }
 
     /// Finds out before anything is made whether there are the keys and the agent to log in with.
     async fn check_login(&self) -> Result<(), BuildError> {
-        let Communication::Ssh { login, .. } = &self.build.communication else { return Ok(()) };
+        let login = match &self.build.communication {
+            Communication::Ssh { login, .. } => login,
+            Communication::WinRm {
+                password: PasswordSettings::Asked { key_file: Some(file), .. },
+                ..
+            } => return read_key(file).await.map(drop),
+            _ => return Ok(()),
+        };
         let checking = async { ssh::check_credentials(&login.load(None, None).await?).await };
         checking.await.map_err(|error| BuildError::Option {
             option: match error {
@@ -291,10 +300,15 @@ impl Run<'_> {
             Communication::Nothing => None,
             Communication::Ssh { port, login, .. } => {
                 let (user, login) = (login.username.as_str(), Some(&**login));
-                Some(Reached { kind: "ssh", host, port: *port, user, login })
+                Some(Reached { kind: "ssh", host, port: *port, user, login, password: None })
+            }
+            Communication::WinRm { port, login, .. } => {
+                let (user, password) = (login.username.as_str(), reached.password.as_ref());
+                Some(Reached { kind: "winrm", host, port: *port, user, login: None, password })
             }
             Communication::Ssm { .. } => {
-                Some(Reached { kind: "ssm", host, port: 0, user: "root", login: None })
+                let (login, password) = (None, None);
+                Some(Reached { kind: "ssm", host, port: 0, user: "root", login, password })
             }
         };
         data::add_instance(data, &reached.instance, way.as_ref(), launched.key.as_ref());
@@ -310,7 +324,11 @@ impl Run<'_> {
         let request = ProvisionRequest {
             communicator: communicator.clone(),
             data,
-            readiness: self.build.waits.readiness,
+            // cloud-init and its like are not on Windows, nor is the shell to look for them.
+            readiness: match self.build.communication.is_windows() {
+                true => Duration::ZERO,
+                false => self.build.waits.readiness,
+            },
             events: self.context.events.clone(),
             cancel: self.context.cancel.clone(),
         };
@@ -348,7 +366,8 @@ impl Run<'_> {
         if let Some(key) = key.filter(|_| clears) {
             told.push(clear_authorized_key(communicator, &key.public).await.map_err(failed)?);
         }
-        if self.build.communication.uses_systems_manager() {
+        let communication = &self.build.communication;
+        if communication.uses_systems_manager() && !communication.is_windows() {
             told.push(ssm::clear_traces(communicator).await.map_err(failed)?);
         }
         for text in told.into_iter().flatten() {

@@ -1,5 +1,6 @@
 //! What a build does, with every default put in.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,8 +9,8 @@ use crate::aws::{
     Access, BlockDevice, Credits, Filter, ImagePermission, MetadataOptions, Placement, Tags,
 };
 use crate::build::{BuildError, Places};
-use crate::communicator::SshSettings;
 use crate::communicator::ssh::KeyType;
+use crate::communicator::{SshSettings, WinRmSettings};
 use crate::template::schema::{BuildData, Secret};
 
 /// A build.
@@ -177,6 +178,21 @@ pub enum Communication {
         /// Whether the temporary key is removed from the image (`ssh_clear_authorized_keys`).
         clear_key: bool,
     },
+    /// Over WinRM.
+    WinRm {
+        /// The key pair.
+        key: KeySettings,
+        /// TCP port.
+        port: u16,
+        /// A host instead of the instance's own address.
+        host: Option<String>,
+        /// Which of the instance's addresses.
+        address: AddressKind,
+        /// How to connect and log in.
+        login: Box<WinRmSettings>,
+        /// Where the password comes from.
+        password: PasswordSettings,
+    },
     /// Through the agent of Systems Manager: commands run as root, and no port is open.
     Ssm {
         /// How long to wait, once the instance runs, before the agent is asked for.
@@ -198,19 +214,52 @@ pub struct BucketSettings {
 impl Communication {
     /// Whether Systems Manager leads to the instance.
     pub(super) fn uses_systems_manager(&self) -> bool {
-        matches!(
-            self,
-            Self::Ssm { .. } | Self::Ssh { address: AddressKind::SessionManager { .. }, .. }
-        )
+        match self {
+            Self::Nothing => false,
+            Self::Ssm { .. } => true,
+            Self::Ssh { address, .. } | Self::WinRm { address, .. } => {
+                matches!(address, AddressKind::SessionManager { .. })
+            }
+        }
+    }
+
+    /// Whether it leads to Windows.
+    pub(super) fn is_windows(&self) -> bool {
+        matches!(self, Self::WinRm { .. })
+    }
+
+    /// The key pair.
+    pub(super) fn key(&self) -> &KeySettings {
+        match self {
+            Self::Nothing | Self::Ssm { .. } => &KeySettings::Nothing,
+            Self::Ssh { key, .. } | Self::WinRm { key, .. } => key,
+        }
     }
 
     /// The port on the instance that must be reachable from here.
     pub(super) fn inbound_port(&self) -> Option<u16> {
         match self {
-            Self::Ssh { port, .. } if !self.uses_systems_manager() => Some(*port),
+            Self::Ssh { port, .. } | Self::WinRm { port, .. } if !self.uses_systems_manager() => {
+                Some(*port)
+            }
             _ => None,
         }
     }
+}
+
+/// Where the password of a Windows instance comes from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum PasswordSettings {
+    /// The template says it.
+    #[default]
+    Given,
+    /// Windows makes one, which EC2 hands out encrypted for the key pair.
+    Asked {
+        /// The private half of the key pair; the temporary one when `None`.
+        key_file: Option<PathBuf>,
+        /// How long to wait for it.
+        limit: Duration,
+    },
 }
 
 /// The key pair that the instance is launched with.

@@ -448,3 +448,14 @@ fn what_has_no_effect_is_pointed_at() {
       = help: leave it out, or set `communicator = "winrm"`
     "#);
 }
+
+const WINRM: &str = "communicator = \"winrm\"\nwinrm_host = \"db\"\nwinrm_username = \"admin\"\nwinrm_password = \"x\"\n";
+
+#[test]
+fn winrm_has_options_of_its_own() {
+    let said_of = |more: &str| said("null", &format!("{WINRM}{more}"));
+    insta::assert_snapshot!(said_of("winrm_port = 5999\nwinrm_timeout = \"1h\"\nwinrm_use_ntlm = true\nwinrm_no_proxy = true"), @"");
+    insta::assert_snapshot!(said_of("winrm_use_ssl = true\nwinrm_insecure = true"), @"");
+    insta::assert_snapshot!(said_of("winrm_insecure = true"), @"warning[no-effect]: `winrm_insecure` has no effect without `winrm_use_ssl`");
+    insta::assert_snapshot!(said_of("winrm_port = 99999"), @"error[wrong-value]: wrong value for `winrm_port`");
+}

@@ -14,16 +14,21 @@ use crate::build::builder::amazon::{
     BlockDeviceOptions, InstanceOptions, KeyValue, USER_DATA, VpcFilterOptions, name_problem,
 };
 use crate::build::builder::amazon_ebs::settings::{
-    AddressKind, AmazonEbs, BucketSettings, Communication, ImageSettings, InstanceSettings, KeySettings, Late,
-    LateTexts, NetworkSettings, ProfileSettings, SecuritySettings, SourceFilter, SourceSettings,
-    WaitSettings,
+    AddressKind, AmazonEbs, BucketSettings, Communication, ImageSettings, InstanceSettings,
+    KeySettings, Late, LateTexts, NetworkSettings, PasswordSettings, ProfileSettings,
+    SecuritySettings, SourceFilter, SourceSettings, WaitSettings,
 };
 use crate::build::{BuildError, Places};
-use crate::communicator::CommunicatorOptions;
+use crate::communicator::options::user_path;
 use crate::communicator::ssh::KeyType;
+use crate::communicator::{CommunicatorOptions, WinRmSettings};
 use crate::diagnostic::Diagnostics;
 use crate::plan::{Content, Entry, Planned};
 use crate::template::schema::{BuildData, Deferred, Evaluate, Secret, UnknownField};
+
+/// How often a fresh Windows may refuse its user: for some minutes, until its user data has set the
+/// password, it refuses everybody.
+const WINRM_REFUSALS: u32 = 14;
 
 /// A planned use of the builder, ready to run.
 #[derive(Clone)]
@@ -230,7 +235,6 @@ fn communication(
     instance: &InstanceOptions,
     directory: &Path,
 ) -> Communication {
-    let pause = instance.pause_before_ssm.unwrap_or_default();
     match options.kind() {
         "none" => return Communication::Nothing,
         "ssm" => {
@@ -238,8 +242,9 @@ fn communication(
                 name,
                 prefix: text(&options.ssm_bucket_prefix).unwrap_or_default(),
             });
-            return Communication::Ssm { pause, bucket };
+            return Communication::Ssm { pause: instance.pause_before_ssm.unwrap_or_default(), bucket };
         }
+        "winrm" => return winrm(options, instance, directory),
         _ => {}
     }
     let has_password = options.ssh_password.as_ref().is_some_and(|one| !one.reveal().is_empty());
@@ -264,17 +269,59 @@ fn communication(
         // A session goes to the instance, whatever it is called.
         host: text(&options.ssh_host)
             .filter(|_| instance.ssh_interface.as_deref() != Some("session_manager")),
-        address: match instance.ssh_interface.as_deref() {
-            Some("public_ip") => AddressKind::PublicIp,
-            Some("private_ip") => AddressKind::PrivateIp,
-            Some("public_dns") => AddressKind::PublicDns,
-            Some("private_dns") => AddressKind::PrivateDns,
-            Some("ipv6") => AddressKind::Ipv6,
-            Some("session_manager") => AddressKind::SessionManager { pause },
-            _ => AddressKind::Any,
-        },
+        address: address(instance),
         login: Box::new(options.ssh_settings(directory)),
         clear_key: options.ssh_clear_authorized_keys,
+    }
+}
+
+/// How to reach Windows. Without a password of the template's, EC2 has one for whoever has the key;
+/// it takes RSA keys only for that.
+fn winrm(
+    options: &CommunicatorOptions,
+    instance: &InstanceOptions,
+    directory: &Path,
+) -> Communication {
+    let login = WinRmSettings { refusals: WINRM_REFUSALS, ..options.winrm_settings() };
+    let name = text(&options.ssh_keypair_name);
+    let key_file = name.as_ref().and(text(&options.ssh_private_key_file));
+    let key = match (name, &login.password) {
+        (Some(name), _) => KeySettings::Existing { name },
+        (None, Some(_)) => KeySettings::Nothing,
+        (None, None) => KeySettings::Temporary {
+            kind: KeyType::Rsa(bits(options, 2048)),
+            name: text(&options.temporary_key_pair_name),
+        },
+    };
+    let password = match login.password {
+        Some(_) => PasswordSettings::Given,
+        None => PasswordSettings::Asked {
+            key_file: key_file.map(|file| user_path(directory, &file)),
+            limit: instance.windows_password_timeout,
+        },
+    };
+    Communication::WinRm {
+        key,
+        port: options.port(),
+        host: text(&options.winrm_host),
+        address: address(instance),
+        login: Box::new(login),
+        password,
+    }
+}
+
+/// Which of the instance's addresses to connect to.
+fn address(instance: &InstanceOptions) -> AddressKind {
+    match instance.ssh_interface.as_deref() {
+        Some("public_ip") => AddressKind::PublicIp,
+        Some("private_ip") => AddressKind::PrivateIp,
+        Some("public_dns") => AddressKind::PublicDns,
+        Some("private_dns") => AddressKind::PrivateDns,
+        Some("ipv6") => AddressKind::Ipv6,
+        Some("session_manager") => {
+            AddressKind::SessionManager { pause: instance.pause_before_ssm.unwrap_or_default() }
+        }
+        _ => AddressKind::Any,
     }
 }
 

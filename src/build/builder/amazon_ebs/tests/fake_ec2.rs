@@ -14,10 +14,14 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::body::SdkBody;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+
 use super::fake_iam::FakeIam;
 use crate::build::Cancel;
 use crate::build::ledger;
 use crate::build::ledger::tests::InMemory;
+use crate::communicator::ssh::encrypt;
 
 /// What happens at one call.
 #[derive(Clone, Debug)]
@@ -58,6 +62,10 @@ pub(super) struct State {
     pub(super) images: BTreeMap<String, Image>,
     pub(super) snapshots: BTreeMap<String, Snapshot>,
     pub(super) iam: FakeIam,
+    /// What Windows makes its password, and how often it has to be asked for.
+    pub(super) password: Option<(&'static str, u32)>,
+    /// Public keys by the names of their pairs.
+    public_keys: BTreeMap<String, String>,
     /// Whether volumes outlive their instance.
     pub(super) volumes_stay: bool,
     /// Refuses tags for snapshots at CreateImage, as GovCloud does.
@@ -72,6 +80,7 @@ type Tags = BTreeMap<String, String>;
 
 pub(super) struct Instance {
     token: String,
+    key: String,
     pub(super) state: &'static str,
     /// Looks until the next state.
     looks: u32,
@@ -312,6 +321,7 @@ impl State {
             "DeleteSecurityGroup" => self.delete_group(get(form, "GroupId")),
             "RunInstances" => self.run_instances(form),
             "DescribeInstances" => self.describe_instances(form),
+            "GetPasswordData" => self.password_data(get(form, "InstanceId")),
             "StopInstances" => self.change(form, "stopping"),
             "TerminateInstances" => self.change(form, "shutting-down"),
             "DescribeVolumes" => {
@@ -356,7 +366,35 @@ impl State {
             return Err((400, "InvalidKeyPair.Duplicate", name));
         }
         self.keys.insert(name.clone(), tags_of(form, "key-pair"));
+        let public = BASE64_STANDARD.decode(get(form, "PublicKeyMaterial")).expect("base64");
+        let public = String::from_utf8(public).expect("text");
+        self.public_keys.insert(name.clone(), public);
         Ok(format!("<keyName>{name}</keyName><keyPairId>key-1</keyPairId>"))
+    }
+
+    /// A key pair that was there before.
+    pub(super) fn add_key(&mut self, name: &str, public: &str) {
+        self.keys.insert(name.to_owned(), Tags::new());
+        self.public_keys.insert(name.to_owned(), public.to_owned());
+    }
+
+    fn password_data(&mut self, id: &str) -> Reply {
+        let Some(instance) = self.instances.get(id) else {
+            return not_found("InvalidInstanceID.NotFound", id);
+        };
+        let data = match &mut self.password {
+            Some((password, 0)) => {
+                let public = &self.public_keys[&instance.key];
+                let encrypted = encrypt(public, password.as_bytes());
+                format!("\r\n{}\r\n", BASE64_STANDARD.encode(encrypted))
+            }
+            Some((_, looks)) => {
+                *looks -= 1;
+                String::new()
+            }
+            None => String::new(),
+        };
+        Ok(format!("<instanceId>{id}</instanceId><passwordData>{data}</passwordData>"))
     }
 
     fn create_group(&mut self, form: &Form) -> Reply {
@@ -415,6 +453,7 @@ impl State {
                 self.volumes.insert(volume.clone(), "in-use".to_owned());
                 let instance = Instance {
                     token,
+                    key: key.to_owned(),
                     state: "pending",
                     looks: 2,
                     hidden: 1,

@@ -5,3 +5,4 @@ mod fake_iam;
 mod faults;
 mod login;
 mod support;
+mod windows;
