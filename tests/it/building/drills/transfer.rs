@@ -148,9 +148,9 @@ fn a_disk_that_is_full() {
     ==> null.t: Waiting for SSH to become available...
     ==> null.t: Connected!
     ==> null.t: Provisioning with shell script: inline
-    ==> null.t: dd: error writing '[remote]/[number].sh': No space left on device
+    ==> null.t: dd: error writing '[remote]/varfile_[number].sh': No space left on device
     ==> null.t: Steps took: connect [time]
-    Build 'null.t' errored after [time]: cannot put the script at `[remote]/[number].sh`: dd: error writing '[remote]/[number].sh': No space left on device
+    Build 'null.t' errored after [time]: cannot put the script at `[remote]/script_[number].sh`: dd: error writing '[remote]/varfile_[number].sh': No space left on device
       --> t.pkr.hcl:10:3
        |
     10 |   provisioner "shell" {
@@ -159,7 +159,7 @@ fn a_disk_that_is_full() {
     ==> Wait completed after [time]
 
     ==> Some builds didn't complete successfully and had errors:
-    --> null.t: cannot put the script at `[remote]/[number].sh`: dd: error writing '[remote]/[number].sh': No space left on device
+    --> null.t: cannot put the script at `[remote]/script_[number].sh`: dd: error writing '[remote]/varfile_[number].sh': No space left on device
       --> t.pkr.hcl:10:3
        |
     10 |   provisioner "shell" {
