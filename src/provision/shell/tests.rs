@@ -242,8 +242,8 @@ async fn a_script_that_was_killed_is_removed() {
     let error = result.unwrap_err();
     insta::assert_snapshot!(error, @"the script was killed by SIGKILL");
     assert!(error.hints()[0].contains("out of memory"), "{:?}", error.hints());
-    let commands = local.commands.lock().unwrap();
-    assert!(commands[1].text.starts_with("rm -f "), "{}", commands[1].text);
+    let removing = local.commands.lock().unwrap().remove(1).text;
+    assert!(removing.starts_with("rm -f "), "{removing}");
 
     let local = Local::answering([Ok(Exit::Signal("TERM".into()))]);
     drop(run_with(&local, "inline = [\"true\"]\nskip_clean = true").await);
