@@ -596,3 +596,90 @@ fn what_does_not_run_is_refused_by_a_build() {
         assert_eq!(plan.unsupported().has_errors(), provisioner.run.is_none(), "{name}");
     }
 }
+
+#[test]
+fn options_that_do_nothing_are_told() {
+    let headings = |kind: &str, body: &str| {
+        let found = of(kind, body);
+        let lines = found.lines().filter(|line| line.contains('['));
+        lines
+            .filter_map(|line| line.split_once("]: "))
+            .map(|(_, text)| text.to_owned())
+            .collect::<Vec<_>>()
+            .join("\n")
+    };
+    let all = [
+        headings(
+            "shell",
+            "script = \"text.sh\"\ninline_shebang = \"/bin/bash\"\nremote_path = \"/x\"\nremote_file = \"y\"\nremote_folder = \"/z\"",
+        ),
+        headings(
+            "shell",
+            "inline = [\"x\"]\nremote_path = \"/x\"\nremote_folder = \"/z\"\nuse_env_var_file = true",
+        ),
+        headings(
+            "shell-local",
+            "script = \"text.sh\"\nexecute_command = [\"sh\", \"{{.Script}}\"]\ninline_shebang = \"/bin/bash\"\ntempfile_extension = \".x\"",
+        ),
+        headings(
+            "powershell",
+            "inline = [\"x\"]\nelevated_execute_command = \"x {{.Path}}\"\nelevated_env_var_format = \"%s%s\"",
+        ),
+        headings(
+            "powershell",
+            "inline = [\"x\"]\nelevated_user = \"x\"\nexecute_command = \"x {{.Path}}\"\nenv_var_format = \"%s%s\"",
+        ),
+        headings(
+            "file",
+            "content = \"x\"\ndestination = \"/x\"\nexclude = [\"x\"]\nsymlinks = \"follow\"\ndirectory_mode = \"0700\"",
+        ),
+        headings(
+            "file",
+            "source = \"/x\"\ndestination = \"x\"\ndirection = \"download\"\ngenerated = true",
+        ),
+        headings(
+            "ansible",
+            "playbook_file = \"site.yml\"\nuse_proxy = false\nlocal_port = 1\nuse_sftp = true\ngalaxy_force_install = true",
+        ),
+        headings(
+            "ansible",
+            "playbook_file = \"site.yml\"\ninventory_file = \"site.yml\"\ngroups = [\"x\"]\nuser = \"x\"\nuse_sftp = true",
+        ),
+        headings(
+            "ansible-local",
+            "playbook_file = \"site.yml\"\ninventory_file = \"site.yml\"\ninventory_groups = [\"x\"]\ngalaxy_command = \"x\"",
+        ),
+    ];
+    insta::assert_snapshot!(all.join("\n\n"), @"
+    `inline_shebang` does nothing without `inline`
+    `remote_file` does nothing beside `remote_path`
+    `remote_folder` does nothing beside `remote_path`
+
+
+
+    `inline_shebang` does nothing without `inline` or `command`
+    `tempfile_extension` does nothing without `inline` or `command`
+
+    `elevated_env_var_format` does nothing without `elevated_user`
+    `elevated_execute_command` does nothing without `elevated_user`
+
+    `env_var_format` does nothing beside `elevated_user`
+    `execute_command` does nothing beside `elevated_user`
+
+    `directory_mode` does nothing beside `content`
+    `exclude` does nothing beside `content`
+    `symlinks` does nothing beside `content`
+
+    `generated` does nothing in a download
+
+    `local_port` does nothing with `use_proxy = false`
+    `use_sftp` does nothing with `use_proxy = false`
+    `galaxy_force_install` does nothing without `galaxy_file`
+
+    `groups` does nothing beside `inventory_file`
+    `user` does nothing beside `inventory_file`
+
+    `inventory_groups` does nothing beside `inventory_file`
+    `galaxy_command` does nothing without `galaxy_file`
+    ");
+}

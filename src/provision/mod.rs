@@ -7,6 +7,7 @@
 mod ansible;
 mod ansible_local;
 mod breakpoint;
+mod effect;
 mod elevation;
 mod error;
 mod file;

@@ -6,12 +6,37 @@ use super::options::AnsibleOptions;
 use super::playbook;
 use crate::diagnostic::Diagnostic;
 use crate::plan::Planner;
+use crate::provision::effect::{check_effects, has};
 use crate::provision::inputs::{Wanted, read};
 use crate::provision::script::environment;
 use crate::provision::script::file_name;
 
 /// The highest port.
 const LAST_PORT: u32 = 65_535;
+
+/// Options of the proxy on this machine.
+const OF_THE_PROXY: &[&str] = &[
+    "ansible_proxy_key_type",
+    "local_port",
+    "sftp_command",
+    "ssh_authorized_key_file",
+    "ssh_host_key_file",
+    "use_sftp",
+];
+
+/// Options of the inventory that is made.
+const OF_THE_INVENTORY: &[&str] = &[
+    "empty_groups",
+    "groups",
+    "host_alias",
+    "inventory_directory",
+    "inventory_file_template",
+    "keep_inventory_file",
+    "user",
+];
+
+/// Options about what is installed.
+const OF_GALAXY: &[&str] = &["galaxy_command", "galaxy_force_install", "galaxy_force_with_deps"];
 
 /// Checks the options and reads the files.
 pub(super) fn plan(planner: &mut Planner<'_>) {
@@ -39,6 +64,13 @@ pub(super) fn plan(planner: &mut Planner<'_>) {
         let text = format!("there is no port {}", options.local_port);
         planner.error("local_port", Diagnostic::error("wrong-value", text));
     }
+    let proxy = options.use_proxy || planner.is_late("use_proxy");
+    let rows = [
+        (!proxy, "with `use_proxy = false`", OF_THE_PROXY),
+        (has(planner, "inventory_file"), "beside `inventory_file`", OF_THE_INVENTORY),
+        (!has(planner, "galaxy_file"), "without `galaxy_file`", OF_GALAXY),
+    ];
+    check_effects(planner, &rows);
     planner.set_title(format!("Executing Ansible: {}", file_name(&options.playbook_file)));
 }
 

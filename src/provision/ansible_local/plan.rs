@@ -5,8 +5,18 @@ use std::path::Path;
 use super::options::AnsibleLocalOptions;
 use crate::diagnostic::Diagnostic;
 use crate::plan::Planner;
+use crate::provision::effect::{check_effects, has};
 use crate::provision::inputs::{Wanted, read};
 use crate::provision::script::file_name;
+
+/// Options about what is installed.
+const OF_GALAXY: &[&str] = &[
+    "galaxy_collections_path",
+    "galaxy_command",
+    "galaxy_force_install",
+    "galaxy_force_with_deps",
+    "galaxy_roles_path",
+];
 
 /// Checks the options and reads the files.
 pub(super) fn plan(planner: &mut Planner<'_>) {
@@ -29,6 +39,11 @@ pub(super) fn plan(planner: &mut Planner<'_>) {
         _ => {}
     }
     files(planner, &options);
+    let rows = [
+        (has(planner, "inventory_file"), "beside `inventory_file`", &["inventory_groups"][..]),
+        (!has(planner, "galaxy_file"), "without `galaxy_file`", OF_GALAXY),
+    ];
+    check_effects(planner, &rows);
     let playbooks = options.playbook_file.iter().chain(&options.playbook_files);
     let playbooks: Vec<_> = playbooks.map(|path| file_name(path)).collect();
     planner.set_title(format!("Provisioning with Ansible: {}", playbooks.join(", ")));

@@ -3,6 +3,7 @@
 use super::options::{FileOptions, Source, WrongMode};
 use crate::diagnostic::Diagnostic;
 use crate::plan::{Planner, ReadError, Tree, read_tree_with};
+use crate::provision::effect::check_effects;
 
 /// Checks the options and reads the sources.
 pub(super) fn plan(planner: &mut Planner<'_>) {
@@ -30,6 +31,9 @@ pub(super) fn plan(planner: &mut Planner<'_>) {
     }
     what_to_upload(planner, &options);
     how_to_upload(planner, &options);
+    let content = planner.is_given("content") || planner.is_late("content");
+    let of_directories = &["directory_mode", "exclude", "symlinks"];
+    check_effects(planner, &[(content, "beside `content`", of_directories)]);
     let sources = options.all_sources();
     let to = &options.destination;
     planner.set_title(match sources.as_slice() {
@@ -80,6 +84,7 @@ fn what_to_download(planner: &mut Planner<'_>, options: &FileOptions) {
             planner.error(option, Diagnostic::error("what-to-download", text));
         }
     }
+    check_effects(planner, &[(true, "in a download", &["generated"])]);
     // Where it goes on this machine is not part of the image.
     planner.usual("destination", &options.destination);
     let to = &options.destination;

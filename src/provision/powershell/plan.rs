@@ -3,6 +3,7 @@
 use super::options::PowershellOptions;
 use crate::diagnostic::Diagnostic;
 use crate::plan::Planner;
+use crate::provision::effect::{check_effects, has};
 use crate::provision::{elevation, script};
 
 /// What `execution_policy` may say.
@@ -37,5 +38,12 @@ pub(super) fn plan(planner: &mut Planner<'_>) {
             .help("0 is off, 1 traces lines, 2 traces variables and calls, too");
         planner.error("debug_mode", finding);
     }
+    let user = has(planner, "elevated_user");
+    let of_the_user = &["elevated_env_var_format", "elevated_execute_command"];
+    let rows = [
+        (!user, "without `elevated_user`", &of_the_user[..]),
+        (user, "beside `elevated_user`", &["env_var_format", "execute_command"]),
+    ];
+    check_effects(planner, &rows);
     script::title(planner, "powershell", &options.scripting);
 }

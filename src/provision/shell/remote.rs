@@ -9,13 +9,18 @@ use std::sync::Arc;
 use crate::communicator::{Command, Stdin, quote, sh};
 
 /// Takes path, size, mark, command, path and size of the variables, and whether to keep the files.
+/// `dd` says first what is wrong, and in any case how much it has copied.
 /// `f` fails so that it can be told from a script that fails: nothing else knows the mark.
 const PUT: &str = r#"
 p=$1;
 case $p in "~/"*) p=$HOME/${p#??} ;; esac;
-f() { echo "$3" >&2; exit 125; };
+f() { rm -f -- "$p" ${5:+"$5"} 2>/dev/null; echo "$3" >&2; exit 125; };
 if [ -n "$5" ]; then
-  (umask 077; dd bs=1 count="$6" of="$5" 2>/dev/null) && chmod -- 0600 "$5" || f "$@";
+  e=$( (umask 077; dd bs=1 count="$6" of="$5") 2>&1 ) || {
+    echo "$e" | { read -r e; echo "$e" >&2; };
+    f "$@";
+  };
+  chmod -- 0600 "$5" || f "$@";
 fi;
 cat > "$p" || f "$@";
 c=$(wc -c < "$p") && [ "$c" -eq "$2" ] || f "$@";

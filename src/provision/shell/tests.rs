@@ -236,6 +236,33 @@ async fn a_script_that_cannot_be_put_there_says_why() {
 }
 
 #[tokio::test]
+async fn a_script_that_was_killed_is_removed() {
+    let local = Local::answering([Ok(Exit::Signal("KILL".into()))]);
+    let (result, ..) = run_with(&local, "inline = [\"true\"]\nremote_path = \"REMOTE/x\"").await;
+    let error = result.unwrap_err();
+    insta::assert_snapshot!(error, @"the script was killed by SIGKILL");
+    assert!(error.hints()[0].contains("out of memory"), "{:?}", error.hints());
+    let removing = local.commands.lock().unwrap().remove(1).text;
+    assert!(removing.starts_with("rm -f "), "{removing}");
+
+    let local = Local::answering([Ok(Exit::Signal("TERM".into()))]);
+    drop(run_with(&local, "inline = [\"true\"]\nskip_clean = true").await);
+    assert_eq!(local.count(), 1);
+}
+
+#[tokio::test]
+async fn a_status_above_128_is_told_as_the_signal_that_it_stands_for() {
+    let hints = async |status: u32| {
+        let local = Local::answering([Ok(Exit::Code(status))]);
+        run_with(&local, "inline = [\"true\"]").await.0.unwrap_err().hints().join("; ")
+    };
+    assert_eq!(hints(143).await, "status 143: killed by SIGTERM");
+    assert!(hints(137).await.contains("out of memory"));
+    assert_eq!(hints(190).await, "status 190: killed by signal 62");
+    assert_eq!(hints(193).await, "");
+}
+
+#[tokio::test]
 async fn half_a_script_is_not_run() {
     let local = Local::default();
     run_with(&local, "inline = [\"echo ran\", \"echo all\"]").await.0.unwrap();

@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use super::options::{ShellLocalOptions, usual_command};
 use crate::diagnostic::Diagnostic;
 use crate::plan::Planner;
+use crate::provision::effect::{check_effects, has};
 use crate::provision::script;
 
 /// Packer's names of operating systems.
@@ -44,6 +45,10 @@ pub(crate) fn check(planner: &mut Planner<'_>, what: &str) {
         let text = "`use_linux_pathing` has no effect: it is for Windows, and bake runs elsewhere";
         planner.warn("no-effect", "use_linux_pathing", text, "leave it out");
     }
+    let file = !command && !has(planner, "inline");
+    let rows =
+        [(file, "without `inline` or `command`", &["inline_shebang", "tempfile_extension"][..])];
+    check_effects(planner, &rows);
     script::read_scripts(planner, &options.scripting);
     if options.execute_command == usual_command() {
         warn_of_text_files(planner, &options);

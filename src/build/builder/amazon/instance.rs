@@ -316,6 +316,18 @@ impl InstanceOptions {
             let help = "set `ssh_interface = \"session_manager\"`, or leave it out";
             planner.warn("no-effect", "pause_before_ssm", text, help);
         }
+        let groups = ["security_group_id", "security_group_ids", "security_group_filter"];
+        let why = match groups.iter().find(|option| planner.asks_for(option)) {
+            _ if through_agent => "the agent of Systems Manager needs no open port".to_owned(),
+            _ if communicator.kind() == "none" => "nothing is connected to".to_owned(),
+            Some(group) => format!("with `{group}` no group is made"),
+            None => return,
+        };
+        let option = "temporary_security_group_source_cidrs";
+        if planner.asks_for(option) {
+            let text = format!("`{option}` has no effect: {why}");
+            planner.warn("no-effect", option, text, "leave it out");
+        }
     }
 
     fn check_user_data(&self, planner: &mut Planner<'_>) {

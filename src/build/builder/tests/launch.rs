@@ -155,8 +155,37 @@ fn the_network_is_checked() {
     error[wrong-option]: `10.0.0.0/33` is no CIDR range
     warning[no-effect]: `temporary_security_group_source_public_ip` has no effect beside `temporary_security_group_source_cidrs`
       give one of them
+    warning[no-effect]: `temporary_security_group_source_cidrs` has no effect: with `security_group_id` no group is made
+      leave it out
     "
     );
+}
+
+#[test]
+fn who_may_connect_matters_only_to_a_port_that_is_opened() {
+    let cidrs = "temporary_security_group_source_cidrs = [\"10.0.0.0/8\"]\n";
+    let said = |more: &str| said_of_micro(&format!("{cidrs}{more}"));
+    let all = [
+        said(""),
+        said("security_group_ids = [\"sg-1\"]"),
+        said("ssh_interface = \"session_manager\""),
+        said("communicator = \"ssm\""),
+    ];
+    insta::assert_snapshot!(all.join("\n\n"), @"
+    error[unsupported-option]: the builder `amazon-ebsvolume` is not supported yet
+
+    warning[no-effect]: `temporary_security_group_source_cidrs` has no effect: with `security_group_ids` no group is made
+      leave it out
+    error[unsupported-option]: the builder `amazon-ebsvolume` is not supported yet
+
+    warning[no-effect]: `temporary_security_group_source_cidrs` has no effect: the agent of Systems Manager needs no open port
+      leave it out
+    error[unsupported-option]: the builder `amazon-ebsvolume` is not supported yet
+
+    warning[no-effect]: `temporary_security_group_source_cidrs` has no effect: the agent of Systems Manager needs no open port
+      leave it out
+    error[unsupported-option]: the builder `amazon-ebsvolume` is not supported yet
+    ");
 }
 
 #[test]

@@ -26,17 +26,10 @@ pub(super) fn start(machine: u16, bytes: u64, failing: Failing) -> u16 {
             let Ok(far) = TcpStream::connect(("127.0.0.1", machine)) else { continue };
             let (Ok(from_far), Ok(to_near)) = (far.try_clone(), near.try_clone()) else { continue };
             let (up, down) = (passed.clone(), passed.clone());
-            thread::spawn(move || {
-                pass(
-                    near,
-                    far,
-                    |count| up.fetch_add(count, Ordering::SeqCst) + count <= bytes,
-                    failing,
-                )
-            });
-            thread::spawn(move || {
-                pass(from_far, to_near, |_| down.load(Ordering::SeqCst) <= bytes, failing)
-            });
+            let may_go_up = move |count| up.fetch_add(count, Ordering::SeqCst) + count <= bytes;
+            let may_come_down = move |_| down.load(Ordering::SeqCst) <= bytes;
+            thread::spawn(move || pass(near, far, may_go_up, failing));
+            thread::spawn(move || pass(from_far, to_near, may_come_down, failing));
         }
     });
     port

@@ -137,7 +137,7 @@ fn told(outcome: &Outcome, places: &[(&str, &str)]) -> String {
     let mut text = text.replace("[directory]/t.pkr.hcl", "t.pkr.hcl");
     for (pattern, replacement) in [
         (r"\((\d+ attempts?) in [0-9.]+ s\)", "([attempts])"),
-        (r"script_\d+\.sh", "script_[number].sh"),
+        (r"(script|varfile)_\d+\.sh", "${1}_[number].sh"),
         (r"pid \d+", "pid [number]"),
         (r"for [0-9.]+ s\b", "for [time]"),
         (r"request id \S+?\)", "request id [id])"),

@@ -141,15 +141,16 @@ fn a_disk_that_is_full() {
     ==> Builds finished but no artifacts were created.
     "#);
     fs::write(drill.remote().join("filler"), noise()).expect_err("it is full");
-    let told = drill.fail(&shell("", "echo hello"));
+    let told = drill.fail(&shell("use_env_var_file = true", "echo hello"));
+    assert!(!told.left.iter().any(|name| name.ends_with(".sh")), "{:?}", told.left);
     assert_snapshot!(told.text, @r#"
     ==> null.t: Using SSH communicator to connect: MACHINE
     ==> null.t: Waiting for SSH to become available...
     ==> null.t: Connected!
     ==> null.t: Provisioning with shell script: inline
-    ==> null.t: cat: write error: No space left on device
+    ==> null.t: dd: error writing '[remote]/varfile_[number].sh': No space left on device
     ==> null.t: Steps took: connect [time]
-    Build 'null.t' errored after [time]: cannot put the script at `[remote]/script_[number].sh`: cat: write error: No space left on device
+    Build 'null.t' errored after [time]: cannot put the script at `[remote]/script_[number].sh`: dd: error writing '[remote]/varfile_[number].sh': No space left on device
       --> t.pkr.hcl:10:3
        |
     10 |   provisioner "shell" {
@@ -158,7 +159,7 @@ fn a_disk_that_is_full() {
     ==> Wait completed after [time]
 
     ==> Some builds didn't complete successfully and had errors:
-    --> null.t: cannot put the script at `[remote]/script_[number].sh`: cat: write error: No space left on device
+    --> null.t: cannot put the script at `[remote]/script_[number].sh`: dd: error writing '[remote]/varfile_[number].sh': No space left on device
       --> t.pkr.hcl:10:3
        |
     10 |   provisioner "shell" {

@@ -487,6 +487,14 @@ fn combinations_are_checked() {
        |
        = help: a single address ends in `/32`
 
+    warning[no-effect]: `temporary_security_group_source_cidrs` has no effect: with `security_group_id` no group is made
+      --> a.pkr.hcl:10:43
+       |
+    10 |   temporary_security_group_source_cidrs = ["10.0.0.1"]
+       |                                           ^^^^^^^^^^^^
+       |
+       = help: leave it out
+
     error[wrong-option]: `missing.sh` cannot be read: No such file or directory (os error 2)
       --> a.pkr.hcl:12:24
        |
