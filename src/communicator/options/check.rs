@@ -32,17 +32,7 @@ impl CommunicatorOptions {
     }
 
     fn check_bucket(&self, planner: &mut Planner<'_>) {
-        for option in ["ssm_bucket", "ssm_bucket_prefix"] {
-            if planner.asks_for(option) && self.kind() != "ssm" {
-                let text = format!("`{option}` has no effect without `communicator = \"ssm\"`");
-                planner.warn("no-effect", option, text, "");
-            }
-        }
         let Some(name) = self.ssm_bucket.as_deref().filter(|name| !name.is_empty()) else {
-            if planner.asks_for("ssm_bucket_prefix") && self.kind() == "ssm" {
-                let text = "`ssm_bucket_prefix` has no effect without `ssm_bucket`";
-                planner.warn("no-effect", "ssm_bucket_prefix", text, "");
-            }
             return;
         };
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.';

@@ -96,6 +96,7 @@ const EFFECTS: &[(&[&str], &[Way])] = &[
         ],
         &[WinRm],
     ),
+    (&["ssm_bucket", "ssm_bucket_prefix"], &[Ssm]),
 ];
 
 /// Options about the key that a builder makes or names when it launches a machine.
@@ -116,7 +117,7 @@ const OTHER_KEYS: &[&str] = &[
     "ssh_password",
 ];
 
-/// Options that say more about a host, and the one that names it.
+/// Options that say more about something, and the one that names it.
 const COMPANIONS: &[(&str, &[&str])] = &[
     (
         "ssh_bastion_host",
@@ -131,6 +132,7 @@ const COMPANIONS: &[(&str, &[&str])] = &[
         ],
     ),
     ("ssh_proxy_host", &["ssh_proxy_password", "ssh_proxy_port", "ssh_proxy_username"]),
+    ("ssm_bucket", &["ssm_bucket_prefix"]),
 ];
 
 /// What to do about an option, where there is more to say than to leave it out.
@@ -216,9 +218,7 @@ impl CommunicatorOptions {
 
 /// Warns of options without effect on this way.
 fn warn_of(way: Way, planner: &mut Planner<'_>) {
-    if way == Ssh {
-        warn_of_companions(planner);
-    }
+    warn_of_companions(way, planner);
     let silent = EFFECTS.iter().filter(|(_, ways)| !ways.contains(&way));
     for option in silent.flat_map(|(options, _)| asked(options, planner)).collect::<Vec<_>>() {
         let text = format!("`{option}` has no effect with `{}`", way.written());
@@ -228,15 +228,15 @@ fn warn_of(way: Way, planner: &mut Planner<'_>) {
     }
 }
 
-/// Warns of options about a host that no option names. An empty name is the template's way to have
-/// a host or not.
-fn warn_of_companions(planner: &mut Planner<'_>) {
-    for (host, options) in COMPANIONS {
-        if planner.is_given(host) {
+/// Warns of options about something that no option names. An empty name is the template's way to
+/// have a host or not.
+fn warn_of_companions(way: Way, planner: &mut Planner<'_>) {
+    for (named, options) in COMPANIONS {
+        if planner.is_given(named) {
             continue;
         }
-        for option in asked(options, planner) {
-            let text = format!("`{option}` has no effect without `{host}`");
+        for option in asked(options, planner).into_iter().filter(|option| acts(option, way)) {
+            let text = format!("`{option}` has no effect without `{named}`");
             planner.warn("no-effect", option, text, "");
         }
     }

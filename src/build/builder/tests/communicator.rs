@@ -384,7 +384,6 @@ fn ssh_and_winrm_have_nothing_of_each_other() {
       `winrm_timeout` is the time limit
     warning[no-effect]: `ssh_host` has no effect with `communicator = "winrm"`
       `winrm_host` names the machine
-    error[unsupported-option]: the communicator `winrm` is not supported yet
     "#
     );
     insta::assert_snapshot!(

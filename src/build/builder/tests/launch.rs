@@ -246,18 +246,30 @@ fn the_key_of_a_windows_instance_decrypts_its_password() {
     let said_of = |more: &str| {
         said_of_micro(&format!("communicator = \"winrm\"\nwinrm_username = \"a\"\n{more}"))
     };
-    insta::assert_snapshot!(said_of("ssh_interface = \"session_manager\""), @"error[unsupported-option]: the builder `amazon-ebsvolume` is not supported yet");
-    insta::assert_snapshot!(said_of("temporary_key_pair_bits = 1024"), @"
+    insta::assert_snapshot!(said_of("ssh_interface = \"session_manager\""), @r#"
+    warning[no-effect]: `ssh_username` has no effect with `communicator = "winrm"`
+      `winrm_username` is the user
+    error[unsupported-option]: the builder `amazon-ebsvolume` is not supported yet
+    "#);
+    insta::assert_snapshot!(said_of("temporary_key_pair_bits = 1024"), @r#"
+    warning[no-effect]: `ssh_username` has no effect with `communicator = "winrm"`
+      `winrm_username` is the user
     error[wrong-option]: no RSA key of 1024 bits
       one of 2048, 3072, 4096
-    ");
-    insta::assert_snapshot!(said_of("temporary_key_pair_type = \"rsa\"\ntemporary_key_pair_bits = 4096"), @"error[unsupported-option]: the builder `amazon-ebsvolume` is not supported yet");
-    insta::assert_snapshot!(said_of("ssh_private_key_file = \"missing\""), @"
+    "#);
+    insta::assert_snapshot!(said_of("temporary_key_pair_type = \"rsa\"\ntemporary_key_pair_bits = 4096"), @r#"
+    warning[no-effect]: `ssh_username` has no effect with `communicator = "winrm"`
+      `winrm_username` is the user
+    error[unsupported-option]: the builder `amazon-ebsvolume` is not supported yet
+    "#);
+    insta::assert_snapshot!(said_of("ssh_private_key_file = \"missing\""), @r#"
+    warning[no-effect]: `ssh_username` has no effect with `communicator = "winrm"`
+      `winrm_username` is the user
     error[wrong-option]: `ssh_private_key_file` needs `ssh_keypair_name`
       the password of a Windows instance is encrypted for the key pair that it is launched with; leave both out to use a temporary one, or give `winrm_password`
     error[wrong-option]: `missing` cannot be read: No such file or directory (os error 2)
       paths are relative to the directory in which bake runs; `${path.root}` is the template's
-    ");
+    "#);
 }
 
 #[test]

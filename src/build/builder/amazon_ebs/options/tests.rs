@@ -297,6 +297,24 @@ fn a_host_and_a_port_stand_in_for_the_instances_own() {
     assert_eq!((host.as_deref(), port), (None, 2222));
 }
 
+#[test]
+fn a_bucket_for_large_files_has_a_name_and_a_prefix() {
+    let bucket = |more: &str| {
+        let body = format!("{MINIMAL}  communicator = \"ssm\"\n{more}");
+        let Communication::Ssm { bucket, .. } = prepared(&body).build.communication else {
+            panic!("it is Systems Manager");
+        };
+        bucket.map(|bucket| (bucket.name, bucket.prefix))
+    };
+    assert_eq!(bucket(""), None);
+    let (name, prefix) = ("ours-1".to_owned(), "a/b".to_owned());
+    assert_eq!(bucket("ssm_bucket = \"ours-1\"\n"), Some((name.clone(), String::new())));
+    let both = "ssm_bucket = \"ours-1\"\nssm_bucket_prefix = \"a/b\"\n";
+    assert_eq!(bucket(both), Some((name, prefix)));
+    let text = refused(&format!("{MINIMAL}  communicator = \"ssm\"\nssm_bucket = \"s3://x\"\n"));
+    assert!(text.contains("`s3://x` is no name of a bucket"), "{text}");
+}
+
 #[tokio::test]
 async fn what_cannot_be_logged_in_with_is_told_before_anything_is_made() {
     let body = format!("{MINIMAL}  ssh_agent_auth = true\n");
