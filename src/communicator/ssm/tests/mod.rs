@@ -4,6 +4,7 @@
 mod agent;
 mod channel;
 mod commands;
+mod files;
 mod live;
 mod machine;
 mod network;

@@ -15,8 +15,8 @@ use super::lanes::{self, Lane};
 use super::{FIRST, LARGE};
 use crate::communicator::stream::destination::BLOCK;
 use crate::communicator::stream::{
-    ATTEMPTS, Arrived, Far, Fetch, Fetched, Landing, Large, Listed, Mark, Order, Packing, Received,
-    Said, SharedLanding, Stamp, Target, Unpacked, check, lock, receive, source, stamp,
+    ATTEMPTS, Arrived, Far, Fetch, Fetched, Landing, Large, Listed, Mark, Order, Packing, Said,
+    SharedLanding, Stamp, Target, Unpacked, check, lock, receive, source, stamp,
 };
 use crate::communicator::{CommunicatorError, DownloadReport};
 
@@ -39,8 +39,8 @@ pub(in super::super) async fn download(
         };
         let (got, mut lanes) = tokio::join!(fetch.get(large.map(|large| (large, tell))), lanes);
         let (unpacked, said) = match got? {
-            Received::All(unpacked, said) => (unpacked, said),
-            Received::No(instead) => return Ok(Err(instead)),
+            Ok(unpacked) => unpacked,
+            Err(instead) => return Ok(Err(instead)),
         };
         if fetch.packings.is_empty()
             && let Some(rate) = gauge.rate()
@@ -206,8 +206,8 @@ impl Job<'_, '_> {
             (self.fetch.progress)(self.arrived.fetch_add(new, Ordering::Relaxed) + new);
         };
         match receive::run(far, order, self.fetch.download, &told).await? {
-            Received::All(unpacked, _) => Ok(unpacked),
-            Received::No(instead) => Err(receive::failed(self.fetch.download, &instead)),
+            Ok((unpacked, _)) => Ok(unpacked),
+            Err(instead) => Err(receive::failed(self.fetch.download, &instead)),
         }
     }
 }
