@@ -10,6 +10,7 @@ use std::sync::atomic::AtomicBool;
 
 use tokio::sync::{mpsc, oneshot};
 
+use super::destination::BLOCK;
 use super::far::{Far, Input, Progress};
 use super::landing::{Arrived, Landing, Mishap, SharedLanding, Stamp, lock};
 use super::packing::Packing;
@@ -68,6 +69,7 @@ impl Fetch<'_> {
             return Err(failed(self.download, "the source is empty"));
         }
         let (large, tell) = large.unzip();
+        let tell = large.zip(tell).map(|(large, tell)| (large.first * BLOCK, tell));
         let mark = Mark::new();
         let text = source::get(self.download, self.call(&mark), large);
         let target = Target::New {

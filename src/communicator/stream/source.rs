@@ -18,13 +18,15 @@ part() { { e=$(dd if="$d" bs=65536 skip="$1" count="$2" 2>&1 >&3); r=$?; } 3>&1;
 while :; do case $d in ?*/) d=${d%/} ;; *) break ;; esac; done;
 "#;
 
-/// `found` tells the digests of all files in what it is given. `both` runs a command whose output
+/// `found` tells the digests of all files in what it is given: not more than is kept here, see
+/// [`Digests`](super::digests::Digests), as it lies in the shell's memory. `both` runs a command whose output
 /// is sent, and computes digests meanwhile, which `names` tells; they are handed on when the
 /// command has ended and nothing else can say anything. GNU tar ends with 1 when a file changed
 /// while it was read, which is what logs do: `forgive` makes that a success.
 const LIST: &str = r#"
 e=;
-found() { find $e "$@" -type f -print0 2>/dev/null | sums 2>/dev/null; };
+cap() { if has head; then head -c 33554432; else cat; fi; };
+found() { find $e "$@" -type f -print0 2>/dev/null | sums 2>/dev/null | cap; };
 listed() { [ -z "$l" ] || { echo "$m:list"; printf %s "$l"; echo; echo "$m:end"; } >&2; };
 forgive() { if [ "$r" = 1 ]; then case $(tar --version 2>/dev/null) in *GNU*) r=0 ;; esac; fi; };
 both() { {

@@ -69,7 +69,9 @@ async fn a_damaged_file_of_a_download_is_named_and_nothing_is_left() {
     let ssh = server.connect().await;
     let folder = tempfile::tempdir().unwrap();
     let (there, here) = (there(folder.path(), "QQ"), folder.path().join("here"));
-    let error = get(&ssh, &fetch(&there, here.clone())).await.unwrap_err().to_string();
+    let error = get(&ssh, &fetch(&there, here.clone())).await.unwrap_err();
+    assert!(error.hints().iter().any(|hint| hint.contains("download the copy")), "{error}");
+    let error = error.to_string();
     assert!(error.contains("SHA-256 differs for `a/f`; "), "{error}");
     assert!(!here.exists());
     // What was there before is as it was; the same for what a pattern matches.

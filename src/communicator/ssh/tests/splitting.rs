@@ -221,3 +221,57 @@ async fn what_a_large_upload_made_is_gone_when_it_fails() {
         assert!(!folder.path().join(name).exists(), "{name}");
     }
 }
+
+#[tokio::test]
+async fn large_files_that_grow_arrive_and_closed_ones_are_told() {
+    // What grew after it was looked at is taken as it was then.
+    let tools = super::uploading::only(&[
+        "sh",
+        "cat",
+        "dd",
+        "head",
+        "sha256sum",
+        "tee",
+        "xargs",
+        "sed",
+        "ls",
+    ]);
+    let (ls, size) = (tools.path().join("ls"), 40 << 20);
+    std::fs::remove_file(&ls).unwrap();
+    std::fs::write(&ls, format!("#!/bin/sh\n/bin/ls \"$@\" | sed s/{}/{size}/\n", size + 9))
+        .unwrap();
+    std::fs::set_permissions(&ls, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let Some(server) = openssh::start(&super::uploading::path_of(&tools)) else { return };
+    let ssh = server.connect().await;
+    long_link(&ssh).await;
+    let folder = tempfile::tempdir().unwrap();
+    let large = bytes(size + 9);
+    std::fs::write(folder.path().join("large"), large.get(..size as usize + 9).unwrap()).unwrap();
+    let fetch = |path: &str| Download {
+        source: at(&folder, path),
+        destination: folder.path().join("here"),
+        into_directory: false,
+    };
+    let report = ssh.download(&fetch("large"), &|_| {}).await.unwrap();
+    assert_eq!(report, DownloadReport { bytes: u64::from(size), files: 1 });
+    let arrived = std::fs::read(folder.path().join("here")).unwrap();
+    assert!(arrived == large.get(..size as usize).unwrap());
+
+    let Some(server) = openssh::as_nobody() else { return };
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    std::fs::create_dir(folder.path().join("d")).unwrap();
+    std::fs::rename(folder.path().join("large"), folder.path().join("d/large")).unwrap();
+    let mode = std::fs::Permissions::from_mode(0o600);
+    std::fs::set_permissions(folder.path().join("d/large"), mode).unwrap();
+    std::fs::remove_file(folder.path().join("here")).unwrap();
+    let ssh = server.connect().await;
+    long_link(&ssh).await;
+    for source in ["d/large", "d"] {
+        let error = ssh.download(&fetch(source), &|_| {}).await.unwrap_err();
+        assert!(error.to_string().contains("ermission denied"), "{source}: {error}");
+        assert!(!folder.path().join("here").exists());
+    }
+}
