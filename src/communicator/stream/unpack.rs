@@ -501,7 +501,13 @@ mod tests {
             sender.try_send([b"M:range none\n", text].concat()).unwrap();
             drop(sender);
             let place = folder.path().join("x");
-            let file = File::options().create(true).read(true).write(true).open(&place).unwrap();
+            let file = File::options()
+                .create(true)
+                .truncate(true)
+                .read(true)
+                .write(true)
+                .open(&place)
+                .unwrap();
             let target = Target::Range { file, place, start: 2, length: 3 };
             let incoming = Incoming::new(pieces);
             Unpack { incoming, mark: "M:".into(), target, count: Arc::default() }.run()
