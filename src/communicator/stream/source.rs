@@ -19,10 +19,10 @@ while :; do case $d in ?*/) d=${d%/} ;; *) break ;; esac; done;
 "#;
 
 /// `found` tells the digests of all files in what it is given: not more than is kept here, see
-/// [`Digests`](super::digests::Digests), as it lies in the shell's memory. `both` runs a command whose output
-/// is sent, and computes digests meanwhile, which `names` tells; they are handed on when the
-/// command has ended and nothing else can say anything. GNU tar ends with 1 when a file changed
-/// while it was read, which is what logs do: `forgive` makes that a success.
+/// [`Digests`](super::digests::Digests), as it lies in the shell's memory. `both` runs a command
+/// whose output is sent, and computes digests meanwhile, which `names` tells; they are handed on
+/// when the command has ended and nothing else can say anything. GNU tar ends with 1 when a file
+/// changed while it was read, which is what logs do: `forgive` makes that a success.
 const LIST: &str = r#"
 e=;
 cap() { if has head; then head -c 33554432; else cat; fi; };

@@ -158,6 +158,12 @@ async fn there_and_back(ssh: &Ssh, tree: &Tree) {
     assert_eq!(listing(&here.join("there")), expected(tree, ""));
 }
 
+/// The setting of a server with these programs and without SFTP, which would help out.
+fn only_commands(tools: &tempfile::TempDir) -> String {
+    let at = tools.path().display();
+    format!("ForceCommand export PATH={at} HOME={at}; exec {at}/sh -c \"$SSH_ORIGINAL_COMMAND\"")
+}
+
 #[tokio::test]
 async fn any_program_that_computes_digests_will_do() {
     let folder = tempfile::tempdir().unwrap();
@@ -178,14 +184,32 @@ async fn any_program_that_computes_digests_will_do() {
         } else if !tool.is_empty() {
             symlink(which(tool), tools.path().join(tool)).unwrap();
         }
-        let settings = path_of(&tools);
-        let Some(server) = openssh::start(&settings) else { return };
+        let Some(server) = openssh::start(&only_commands(&tools)) else { return };
         let ssh = server.connect().await;
         there_and_back(&ssh, &rich_tree()).await;
         there_and_back(&ssh, &hard).await;
         let one = at(&folder, "-rf");
         get(&ssh, &fetch(Path::new(&one), folder.path().join("one"))).await.unwrap();
         assert_eq!(std::fs::read(folder.path().join("one")).unwrap(), b"-rf");
+    }
+}
+
+#[tokio::test]
+async fn any_login_shell_will_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let hard = hard_tree(folder.path());
+    for shell in ["bash", "zsh -f", "tcsh -f", "fish -N", "busybox ash", "ksh", "mksh"] {
+        let program = shell.split(' ').next().unwrap_or(shell);
+        if which(program).is_empty() {
+            continue;
+        }
+        let settings = format!("ForceCommand {shell} -c \"$SSH_ORIGINAL_COMMAND\"");
+        let Some(server) = openssh::start(&settings) else { return };
+        let ssh = server.connect().await;
+        there_and_back(&ssh, &hard).await;
+        let one = at(&folder, "it's");
+        get(&ssh, &fetch(Path::new(&one), folder.path().join("one"))).await.unwrap();
+        assert_eq!(std::fs::read(folder.path().join("one")).unwrap(), b"it's", "{shell}");
     }
 }
 
@@ -199,7 +223,7 @@ async fn busybox_sends_too() {
     for tool in [&all()[..], &["gzip"]].concat() {
         symlink(&busybox, tools.path().join(tool)).unwrap();
     }
-    let Some(server) = openssh::start(&path_of(&tools)) else { return };
+    let Some(server) = openssh::start(&only_commands(&tools)) else { return };
     let ssh = server.connect().await;
     there_and_back(&ssh, &rich_tree()).await;
     // Neither its `find` nor its `tar` can do what is needed for parts.
