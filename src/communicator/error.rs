@@ -389,6 +389,8 @@ fn download_hints(reason: &str) -> Vec<String> {
         ]
     } else if has("leads out of what is downloaded") {
         vec!["download what the link points to by its own path".into()]
+    } else if has("sha-256") {
+        vec!["if something on the instance writes it all the time, stop that first, or copy it in a shell provisioner and download the copy".into()]
     } else {
         Vec::new()
     }

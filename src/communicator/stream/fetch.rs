@@ -10,6 +10,7 @@ use std::sync::atomic::AtomicBool;
 
 use tokio::sync::{mpsc, oneshot};
 
+use super::destination::BLOCK;
 use super::far::{Far, Input, Progress};
 use super::landing::{Arrived, Landing, Mishap, SharedLanding, Stamp, lock};
 use super::packing::Packing;
@@ -42,12 +43,12 @@ impl Fetch<'_> {
     ) -> Result<Result<DownloadReport, String>, CommunicatorError> {
         for _ in 0..ATTEMPTS {
             match self.get(None).await? {
-                Received::All(unpacked, said) => {
+                Ok((unpacked, said)) => {
                     if let Some(report) = self.settle(unpacked, said).await? {
                         return Ok(Ok(report));
                     }
                 }
-                Received::No(instead) => return Ok(Err(instead)),
+                Err(instead) => return Ok(Err(instead)),
             }
         }
         Err(self.never_the_same())
@@ -68,6 +69,7 @@ impl Fetch<'_> {
             return Err(failed(self.download, "the source is empty"));
         }
         let (large, tell) = large.unzip();
+        let tell = large.zip(tell).map(|(large, tell)| (large.first * BLOCK, tell));
         let mark = Mark::new();
         let text = source::get(self.download, self.call(&mark), large);
         let target = Target::New {
@@ -241,9 +243,9 @@ impl Fetch<'_> {
         let progress = |bytes| (self.progress)(before + bytes);
         let order = Order { text, mark, input, target: Target::Tree(landing.clone()) };
         match receive::run(self.far, order, self.download, &progress).await? {
-            Received::All(Unpacked::Tree(fetched), said) => Ok((fetched.links, said)),
-            Received::All(..) => Err(failed(self.download, "a part came where files were to come")),
-            Received::No(instead) => Err(failed(self.download, &instead)),
+            Ok((Unpacked::Tree(fetched), said)) => Ok((fetched.links, said)),
+            Ok(_) => Err(failed(self.download, "a part came where files were to come")),
+            Err(instead) => Err(failed(self.download, &instead)),
         }
     }
 

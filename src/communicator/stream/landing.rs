@@ -127,7 +127,8 @@ impl Arrived {
 
     /// Puts it in its place, all at once.
     pub(crate) fn keep(self) -> Result<(), CommunicatorError> {
-        let Self { temporary, mut made, place, mode } = self;
+        // What is dropped goes from the last to the first.
+        let Self { mut made, temporary, place, mode } = self;
         let failed = |source| CommunicatorError::Write { path: place.clone(), source };
         let permissions = Permissions::from_mode(mode & KEPT_BITS);
         temporary.as_file().set_permissions(permissions).map_err(failed)?;

@@ -31,7 +31,7 @@ pub(crate) use fetch::{ATTEMPTS, Fetch};
 pub(crate) use landing::{Arrived, Landing, Mishap, SharedLanding, Stamp, lock};
 pub(crate) use leg::{Ended, Leg};
 pub(crate) use packing::{Packing, is_packable};
-pub(crate) use receive::{Order, Received};
+pub(crate) use receive::Order;
 pub(crate) use said::{Mark, Said};
 pub(crate) use send::{Sent, failed, send, undone};
 pub(crate) use shell::Call;

@@ -28,13 +28,9 @@ pub(crate) struct Order {
     pub(crate) target: Target,
 }
 
-/// How an order ended.
-pub(crate) enum Received {
-    /// All has arrived.
-    All(Unpacked, Said),
-    /// There is no way to stream; what was found instead.
-    No(String),
-}
+/// What has arrived and what the far side said; or what was found instead when there is no way to
+/// stream.
+pub(crate) type Received = Result<(Unpacked, Said), String>;
 
 /// Runs an order; `progress` gets the bytes of files that have arrived so far.
 pub(crate) async fn run(
@@ -79,7 +75,7 @@ pub(crate) async fn run(
     };
     let (exit, said) = match ended {
         Ok(ended) => ended,
-        Err(Some(CommunicatorError::Refused { reason, .. })) => return Ok(Received::No(reason)),
+        Err(Some(CommunicatorError::Refused { reason, .. })) => return Ok(Err(reason)),
         Err(Some(error)) => return Err(error),
         Err(None) => {
             let mishap = unpacked.err();
@@ -90,8 +86,8 @@ pub(crate) async fn run(
         }
     };
     match exit {
-        Exit::Code(_) if said.no_tar => return Ok(Received::No("there is no `tar`".into())),
-        Exit::Code(_) if said.ready.is_none() => return Ok(Received::No(said.instead())),
+        Exit::Code(_) if said.no_tar => return Ok(Err("there is no `tar`".into())),
+        Exit::Code(_) if said.ready.is_none() => return Ok(Err(said.instead())),
         Exit::Code(0) if said.done => {}
         exit => {
             return Err(match said::wrong(&exit, &said.complaints, "sending") {
@@ -102,7 +98,7 @@ pub(crate) async fn run(
     }
     let unpacked = unpacked.map_err(|mishap| told(download, mishap))?;
     progress(count.load(Ordering::Relaxed));
-    Ok(Received::All(unpacked, said))
+    Ok(Ok((unpacked, said)))
 }
 
 /// A mishap of a download.

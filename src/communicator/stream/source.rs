@@ -18,13 +18,15 @@ part() { { e=$(dd if="$d" bs=65536 skip="$1" count="$2" 2>&1 >&3); r=$?; } 3>&1;
 while :; do case $d in ?*/) d=${d%/} ;; *) break ;; esac; done;
 "#;
 
-/// `found` tells the digests of all files in what it is given. `both` runs a command whose output
-/// is sent, and computes digests meanwhile, which `names` tells; they are handed on when the
-/// command has ended and nothing else can say anything. GNU tar ends with 1 when a file changed
-/// while it was read, which is what logs do: `forgive` makes that a success.
+/// `found` tells the digests of all files in what it is given: not more than is kept here, see
+/// [`Digests`](super::digests::Digests), as it lies in the shell's memory. `both` runs a command
+/// whose output is sent, and computes digests meanwhile, which `names` tells; they are handed on
+/// when the command has ended and nothing else can say anything. GNU tar ends with 1 when a file
+/// changed while it was read, which is what logs do: `forgive` makes that a success.
 const LIST: &str = r#"
 e=;
-found() { find $e "$@" -type f -print0 2>/dev/null | sums 2>/dev/null; };
+cap() { if has head; then head -c 33554432; else cat; fi; };
+found() { find $e "$@" -type f -print0 2>/dev/null | sums 2>/dev/null | cap; };
 listed() { [ -z "$l" ] || { echo "$m:list"; printf %s "$l"; echo; echo "$m:end"; } >&2; };
 forgive() { if [ "$r" = 1 ]; then case $(tar --version 2>/dev/null) in *GNU*) r=0 ;; esac; fi; };
 both() { {
@@ -207,11 +209,84 @@ pub(super) fn sums(directory: &str, call: Call<'_>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::process::Command;
+    use std::io::Write as _;
+    use std::os::unix::fs::symlink;
+    use std::path::{Path, PathBuf};
+    use std::process::{Command, Stdio};
+    use std::sync::atomic::AtomicBool;
 
     use super::super::packing::Packing;
-    use super::super::said::Mark;
+    use super::super::said::{Listener, Mark, Said};
+    use super::super::shell::Tool;
     use super::*;
+    use crate::plan::Digest;
+
+    /// Where a program really is; a version manager's stand-in needs more than itself.
+    fn which(program: &str) -> Option<PathBuf> {
+        let script = match program {
+            "python3" => "python3 -c 'import sys; print(sys.executable)'".to_owned(),
+            program => format!("command -v {program}"),
+        };
+        let found = Command::new("sh").args(["-c", &script]).output().unwrap().stdout;
+        let path = PathBuf::from(String::from_utf8(found).unwrap().trim());
+        path.exists().then_some(path)
+    }
+
+    /// What a script says that reads this, on a machine with these programs.
+    fn run(script: &str, mark: &Mark, programs: &Path, input: &[u8]) -> Said {
+        let mut shell = Command::new("/bin/sh")
+            .args(["-c", script])
+            .env_clear()
+            .env("PATH", programs)
+            .stdin(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        shell.stdin.take().unwrap().write_all(input).unwrap();
+        let output = shell.wait_with_output().unwrap();
+        let ignored = AtomicBool::new(false);
+        let mut listener = Listener::new(mark, &ignored);
+        listener.take(&output.stderr);
+        listener.end()
+    }
+
+    #[test]
+    fn every_tool_computes_digests() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["a b", "it's", "c\\d"] {
+            std::fs::write(folder.path().join(name), name).unwrap();
+        }
+        for (program, tool) in [
+            ("openssl", Tool::OpenSsl),
+            ("sha256sum", Tool::Sha256sum),
+            ("shasum", Tool::Shasum),
+            ("python3", Tool::Python),
+        ] {
+            let Some(place) = which(program) else { continue };
+            let programs = tempfile::tempdir().unwrap();
+            symlink(place, programs.path().join(program)).unwrap();
+            for program in ["sh", "cat", "head", "tee", "xargs"] {
+                symlink(which(program).unwrap(), programs.path().join(program)).unwrap();
+            }
+            let mark = Mark::new();
+            let call = Call { mark: &mark, packings: &[], bytes: 0 };
+            let root = folder.path().to_str().unwrap();
+            let names = b"./a b\0./it's\0./c\\d\0";
+            let said = run(&sums(root, call), &mark, programs.path(), names);
+            assert!(said.done, "{said:?}");
+            assert_eq!(said.ready.unwrap().tool, Some(tool));
+            for name in ["a b", "it's", "c\\d"] {
+                let digest = Digest::of(name.as_bytes());
+                assert_eq!(said.digests.of(Path::new(name)), Some(&digest), "{program} {name}");
+            }
+            let download =
+                Download { source: root.into(), destination: "x".into(), into_directory: false };
+            let script = beginnings(&download, call);
+            let said = run(&script, &mark, programs.path(), b"1 './a b' 9 ./none 2 './it'\\''s'");
+            let digest = |text: &str| Digest::of(text.as_bytes()).hex();
+            assert_eq!(said.single, [digest("a"), String::new(), digest("it")], "{program}");
+        }
+    }
 
     #[test]
     fn scripts_are_one_line_of_words_for_any_shell() {

@@ -26,6 +26,9 @@ const PIECE: usize = 128 << 10;
 /// How long the list of what lies in a large directory may be. One that is longer is not kept.
 const LIST: u64 = 16 << 20;
 
+/// The largest size of a file that is believed.
+const MOST: u64 = 1 << 50;
+
 /// Where something is to go.
 pub(crate) enum Target {
     /// To a destination, as
@@ -35,8 +38,8 @@ pub(crate) enum Target {
         destination: PathBuf,
         /// Whether it is a directory in any case.
         into_directory: bool,
-        /// Whom to tell when it is large.
-        large: Option<oneshot::Sender<()>>,
+        /// Of how many bytes the beginning of something large is, and whom to tell when it comes.
+        large: Option<(u64, oneshot::Sender<()>)>,
     },
     /// To where the rest of a tree is.
     Tree(SharedLanding),
@@ -120,8 +123,8 @@ impl Unpack {
                 let (name, is_part) = (OsString::from_vec(name.to_vec()), kind == b"part");
                 let arrived = Arrived::new(&destination, into_directory, &name, mode)?;
                 if is_part {
-                    tell(large);
-                    files.part(arrived, number(size, 10)?)?
+                    let first = tell(large).ok_or_else(silent)?;
+                    files.part(arrived, bytes(size)?, first)?
                 } else {
                     files.file(arrived)?
                 }
@@ -135,7 +138,7 @@ impl Unpack {
             }
             (b"tree", Target::Tree(landing)) => files.archive(landing, true)?,
             (b"list", Target::New { large, .. }) => {
-                tell(large);
+                tell(large).ok_or_else(silent)?;
                 Unpacked::List(OsString::from_vec(rest.to_vec()), files.list()?)
             }
             (b"range", Target::Range { file, place, start, length }) => {
@@ -150,10 +153,27 @@ impl Unpack {
     }
 }
 
-fn tell(large: Option<oneshot::Sender<()>>) {
-    if let Some(large) = large {
-        // Nobody may want to know.
-        _ = large.send(());
+/// Tells that something is large; the answer is how many bytes its beginning has.
+fn tell(large: Option<(u64, oneshot::Sender<()>)>) -> Option<u64> {
+    let (first, tell) = large?;
+    // Nobody may want to know.
+    _ = tell.send(());
+    Some(first)
+}
+
+/// Whether all bytes of a part came.
+fn enough(came: u64, wanted: u64) -> Result<(), Mishap> {
+    if came == wanted {
+        return Ok(());
+    }
+    Err(Mishap::There(format!("{came} bytes came where {wanted} were to come")))
+}
+
+/// A size that a file can have.
+fn bytes(text: &[u8]) -> Result<u64, Mishap> {
+    match number(text, 10)? {
+        size if size <= MOST => Ok(size),
+        size => Err(Mishap::There(format!("it sends a file of {size} bytes"))),
     }
 }
 
@@ -212,9 +232,10 @@ impl<R: Read> Files<R> {
         Ok(Unpacked::File(arrived, stamp))
     }
 
-    fn part(&mut self, mut arrived: Arrived, size: u64) -> Result<Unpacked, Mishap> {
+    fn part(&mut self, mut arrived: Arrived, size: u64, first: u64) -> Result<Unpacked, Mishap> {
         let place = arrived.place().to_path_buf();
-        copy(&mut self.reader, arrived.file(), &place, &self.count)?;
+        let stamp = copy(&mut self.reader, arrived.file(), &place, &self.count)?;
+        enough(stamp.size, first)?;
         Ok(Unpacked::Part(arrived, size))
     }
 
@@ -226,14 +247,14 @@ impl<R: Read> Files<R> {
         length: u64,
     ) -> Result<Unpacked, Mishap> {
         let (mut buffer, mut at) = (vec![0; PIECE], 0);
+        // Blocks are sent, and the file may have grown.
+        let mut reader = self.reader.by_ref().take(length);
         loop {
-            let count = self.reader.read(&mut buffer).map_err(broken)?;
-            if count == 0 && at == length {
-                return Ok(Unpacked::Range);
-            }
-            if count == 0 || at + count as u64 > length {
-                let text = format!("{} bytes came where {length} were to come", at + count as u64);
-                return Err(Mishap::There(text));
+            let count = reader.read(&mut buffer).map_err(broken)?;
+            if count == 0 {
+                let rest = io::copy(&mut self.reader, &mut io::sink());
+                rest.map_err(broken)?;
+                return enough(at, length).map(|()| Unpacked::Range);
             }
             file.write_all_at(buffer.get(..count).unwrap_or_default(), start + at)
                 .map_err(|source| Mishap::at(place, source))?;
@@ -300,7 +321,7 @@ fn listed(line: &[u8]) -> Result<Listed, Mishap> {
     let mode = u32::try_from(number(mode, 8)?).unwrap_or_default();
     let path = PathBuf::from(OsString::from_vec(path.to_vec()));
     let kind = kind.first().copied().unwrap_or_default();
-    Ok(Listed { kind, mode, size: number(size, 10)?, path })
+    Ok(Listed { kind, mode, size: bytes(size)?, path })
 }
 
 /// Copies to the end, and tells what it was.
@@ -392,7 +413,7 @@ mod tests {
         let target = Target::New {
             destination: destination.to_path_buf(),
             into_directory: true,
-            large: None,
+            large: Some((1, oneshot::channel().0)),
         };
         let incoming = Incoming::new(pieces);
         Unpack { incoming, mark: "M:".into(), target, count: Arc::default() }.run()
@@ -436,7 +457,7 @@ mod tests {
         assert_eq!(complaint(b"M:other none\nx"), "it did not say what it sends");
         assert_eq!(complaint(b"M:range none\nx"), "it did not say what it sends");
         assert_eq!(complaint(b"M:file none 4 -rw------- ..\nx"), "it sends the name `..`");
-        assert!(complaint(b"M:part none x -rw------- a\nx").contains("where a number belongs"));
+        assert!(complaint(b"M:list none a\nf 644 9999999999999999 ./b\0").contains("a file of 9"));
         assert!(complaint(b"M:file gzip 4 -rw------- a\nx").contains("is broken"));
         assert!(complaint(b"M:tree zstd a\nx").contains("is broken"));
         assert!(complaint(&[b"M:tree none a\n", &[7; 512][..]].concat()).contains("is broken"));
@@ -470,6 +491,49 @@ mod tests {
             let text = complaint(&archive.into_inner().unwrap());
             assert!(text.contains("leads out"), "{text}");
         }
+    }
+
+    #[test]
+    fn parts_are_as_long_as_they_should_be() {
+        let folder = tempfile::tempdir().unwrap();
+        let range = |text: &[u8]| {
+            let (sender, pieces) = mpsc::channel(1);
+            sender.try_send([b"M:range none\n", text].concat()).unwrap();
+            drop(sender);
+            let place = folder.path().join("x");
+            let file = File::options()
+                .create(true)
+                .truncate(true)
+                .read(true)
+                .write(true)
+                .open(&place)
+                .unwrap();
+            let target = Target::Range { file, place, start: 2, length: 3 };
+            let incoming = Incoming::new(pieces);
+            Unpack { incoming, mark: "M:".into(), target, count: Arc::default() }.run()
+        };
+        assert!(matches!(range(b"ab"), Err(Mishap::There(text)) if text.contains("2 bytes came")));
+        // A block is longer when the file has grown.
+        assert!(matches!(range(b"abcd"), Ok(Unpacked::Range)));
+        assert_eq!(std::fs::read(folder.path().join("x")).unwrap(), b"\0\0abc");
+
+        let part = |text: &[u8]| {
+            let (sender, pieces) = mpsc::channel(1);
+            sender.try_send(text.to_vec()).unwrap();
+            drop(sender);
+            let (tell, mut told) = oneshot::channel();
+            let destination = folder.path().join("y");
+            let target = Target::New { destination, into_directory: false, large: Some((3, tell)) };
+            let incoming = Incoming::new(pieces);
+            let unpack = Unpack { incoming, mark: "M:".into(), target, count: Arc::default() };
+            (unpack.run(), told.try_recv().is_ok())
+        };
+        let (unpacked, told) = part(b"M:part none 5 -rw------- a\nabc");
+        assert!(matches!(unpacked, Ok(Unpacked::Part(_, 5))) && told);
+        let (unpacked, _) = part(b"M:part none 5 -rw------- a\nab");
+        assert!(matches!(unpacked, Err(Mishap::There(_))));
+        let (unpacked, told) = part(b"M:file none 2 -rw------- a\nab");
+        assert!(matches!(unpacked, Ok(Unpacked::File(..))) && !told);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod against_openssh;
 mod agents;
 mod certificates;
+mod comparing;
 mod connecting;
 mod downloading;
 mod drills;

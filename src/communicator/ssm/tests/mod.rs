@@ -5,6 +5,7 @@ mod agent;
 mod alone;
 mod channel;
 mod commands;
+mod files;
 mod live;
 mod machine;
 mod network;

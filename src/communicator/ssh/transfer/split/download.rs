@@ -15,8 +15,8 @@ use super::lanes::{self, Lane};
 use super::{FIRST, LARGE};
 use crate::communicator::stream::destination::BLOCK;
 use crate::communicator::stream::{
-    ATTEMPTS, Arrived, Far, Fetch, Fetched, Landing, Large, Listed, Mark, Order, Packing, Received,
-    Said, SharedLanding, Stamp, Target, Unpacked, check, lock, receive, source, stamp,
+    ATTEMPTS, Arrived, Far, Fetch, Fetched, Landing, Large, Listed, Mark, Order, Packing, Said,
+    SharedLanding, Stamp, Target, Unpacked, check, lock, receive, source, stamp,
 };
 use crate::communicator::{CommunicatorError, DownloadReport};
 
@@ -39,8 +39,8 @@ pub(in super::super) async fn download(
         };
         let (got, mut lanes) = tokio::join!(fetch.get(large.map(|large| (large, tell))), lanes);
         let (unpacked, said) = match got? {
-            Received::All(unpacked, said) => (unpacked, said),
-            Received::No(instead) => return Ok(Err(instead)),
+            Ok(unpacked) => unpacked,
+            Err(instead) => return Ok(Err(instead)),
         };
         if fetch.packings.is_empty()
             && let Some(rate) = gauge.rate()
@@ -105,11 +105,12 @@ impl Job<'_, '_> {
         size: u64,
     ) -> Result<Stamp, CommunicatorError> {
         let failed = |source| CommunicatorError::Write { path: place.into(), source };
-        let share = (size - from).div_ceil(self.lanes.len() as u64).next_multiple_of(BLOCK);
+        let rest = size.saturating_sub(from);
+        let share = rest.div_ceil(self.lanes.len() as u64).next_multiple_of(BLOCK);
         let mut legs = Vec::new();
         let mut start = from;
         for lane in self.lanes {
-            let length = share.min(size - start);
+            let length = share.min(size.saturating_sub(start));
             if length == 0 {
                 break;
             }
@@ -144,7 +145,7 @@ impl Job<'_, '_> {
         }
         let files = || list.iter().filter(|entry| entry.kind == b'f');
         let names = files().flat_map(|entry| named(&entry.path)).collect();
-        let size = files().map(|entry| entry.size).sum();
+        let size = files().fold(0, |sum: u64, entry| sum.saturating_add(entry.size));
         let digests = async {
             Ok::<_, CommunicatorError>(
                 check::sums(self.fetch.far, &download.source, names, size).await,
@@ -206,8 +207,8 @@ impl Job<'_, '_> {
             (self.fetch.progress)(self.arrived.fetch_add(new, Ordering::Relaxed) + new);
         };
         match receive::run(far, order, self.fetch.download, &told).await? {
-            Received::All(unpacked, _) => Ok(unpacked),
-            Received::No(instead) => Err(receive::failed(self.fetch.download, &instead)),
+            Ok((unpacked, _)) => Ok(unpacked),
+            Err(instead) => Err(receive::failed(self.fetch.download, &instead)),
         }
     }
 }
@@ -230,7 +231,7 @@ fn shares(list: &[Listed], count: usize) -> Vec<Vec<&Path>> {
     let mut shares = vec![(0, Vec::new()); count.max(1)];
     for entry in entries {
         if let Some((bytes, share)) = shares.iter_mut().min_by_key(|(bytes, _)| *bytes) {
-            *bytes += entry.size;
+            *bytes = u64::saturating_add(*bytes, entry.size);
             share.push(entry.path.as_path());
         }
     }
