@@ -284,7 +284,8 @@ mod tests {
     #[test]
     fn scripts_are_what_a_shell_can_read() {
         let digest = Digest::of(b"x");
-        for script in [with_input("exec cat", 1, &digest), with_output("echo 'a'; exit 3", "mark")] {
+        for script in [with_input("exec cat", 1, &digest), with_output("echo 'a'; exit 3", "mark")]
+        {
             let mut shell = std::process::Command::new("sh");
             let output = shell.args(["-n", "-c", &script]).output().unwrap();
             let said = String::from_utf8_lossy(&output.stderr);
