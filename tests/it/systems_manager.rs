@@ -270,10 +270,19 @@ async fn refused(bucket: &str, fault: &str) -> Option<String> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_bucket_that_cannot_be_used_is_told() {
     let denied = "error=AccessDenied/Access Denied";
-    let Some(text) = refused("artifacts", &format!("PutObject:*:{denied}")).await else { return };
-    insta::assert_snapshot!(text, @"");
-    let text = refused("artifacts", &format!("GetObject:*:{denied}")).await.unwrap();
-    insta::assert_snapshot!(text, @"");
-    let text = refused("missing", "ListCommands:1:throttle").await.unwrap();
-    insta::assert_snapshot!(text, @"");
+    let Some(put) = refused("artifacts", &format!("PutObject:*:{denied}")).await else { return };
+    insta::assert_snapshot!(put, @"
+    cannot move large files on `i-[id]` through Systems Manager: PutObject of `s3://artifacts/` failed at [endpoint] (us-east-1): AccessDenied: Access Denied
+    allow the IAM action `s3:PutObject` to these credentials
+    ");
+    let get = refused("artifacts", &format!("GetObject:*:{denied}")).await.unwrap();
+    insta::assert_snapshot!(get, @"
+    cannot upload to `/srv/data`: curl: (22) The requested URL returned error: 403; it could not be fetched from the bucket
+    the instance fetches it with the rights of bake's own credentials: allow them `s3:GetObject` in `ssm_bucket`, and give the instance a way to S3 (a gateway endpoint will do)
+    ");
+    let missing = refused("missing", "ListCommands:1:throttle").await.unwrap();
+    insta::assert_snapshot!(missing, @"
+    cannot move large files on `i-[id]` through Systems Manager: PutObject of `s3://missing/` failed at [endpoint] (us-east-1): NoSuchBucket: The specified bucket does not exist
+    check `ssm_bucket`: it must exist, and these credentials must be able to use it
+    ");
 }

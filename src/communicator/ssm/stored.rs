@@ -149,7 +149,7 @@ fn keep(held: &[u8], queue: &Mutex<mpsc::Receiver<Vec<u8>>>) -> std::io::Result<
 }
 
 fn trouble(ssm: &Ssm, error: SessionError) -> CommunicatorError {
-    let mut failed = ssm.failed("move files through the bucket", error.message);
+    let mut failed = ssm.failed("move large files", error.message);
     if let CommunicatorError::Ssm { hints, .. } = &mut failed {
         *hints = error.hints;
     }
@@ -272,7 +272,7 @@ async fn fetch(
     fetched.map_err(|error| trouble(ssm, error))?;
     if size.trim() != got.to_string() || (digest != "none" && digest != found) {
         let reason = "what was fetched is not what the instance put there";
-        return Err(ssm.failed("move files through the bucket", reason));
+        return Err(ssm.failed("move large files", reason));
     }
     Ok(())
 }
