@@ -113,8 +113,8 @@ fn without_sessions_a_build_goes_on_and_says_so() {
     let fault =
         "StartSession:*:error=AccessDeniedException/not authorized to perform: ssm:StartSession";
     let endpoint = Endpoint::start(&workspace, &["--fault", fault]);
-    workspace.write("data", vec![7; 100_000]);
-    let (here, back) = (workspace.path().join("data"), workspace.path().join("back"));
+    workspace.write("local/file", vec![7; 100_000]);
+    let (here, back) = (workspace.path().join("local/file"), workspace.path().join("back"));
     let steps = [
         shell("echo boot $(cat /proc/sys/kernel/random/boot_id)"),
         shell_with("expect_disconnect = true", "reboot; sleep 60"),
@@ -144,8 +144,8 @@ fn by_bucket(workspace: &Workspace, faults: &[&str]) -> crate::support::Outcome 
     let endpoint = Endpoint::start(workspace, faults);
     let bytes: Vec<u8> =
         (0..750_000_u32).flat_map(|one| one.wrapping_mul(0x9e37_79b9).to_le_bytes()).collect();
-    workspace.write("data", &bytes);
-    let (here, back) = (workspace.path().join("data"), workspace.path().join("back"));
+    workspace.write("local/file", &bytes);
+    let (here, back) = (workspace.path().join("local/file"), workspace.path().join("back"));
     let steps = [
         file(&here.display().to_string(), "/srv/data", "upload"),
         shell("stat -c %s /srv/data"),
