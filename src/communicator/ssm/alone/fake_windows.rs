@@ -2,7 +2,8 @@
 //! it reads what is sent, and plays what it is told to.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, Read as _, Seek as _};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -15,17 +16,88 @@ use regex::Regex;
 use rsa::traits::PublicKeyParts as _;
 use rsa::{Oaep, RsaPrivateKey};
 use sha1::Sha1;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::seal::Seal;
 use crate::communicator::ssm::communicator::{Ssm, SsmOptions, Tunnels};
+use crate::communicator::ssm::depot::Depot;
 use crate::communicator::ssm::{
     AgentInformation, CommandTiming, Document, Invocation, RunCommand, SendCommand, SessionError,
     Settings,
 };
+use crate::plan::Digest;
+use crate::template::schema::Secret;
+
+/// A bucket in memory.
+#[derive(Default)]
+pub(crate) struct MemoryDepot {
+    objects: Mutex<BTreeMap<String, Vec<u8>>>,
+    /// How many objects there have been.
+    pub(crate) made: Mutex<usize>,
+}
+
+impl MemoryDepot {
+    /// How many objects there are.
+    pub(crate) fn count(&self) -> usize {
+        self.objects.lock().unwrap().len()
+    }
+
+    fn keep(&self, name: &str, bytes: Vec<u8>) {
+        *self.made.lock().unwrap() += 1;
+        self.objects.lock().unwrap().insert(name.to_owned(), bytes);
+    }
+}
+
+impl Depot for MemoryDepot {
+    fn put(
+        &self,
+        name: String,
+        mut file: File,
+        size: u64,
+        digest: Digest,
+    ) -> BoxFuture<'_, Result<(), SessionError>> {
+        let mut bytes = Vec::new();
+        file.rewind().unwrap();
+        file.read_to_end(&mut bytes).unwrap();
+        assert_eq!((bytes.len() as u64, Digest::of(&bytes)), (size, digest));
+        self.keep(&name, bytes);
+        async { Ok(()) }.boxed()
+    }
+
+    fn get(
+        &self,
+        name: String,
+        pieces: mpsc::Sender<Vec<u8>>,
+    ) -> BoxFuture<'_, Result<(), SessionError>> {
+        let bytes = self.objects.lock().unwrap()[&name].clone();
+        async move {
+            for piece in bytes.chunks(100_000) {
+                pieces.send(piece.to_vec()).await.unwrap();
+            }
+            Ok(())
+        }
+        .boxed()
+    }
+
+    fn read_url(&self, name: String) -> BoxFuture<'_, Result<Secret, SessionError>> {
+        async move { Ok(Secret::new(format!("memory:{name}"))) }.boxed()
+    }
+
+    fn write_url(&self, name: String) -> BoxFuture<'_, Result<Secret, SessionError>> {
+        async move { Ok(Secret::new(format!("memory:{name}"))) }.boxed()
+    }
+
+    fn delete(&self, name: String) -> BoxFuture<'_, Result<(), SessionError>> {
+        self.objects.lock().unwrap().remove(&name);
+        async { Ok(()) }.boxed()
+    }
+}
 
 /// The instance.
 pub(crate) struct FakeWindows {
+    /// What URLs lead to.
+    pub(crate) depot: Arc<MemoryDepot>,
     key: RsaPrivateKey,
     state: Mutex<State>,
 }
@@ -41,13 +113,16 @@ struct State {
     sent: Vec<String>,
     files: BTreeMap<String, Vec<u8>>,
     starts: u64,
+    depot: Arc<MemoryDepot>,
 }
 
 impl FakeWindows {
     /// An instance that has just started.
     pub(crate) fn new() -> Arc<Self> {
         let key = RsaPrivateKey::new(&mut rand::rng(), 2048).unwrap();
-        Arc::new(Self { key, state: Mutex::default() })
+        let depot = Arc::<MemoryDepot>::default();
+        let state = Mutex::new(State { depot: depot.clone(), ..State::default() });
+        Arc::new(Self { depot, key, state })
     }
 
     /// What commands of a step come to, one after the other; then each ends with 0.
@@ -104,7 +179,7 @@ impl State {
                 .flat_map(|(_, piece)| piece.clone())
                 .collect();
             assert_eq!(whole.len().to_string(), size);
-            assert_eq!(crate::plan::Digest::of(&whole).hex(), digest);
+            assert_eq!(Digest::of(&whole).hex(), digest);
             whole
         };
         Some(self.seal.as_ref().unwrap().open(&sealed).unwrap())
@@ -129,16 +204,21 @@ impl State {
                     .unwrap();
             let source = head["source"].as_str().unwrap();
             let Some(bytes) = self.files.get(source) else { return (1, Vec::new()) };
-            let digest = crate::plan::Digest::of(bytes);
+            let digest = Digest::of(bytes);
             let name = STANDARD.encode(source.rsplit('/').next().unwrap());
             let mut entries = format!("F {} {digest} {name}\n", bytes.len()).into_bytes();
             entries.extend(bytes);
             entries.extend(b"E\n");
             let mut zip =
                 flate2::read::GzEncoder::new(entries.as_slice(), flate2::Compression::fast());
-            let mut out = b"1 file\n".to_vec();
-            zip.read_to_end(&mut out).unwrap();
-            return (0, out);
+            let mut packed = Vec::new();
+            zip.read_to_end(&mut packed).unwrap();
+            if let Some(url) = head["url"].as_str() {
+                let said = format!("1 file {}\n", Digest::of(&packed));
+                self.depot.keep(url.strip_prefix("memory:").unwrap(), packed);
+                return (0, said.into_bytes());
+            }
+            return (0, [&b"1 file\n"[..], &packed].concat());
         }
         if command.contains("LastBootUpTime") {
             return (0, format!("{}\r\n", 1_000_000_000 * (self.starts + 1)).into_bytes());
@@ -156,7 +236,13 @@ impl State {
         let end = stdin.iter().position(|byte| *byte == b'\n').unwrap();
         let head = decode(std::str::from_utf8(&stdin[..end]).unwrap());
         let head: serde_json::Value = serde_json::from_slice(&head).unwrap();
-        let mut reader = BufReader::new(GzDecoder::new(&stdin[end + 1..]));
+        let mut packed = stdin[end + 1..].to_vec();
+        if let Some(url) = head["url"].as_str() {
+            packed =
+                self.depot.objects.lock().unwrap()[url.strip_prefix("memory:").unwrap()].clone();
+            assert_eq!(Digest::of(&packed).hex(), head["sha256"].as_str().unwrap());
+        }
+        let mut reader = BufReader::new(GzDecoder::new(packed.as_slice()));
         let destination = head["destination"].as_str().unwrap().to_owned();
         loop {
             let mut line = String::new();
@@ -167,7 +253,7 @@ impl State {
                 "F" => {
                     let mut bytes = vec![0; words[1].parse().unwrap()];
                     reader.read_exact(&mut bytes).unwrap();
-                    assert_eq!(crate::plan::Digest::of(&bytes).hex(), words[2]);
+                    assert_eq!(Digest::of(&bytes).hex(), words[2]);
                     let name = String::from_utf8(decode(words[3])).unwrap();
                     let path = if name.is_empty() {
                         destination.clone()

@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use rand::RngExt as _;
+
 use super::commands::{exec, run};
 use crate::communicator::ssm::fake_windows::FakeWindows;
 use crate::communicator::{Command, Communicator as _, Download, Exit, Stdin, Upload};
@@ -81,5 +83,33 @@ async fn files_and_trees_go_there_and_come_back() {
     assert!(std::fs::read(root.path().join("some/noise")).unwrap() == noise);
     let error = ssm.download(&back("c:/none", "none"), &|_| {}).await.unwrap_err();
     insta::assert_snapshot!(error, @"cannot download `c:/none`: the command ended with status 1");
+    ssm.disconnect().await;
+}
+
+#[tokio::test]
+async fn large_files_go_through_a_bucket() {
+    let windows = FakeWindows::new();
+    let ssm = windows.communicator().through(windows.depot.clone());
+    // Nothing that can be compressed.
+    let mut noise = vec![0; 3_000_000];
+    rand::rng().fill(&mut noise[..]);
+    let file = Upload {
+        tree: Tree::of_bytes(noise.clone(), 0o644),
+        name: "noise".to_owned(),
+        destination: "c:/noise".to_owned(),
+        contents_only: false,
+    };
+    ssm.upload(&file, &|_| {}).await.unwrap();
+    assert_eq!((windows.depot.count(), *windows.depot.made.lock().unwrap()), (0, 1));
+    let root = tempfile::tempdir().unwrap();
+    let download = Download {
+        source: "c:/noise".to_owned(),
+        destination: root.path().join("back"),
+        into_directory: false,
+    };
+    ssm.download(&download, &|_| {}).await.unwrap();
+    assert!(std::fs::read(root.path().join("back")).unwrap() == noise);
+    assert_eq!((windows.depot.count(), *windows.depot.made.lock().unwrap()), (0, 2));
+    assert!(!windows.history().contains("memory:"));
     ssm.disconnect().await;
 }
