@@ -14,7 +14,8 @@ use aws_sigv4::http_request::{
     SigningSettings, UriPathNormalizationMode, sign,
 };
 use aws_sigv4::sign::v4;
-use futures::StreamExt as _;
+use futures::future::BoxFuture;
+use futures::{FutureExt as _, StreamExt as _};
 use http_body_util::StreamBody;
 use hyper::body::Frame;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -25,6 +26,7 @@ use tokio_util::io::ReaderStream;
 
 use super::wait::Backoff;
 use super::{AwsError, AwsErrorKind, AwsFailure, Client};
+use crate::communicator::ssm::{Depot, SessionError};
 use crate::plan::Digest;
 use crate::template::schema::Secret;
 
@@ -68,8 +70,7 @@ impl Bucket {
     /// When there can be no HTTPS on this machine.
     pub fn new(client: &Client, name: &str, prefix: &str) -> Result<Self, AwsError> {
         let prefix = prefix.trim_matches('/');
-        let prefix =
-            if prefix.is_empty() { String::new() } else { format!("{prefix}/") };
+        let prefix = if prefix.is_empty() { String::new() } else { format!("{prefix}/") };
         let http = reqwest::Client::builder()
             .connect_timeout(CONNECT)
             .read_timeout(SILENCE)
@@ -135,11 +136,7 @@ impl Bucket {
     ///
     /// # Errors
     /// When S3 refuses it, or breaks off.
-    pub async fn get(
-        &self,
-        name: &str,
-        pieces: &mpsc::Sender<Vec<u8>>,
-    ) -> Result<(), AwsError> {
+    pub async fn get(&self, name: &str, pieces: &mpsc::Sender<Vec<u8>>) -> Result<(), AwsError> {
         const ACTION: &str = "GetObject";
         let nothing = || Ok(Content::Nothing);
         let mut response = self.insist(ACTION, Method::GET, name, nothing).await?;
@@ -310,11 +307,7 @@ impl Bucket {
         self.region.get_or_try_init(asking).await.map(String::as_str)
     }
 
-    async fn credentials(
-        &self,
-        action: &'static str,
-        name: &str,
-    ) -> Result<Credentials, AwsError> {
+    async fn credentials(&self, action: &'static str, name: &str) -> Result<Credentials, AwsError> {
         let failed = |message| self.failed(AwsErrorKind::Credentials, action, name, message);
         match &self.client.credentials {
             Some(provider) => provider
@@ -390,6 +383,38 @@ impl Bucket {
         failure.status = Some(status);
         failure.request_id = request_id;
         failure.into()
+    }
+}
+
+impl Depot for Bucket {
+    fn put(
+        &self,
+        name: String,
+        file: File,
+        size: u64,
+        digest: Digest,
+    ) -> BoxFuture<'_, Result<(), SessionError>> {
+        async move { Ok(Bucket::put(self, &name, &file, size, digest).await?) }.boxed()
+    }
+
+    fn get(
+        &self,
+        name: String,
+        pieces: mpsc::Sender<Vec<u8>>,
+    ) -> BoxFuture<'_, Result<(), SessionError>> {
+        async move { Ok(Bucket::get(self, &name, &pieces).await?) }.boxed()
+    }
+
+    fn read_url(&self, name: String) -> BoxFuture<'_, Result<Secret, SessionError>> {
+        async move { Ok(Bucket::read_url(self, &name).await?) }.boxed()
+    }
+
+    fn write_url(&self, name: String) -> BoxFuture<'_, Result<Secret, SessionError>> {
+        async move { Ok(Bucket::write_url(self, &name).await?) }.boxed()
+    }
+
+    fn delete(&self, name: String) -> BoxFuture<'_, Result<(), SessionError>> {
+        async move { Ok(Bucket::delete(self, &name).await?) }.boxed()
     }
 }
 
@@ -536,14 +561,14 @@ mod tests {
 
     #[tokio::test]
     async fn a_bucket_has_its_address_by_name_unless_that_cannot_be() {
-        let access =
-            Access { region: Some("eu-west-1".to_owned()), ..Access::default() };
+        let access = Access { region: Some("eu-west-1".to_owned()), ..Access::default() };
         let client = Client::connect(&access).await.unwrap();
         let base = |name: &str, region: &str| Bucket::new(&client, name, "").unwrap().base(region);
         assert_eq!(base("one", "eu-west-1"), "https://one.s3.eu-west-1.amazonaws.com");
         assert_eq!(base("a.b", "eu-west-1"), "https://s3.eu-west-1.amazonaws.com/a.b");
         assert_eq!(base("one", "cn-north-1"), "https://one.s3.cn-north-1.amazonaws.com.cn");
-        let cloud = OwnCloud { url: "http://127.0.0.1:1/".to_owned(), access_key: Secret::new("A") };
+        let cloud =
+            OwnCloud { url: "http://127.0.0.1:1/".to_owned(), access_key: Secret::new("A") };
         let client = Client::connect(&Access::default().in_own(&cloud)).await.unwrap();
         let bucket = Bucket::new(&client, "one", "/of/builds/").unwrap();
         assert_eq!(bucket.uri("x"), "s3://one/of/builds/x");

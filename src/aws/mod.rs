@@ -31,6 +31,9 @@ pub(crate) mod time;
 mod volume;
 pub mod wait;
 
+#[cfg(test)]
+mod systems_manager_tests;
+
 pub use bucket::Bucket;
 pub use client::{Access, AssumeRole, Client, Endpoint, StaticCredentials};
 pub use error::{AwsError, AwsErrorKind, AwsFailure};

@@ -161,9 +161,9 @@ pub(super) fn session_error(error: &AwsError) -> SessionError {
     converted
 }
 
-impl From<&AwsError> for SessionError {
-    fn from(error: &AwsError) -> Self {
-        session_error(error)
+impl From<AwsError> for SessionError {
+    fn from(error: AwsError) -> Self {
+        session_error(&error)
     }
 }
 

@@ -406,6 +406,10 @@ fn upload_hints(reason: &str, destination: &str) -> Vec<String> {
         ]
     } else if has("may not run commands") {
         vec!["give the login user a login shell that runs commands".into()]
+    } else if has("fetched from the bucket") {
+        vec![
+            "the instance fetches it with the rights of bake's own credentials: allow them `s3:GetObject` in `ssm_bucket`, and give the instance a way to S3 (a gateway endpoint will do)".into(),
+        ]
     } else if has("cannot be given to") {
         vec![
             "`owner` and `group` take root: log in as root, or let the login user run `sudo` without a password".into(),

@@ -33,6 +33,8 @@ mod windows_shell;
 #[cfg(test)]
 mod checks;
 #[cfg(test)]
+mod over_systems_manager;
+#[cfg(test)]
 pub(crate) mod test_support;
 #[cfg(test)]
 mod tests;

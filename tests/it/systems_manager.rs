@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bake::aws::{Access, Client, OwnCloud, RunInstance};
+use bake::aws::{Access, Bucket, Client, OwnCloud, RunInstance};
 use bake::communicator::ssm::{self, PortForward, Settings, SsmOptions};
 use bake::communicator::{Chunk, Command, Communicator, Dial, Download, Exit, Stdin, Upload};
 use bake::event::Stream;
@@ -185,4 +185,104 @@ async fn a_tunnel_leads_to_sshd() {
     let calls = world.sandbox.calls();
     assert_eq!((calls["DataChannel"], calls["TerminateSession"]), (1, 1), "{calls:?}");
     world.sandbox.stop().await;
+}
+
+/// A sandbox in which no session can be started.
+fn without_sessions() -> Options {
+    let fault =
+        "StartSession:*:error=AccessDeniedException/not authorized to perform: ssm:StartSession";
+    Options { faults: vec![fault.parse().unwrap()], ..Options::default() }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn run_command_alone_does_it_all() {
+    let Some(world) = World::new(without_sessions()).await else { return };
+    let way = world.connect().await;
+    let notices = way.notices().join("\n");
+    assert!(notices.contains("Run Command alone"), "{notices}");
+    assert!(notices.contains("allow the IAM action `ssm:StartSession`"), "{notices}");
+    let (exit, out) = exec(&way, Command::new("id -u; echo err >&2; exit 194")).await;
+    assert_eq!((exit, out.as_str()), (Exit::Code(194), "0\n"));
+    assert_eq!(exec(&way, Command::new("exit 137")).await.0, Exit::Code(137));
+    let (_, out) = exec(&way, Command::new("seq 1 20000")).await;
+    assert_eq!(out.lines().count(), 20_000);
+    there_and_back(&way, world.directory.path(), 100_000).await;
+    let boot = Command::new("cat /proc/sys/kernel/random/boot_id");
+    let before = exec(&way, boot.clone()).await.1;
+    let (exit, _) = exec(&way, Command::new("echo going; reboot; exec sleep 60")).await;
+    assert!(matches!(exit, Exit::Disconnected { .. }), "{exit:?}");
+    let after = exec(&way, boot).await.1;
+    assert_ne!(before, after);
+    let left = Command::new("ls -d /var/tmp/.bake* | wc -l");
+    assert_eq!(exec(&way, left.clone()).await.1, "1\n");
+    way.disconnect().await;
+    // Whoever comes next finds only its own.
+    let way = world.connect().await;
+    assert_eq!(exec(&way, left).await.1, "1\n");
+    way.disconnect().await;
+    world.sandbox.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn large_files_go_through_a_bucket_which_is_empty_afterwards() {
+    for options in [Options::default(), without_sessions()] {
+        let Some(world) = World::new(options).await else { return };
+        let bucket = Bucket::new(&world.client, "artifacts", "of/builds").unwrap();
+        let way = world.connect().await.through(Arc::new(bucket));
+        there_and_back(&way, world.directory.path(), 5_000_000).await;
+        let calls = world.sandbox.calls();
+        assert_eq!((calls["PutObject"], calls["GetObject"]), (2, 2), "{calls:?}");
+        assert_eq!(world.sandbox.objects(), 0);
+        // Nothing small does.
+        there_and_back(&way, world.directory.path(), 50_000).await;
+        assert_eq!(world.sandbox.calls()["PutObject"], 2);
+        let left = Command::new("ls -d /var/tmp/.bake* | wc -l");
+        assert_eq!(exec(&way, left).await.1, "1\n");
+        way.disconnect().await;
+        world.sandbox.stop().await;
+    }
+}
+
+/// What an upload of 2 MB through a bucket fails with, with its hints.
+async fn refused(bucket: &str, fault: &str) -> Option<String> {
+    let faults = vec![fault.parse().unwrap()];
+    let world = World::new(Options { faults, ..Options::default() }).await?;
+    let bucket = Bucket::new(&world.client, bucket, "").unwrap();
+    let way = world.connect().await.through(Arc::new(bucket));
+    let upload = Upload {
+        tree: Tree::of_bytes(noise(2_000_000), 0o640),
+        name: "data".to_owned(),
+        destination: "/srv/data".to_owned(),
+        contents_only: false,
+    };
+    let error = way.upload(&upload, &|_| {}).await.unwrap_err();
+    way.disconnect().await;
+    assert_eq!(world.sandbox.objects(), 0);
+    let filtered = [&[error.to_string()][..], &error.hints()].concat().join("\n");
+    let text = filtered
+        .replace(&world.instance, "i-[id]")
+        .replace(&world.sandbox.endpoint_url(), "[endpoint]");
+    world.sandbox.stop().await;
+    let ids = regex::Regex::new("bake-[0-9a-f]{32}| \\(request id [^)]*\\)").unwrap();
+    Some(ids.replace_all(&text, "").into_owned())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bucket_that_cannot_be_used_is_told() {
+    let denied = "error=AccessDenied/Access Denied";
+    let Some(put) = refused("artifacts", &format!("PutObject:*:{denied}")).await else { return };
+    insta::assert_snapshot!(put, @"
+    cannot move large files on `i-[id]` through Systems Manager: PutObject of `s3://artifacts/` failed at [endpoint] (us-east-1): AccessDenied: Access Denied
+    allow the IAM action `s3:PutObject` to these credentials
+    ");
+    let get = refused("artifacts", &format!("GetObject:*:{denied}")).await.unwrap();
+    insta::assert_snapshot!(get, @"
+    cannot upload to `/srv/data`: curl: (22) The requested URL returned error: 403; it could not be fetched from the bucket
+    the instance fetches it with the rights of bake's own credentials: allow them `s3:GetObject` in `ssm_bucket`, and give the instance a way to S3 (a gateway endpoint will do)
+    ");
+    let missing = refused("missing", "ListCommands:1:throttle").await.unwrap();
+    insta::assert_snapshot!(missing, @"
+    cannot move large files on `i-[id]` through Systems Manager: PutObject of `s3://missing/` failed at [endpoint] (us-east-1): NoSuchBucket: The specified bucket does not exist
+    check `ssm_bucket`: it must exist, and these credentials must be able to use it
+    ");
 }

@@ -38,7 +38,8 @@ impl CommunicatorOptions {
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.';
         let is_name = (3..=63).contains(&name.len()) && name.chars().all(plain);
         if !is_name && !planner.is_late("ssm_bucket") && !name.contains(UNKNOWN_TEXT) {
-            let help = "the name alone, without `s3://`: 3 to 63 lower-case letters, digits, `-` and `.`";
+            let help =
+                "the name alone, without `s3://`: 3 to 63 lower-case letters, digits, `-` and `.`";
             planner.wrong("ssm_bucket", format!("`{name}` is no name of a bucket"), help);
         }
     }

@@ -21,8 +21,8 @@ use super::settings::Settings;
 use super::through_gate::{Followed, Gate, Job, feed, follow};
 use super::{download, stored, upload};
 use crate::communicator::{
-    Chunk, Command, Communicator, CommunicatorError, Dial, Download, DownloadReport, Exit, Stdin,
-    Upload, UploadReport,
+    Chunk, Command, Communicator, CommunicatorError, ConnectStage, Dial, Download, DownloadReport,
+    Exit, Stdin, Upload, UploadReport,
 };
 
 /// How long the command that lets us in may run.
@@ -293,7 +293,8 @@ impl Ssm {
             Err(error) => {
                 gate.tunnel.close().await;
                 let why = NoGate { reason: error.reason, hints: Vec::new() };
-                Ok(Attempt::NoGate(why, error.fatal))
+                // Rights do not come by themselves; what else there is may be about to pass.
+                Ok(Attempt::NoGate(why, error.stage == ConnectStage::Authentication))
             }
         }
     }

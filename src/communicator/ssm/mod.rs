@@ -47,4 +47,6 @@ pub use settings::Settings;
 pub use traces::clear_traces;
 
 #[cfg(test)]
+pub(crate) use alone::fake_windows;
+#[cfg(test)]
 mod tests;

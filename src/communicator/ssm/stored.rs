@@ -149,7 +149,7 @@ fn keep(held: &[u8], queue: &Mutex<mpsc::Receiver<Vec<u8>>>) -> std::io::Result<
 }
 
 fn trouble(ssm: &Ssm, error: SessionError) -> CommunicatorError {
-    let mut failed = ssm.failed("move files through the bucket", error.message);
+    let mut failed = ssm.failed("move large files", error.message);
     if let CommunicatorError::Ssm { hints, .. } = &mut failed {
         *hints = error.hints;
     }
@@ -272,7 +272,7 @@ async fn fetch(
     fetched.map_err(|error| trouble(ssm, error))?;
     if size.trim() != got.to_string() || (digest != "none" && digest != found) {
         let reason = "what was fetched is not what the instance put there";
-        return Err(ssm.failed("move files through the bucket", reason));
+        return Err(ssm.failed("move large files", reason));
     }
     Ok(())
 }
@@ -284,7 +284,8 @@ mod tests {
     #[test]
     fn scripts_are_what_a_shell_can_read() {
         let digest = Digest::of(b"x");
-        for script in [with_input("exec cat", 1, &digest), with_output("echo 'a'; exit 3", "mark")] {
+        for script in [with_input("exec cat", 1, &digest), with_output("echo 'a'; exit 3", "mark")]
+        {
             let mut shell = std::process::Command::new("sh");
             let output = shell.args(["-n", "-c", &script]).output().unwrap();
             let said = String::from_utf8_lossy(&output.stderr);

@@ -44,6 +44,11 @@ pub async fn clear_traces(
             "logs and credentials of the agent stay in the image: the login user has no `sudo` without a password"
                 .to_owned(),
         ),
+        // `cmd.exe` has no `exec`.
+        Exit::Code(_) if answer.stderr.contains("is not recognized") => Some(
+            "logs and credentials of the agent stay in the image: bake does not remove them from Windows"
+                .to_owned(),
+        ),
         Exit::Code(_) | Exit::Signal(_) => Some(format!(
             "some of the agent's logs and credentials may stay in the image: {}",
             answer.stderr.trim()

@@ -115,15 +115,15 @@ impl Objects {
                 return Err(CloudError::new("EntityTooLarge", message));
             }
             hasher.update(&bytes);
-            let written = tokio::task::spawn_blocking(move || {
-                file.write_all(&bytes).map(|()| file)
-            });
+            let written =
+                tokio::task::spawn_blocking(move || file.write_all(&bytes).map(|()| file));
             file = written.await.map_err(io::Error::other).flatten().map_err(unwritable)?;
         }
         let digest: String = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
         let signed = headers.get("x-amz-content-sha256").and_then(|value| value.to_str().ok());
         if signed.is_some_and(|signed| signed.len() == 64 && signed != digest) {
-            let message = "The provided 'x-amz-content-sha256' header does not match what was computed.";
+            let message =
+                "The provided 'x-amz-content-sha256' header does not match what was computed.";
             return Err(CloudError::new("XAmzContentSHA256Mismatch", message));
         }
         let mut response = empty(StatusCode::OK);
@@ -131,10 +131,7 @@ impl Objects {
             response.headers_mut().insert(ETAG, tag);
         }
         let object = Object { file: Arc::new(file), size, digest };
-        self.held
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(path.to_owned(), object);
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned(), object);
         Ok(response)
     }
 
@@ -171,7 +168,8 @@ impl Objects {
 /// A presigned URL is good for as long as it says.
 fn check_expiry(params: &Params) -> Result<(), CloudError> {
     let Some(expires) = params.number("X-Amz-Expires")? else { return Ok(()) };
-    let invalid = || CloudError::new("AuthorizationQueryParametersError", "X-Amz-Date is not valid");
+    let invalid =
+        || CloudError::new("AuthorizationQueryParametersError", "X-Amz-Date is not valid");
     let date = params.text("X-Amz-Date").ok_or_else(invalid)?;
     let date = jiff::civil::DateTime::strptime("%Y%m%dT%H%M%SZ", date).map_err(|_| invalid())?;
     let date = date.to_zoned(jiff::tz::TimeZone::UTC).map_err(|_| invalid())?.timestamp();
@@ -182,7 +180,8 @@ fn check_expiry(params: &Params) -> Result<(), CloudError> {
 }
 
 fn empty(status: StatusCode) -> Response<Body> {
-    let none = http_body_util::Empty::new().map_err(|never: std::convert::Infallible| match never {});
+    let none =
+        http_body_util::Empty::new().map_err(|never: std::convert::Infallible| match never {});
     let mut response = Response::new(none.boxed_unsync());
     *response.status_mut() = status;
     response

@@ -97,6 +97,105 @@ fn files_travel_each_way() {
     }
 }
 
+/// A provisioner that moves a file.
+fn file(source: &str, destination: &str, direction: &str) -> String {
+    format!(
+        "provisioner \"file\" {{\n    source = \"{source}\"\n    destination = \"{destination}\"\n    direction = \"{direction}\"\n  }}\n"
+    )
+}
+
+#[test]
+fn without_sessions_a_build_goes_on_and_says_so() {
+    if !root("building in the sandbox") {
+        return;
+    }
+    let workspace = Workspace::new();
+    let fault =
+        "StartSession:*:error=AccessDeniedException/not authorized to perform: ssm:StartSession";
+    let endpoint = Endpoint::start(&workspace, &["--fault", fault]);
+    workspace.write("local/file", vec![7; 100_000]);
+    let (here, back) = (workspace.path().join("local/file"), workspace.path().join("back"));
+    let steps = [
+        shell("echo boot $(cat /proc/sys/kernel/random/boot_id)"),
+        shell_with("expect_disconnect = true", "reboot; sleep 60"),
+        shell("echo boot $(cat /proc/sys/kernel/random/boot_id)"),
+        file(&here.display().to_string(), "/srv/data", "upload"),
+        file("/srv/data", &back.display().to_string(), "download"),
+    ];
+    let path = workspace.write("t.pkr.hcl", template_with(&source(WAYS[2].1), &steps.concat()));
+    let outcome = endpoint.build(&workspace, &[], &path).expect(0);
+    let lines = outcome.lines_of("amazon-ebs.t");
+    let mut boots: Vec<_> = lines.iter().filter(|line| line.starts_with("boot ")).collect();
+    boots.dedup();
+    assert_eq!(boots.len(), 2, "{}", outcome.stdout);
+    let told = lines.iter().filter(|line| line.contains("Run Command alone")).count();
+    assert_eq!(told, 1, "{}", outcome.stdout);
+    assert_eq!(fs::read(back).expect("a file"), vec![7; 100_000]);
+    let look = "echo found: $(sudo find /var/lib/amazon/ssm /var/log/amazon/ssm /var/tmp/.bake* -type f 2>/dev/null | grep -v '[.]keep$')";
+    let path = workspace.write("look.pkr.hcl", looking_into(&outcome.image(), look));
+    let outcome = endpoint.build(&workspace, &[], &path).expect(0);
+    assert!(outcome.lines_of("amazon-ebs.t").contains(&"found:"), "{}", outcome.stdout);
+    endpoint.assert_only_images();
+    endpoint.stop();
+}
+
+/// Builds with a file of 3 MB that goes up and comes back by way of a bucket.
+fn by_bucket(workspace: &Workspace, faults: &[&str]) -> crate::support::Outcome {
+    let endpoint = Endpoint::start(workspace, faults);
+    let bytes: Vec<u8> =
+        (0..750_000_u32).flat_map(|one| one.wrapping_mul(0x9e37_79b9).to_le_bytes()).collect();
+    workspace.write("local/file", &bytes);
+    let (here, back) = (workspace.path().join("local/file"), workspace.path().join("back"));
+    let steps = [
+        file(&here.display().to_string(), "/srv/data", "upload"),
+        shell("stat -c %s /srv/data"),
+        file("/srv/data", &back.display().to_string(), "download"),
+    ];
+    let options = format!("{}\n  ssm_bucket = \"artifacts\"", WAYS[2].1);
+    let path = workspace.write("t.pkr.hcl", template_with(&source(&options), &steps.concat()));
+    let outcome = endpoint.build(workspace, &[], &path);
+    if fs::read(back).is_ok_and(|found| found != bytes) {
+        panic!("something else came back");
+    }
+    endpoint.assert_only_images();
+    endpoint.stop();
+    outcome
+}
+
+/// Ledgers of runs that have left something.
+fn open_ledgers(workspace: &Workspace) -> usize {
+    let runs = fs::read_dir(workspace.path().join("state/bake/runs")).expect("ledgers");
+    runs.flatten().filter(|one| one.path().extension().is_some_and(|e| e == "jsonl")).count()
+}
+
+#[test]
+fn large_files_go_through_a_bucket_whose_urls_nobody_sees() {
+    if !root("building in the sandbox") {
+        return;
+    }
+    let workspace = Workspace::new();
+    let outcome = by_bucket(&workspace, &[]).expect(0);
+    assert!(outcome.lines_of("amazon-ebs.t").contains(&"3000000"), "{}", outcome.stdout);
+    let made = outcome.stdout.matches("Moving files by way of s3://artifacts/bake-").count();
+    let gone = outcome.stdout.matches("Deleted object: s3://artifacts/bake-").count();
+    assert_eq!((made, gone), (2, 2), "{}", outcome.stdout);
+    assert!(!outcome.stdout.contains("X-Amz-"), "{}", outcome.stdout);
+    assert_eq!(open_ledgers(&workspace), 0);
+    assert!(workspace.path().join("back").exists());
+}
+
+#[test]
+fn an_object_that_cannot_be_deleted_is_told_and_stays_in_the_ledger() {
+    if !root("building in the sandbox") {
+        return;
+    }
+    let workspace = Workspace::new();
+    let fault = "DeleteObject:*:error=AccessDenied/Access Denied";
+    let outcome = by_bucket(&workspace, &["--fault", fault]).expect(3);
+    assert!(outcome.stdout.contains("object s3://artifacts/bake-"), "{}", outcome.stdout);
+    assert_eq!(open_ledgers(&workspace), 1);
+}
+
 #[test]
 fn the_first_step_waits_for_cloud_init() {
     if !root("building in the sandbox") {

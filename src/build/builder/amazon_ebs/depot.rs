@@ -43,7 +43,7 @@ impl RecordedBucket {
         let uri = self.bucket.uri(name);
         let id = uri.clone();
         let made = self.resources.create(ResourceKind::Object, &uri, "", call, |_| id).await;
-        made.map_err(|error| match &error {
+        made.map_err(|error| match error {
             BuildError::Aws(error) => error.into(),
             other => {
                 let mut failed = SessionError::fatal(other.to_string());
@@ -70,10 +70,8 @@ impl Depot for RecordedBucket {
         size: u64,
         digest: Digest,
     ) -> BoxFuture<'_, Result<(), SessionError>> {
-        async move {
-            self.recorded(&name, self.bucket.put(&name, &file, size, digest)).await
-        }
-        .boxed()
+        async move { self.recorded(&name, self.bucket.put(&name, &file, size, digest)).await }
+            .boxed()
     }
 
     fn get(
@@ -81,19 +79,11 @@ impl Depot for RecordedBucket {
         name: String,
         pieces: mpsc::Sender<Vec<u8>>,
     ) -> BoxFuture<'_, Result<(), SessionError>> {
-        async move {
-            let got = self.bucket.get(&name, &pieces).await;
-            got.map_err(|error| SessionError::from(&error))
-        }
-        .boxed()
+        Depot::get(&self.bucket, name, pieces)
     }
 
     fn read_url(&self, name: String) -> BoxFuture<'_, Result<Secret, SessionError>> {
-        async move {
-            let url = self.bucket.read_url(&name).await;
-            self.told(url.map_err(|error| SessionError::from(&error))).await
-        }
-        .boxed()
+        async move { self.told(Depot::read_url(&self.bucket, name).await).await }.boxed()
     }
 
     fn write_url(&self, name: String) -> BoxFuture<'_, Result<Secret, SessionError>> {
@@ -112,7 +102,7 @@ impl Depot for RecordedBucket {
             let Some(resource) = open.into_iter().find(|one| one.name == uri) else {
                 return Ok(());
             };
-            self.bucket.delete(&name).await.map_err(|error| SessionError::from(&error))?;
+            self.bucket.delete(&name).await?;
             self.resources.deleted(&resource).await;
             Ok(())
         }

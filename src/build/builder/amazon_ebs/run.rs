@@ -346,8 +346,11 @@ impl Run<'_> {
             (result, _) => result,
         };
         if let Some(communicator) = communicator {
-            // A courtesy to the far side, which may not answer any more.
-            drop(timeout(seconds(5), communicator.disconnect()).await);
+            // A courtesy to the far side, which may not answer any more. By Run Command it takes a
+            // few seconds, and leaves something in the image when it is given up.
+            let ssm = matches!(self.build.communication, Communication::Ssm { .. });
+            let patience = if ssm { seconds(20) } else { seconds(5) };
+            drop(timeout(patience, communicator.disconnect()).await);
         }
         result?;
         self.check_cancelled()

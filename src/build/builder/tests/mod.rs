@@ -1,5 +1,6 @@
 //! Options of all builders, from templates to plans.
 
+mod bucket;
 mod chroot;
 mod communicator;
 mod ebs;

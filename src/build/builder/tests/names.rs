@@ -201,7 +201,7 @@ const BLOCKS: &[(&str, &str, bool, &[&str])] = &[
 ];
 
 /// Options that Packer's builders do not have.
-const OWN: &str = "readiness_timeout";
+const OWN: &str = "readiness_timeout ssm_bucket ssm_bucket_prefix";
 
 fn names(groups: &[&str]) -> BTreeSet<String> {
     groups.iter().flat_map(|group| group.split_whitespace()).map(str::to_owned).collect()

@@ -6,6 +6,8 @@
 //! account's history of commands would show for 30 days (commands, what they read and print) is
 //! encrypted between this machine and the instance, as far as the instance has what that takes.
 
+#[cfg(test)]
+pub(crate) mod fake_windows;
 mod posix;
 mod powershell;
 mod report;

@@ -215,6 +215,14 @@ pub(super) fn kill(scripts: &Scripts, job: &str) -> String {
     gate::kill_in(&scripts.directory, job)
 }
 
+/// The agent keeps the scripts and answers of its commands, also of this last one: what is left of
+/// them since the image was tidied goes as soon as this script has ended.
+const TIDY: &str = "while kill -0 \"$1\" 2>/dev/null; do sleep 0.02 2>/dev/null || sleep 1; done; rm -rf /var/lib/amazon/ssm/i-*/document/orchestration/* /var/lib/amazon/ssm/mi-*/document/orchestration/*";
+
 pub(super) fn remove(scripts: &Scripts) -> String {
-    format!("rm -rf {}\necho \"bake-job done=yes\"", quote(&scripts.directory))
+    format!(
+        "rm -rf {}\ns=; command -v setsid >/dev/null 2>&1 && s=setsid\n$s sh -c {} sh $$ </dev/null >/dev/null 2>&1 &\necho \"bake-job done=yes\"",
+        quote(&scripts.directory),
+        quote(TIDY),
+    )
 }

@@ -104,6 +104,11 @@ impl Seal {
     }
 
     #[cfg(test)]
+    pub(super) fn of(secret: String) -> Self {
+        Self { secret: Zeroizing::new(secret) }
+    }
+
+    #[cfg(test)]
     pub(super) fn reveal(&self) -> &str {
         &self.secret
     }

@@ -163,7 +163,7 @@ impl Alone {
     /// An error of the bucket.
     pub(super) fn trouble(&self, error: SessionError) -> CommunicatorError {
         CommunicatorError::Ssm {
-            wanted: "move files through the bucket",
+            wanted: "move large files",
             instance: self.instance.clone(),
             reason: error.message,
             hints: error.hints,

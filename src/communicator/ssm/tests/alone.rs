@@ -63,13 +63,15 @@ async fn nothing_of_a_command_can_be_read_in_the_history() {
     let machine = machine();
     let ssm = communicator(&machine);
     let stdin = Stdin::Bytes(b"hidden words of mine\n"[..].into());
-    let command = Command { stdin, ..Command::new("read -r x; echo \"got $x\" of the Queen of Hearts") };
+    let command =
+        Command { stdin, ..Command::new("read -r x; echo \"got $x\" of the Queen of Hearts") };
     assert_eq!(exec(&ssm, command).await.1, "got hidden words of mine of the Queen of Hearts\n");
     let large: Vec<u8> = super::bytes(0, 200_000);
     let digest = Digest::of(&large).to_string();
     let command = Command { stdin: Stdin::Bytes(large.into()), ..Command::new("sha256sum") };
     assert_eq!(exec(&ssm, command).await.1, format!("{digest}  -\n"));
-    let history = machine.sent.lock().unwrap().join("\n") + &machine.said.lock().unwrap().join("\n");
+    let history =
+        machine.sent.lock().unwrap().join("\n") + &machine.said.lock().unwrap().join("\n");
     for word in ["hidden words of mine", "of the Queen of Hearts", &digest] {
         assert!(!history.contains(word));
         // At whatever place of three bytes the word begins.

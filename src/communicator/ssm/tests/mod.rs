@@ -10,6 +10,7 @@ mod live;
 mod machine;
 mod network;
 mod service;
+mod windows;
 
 /// The byte at a place of an endless stream: no two pieces of it look the same.
 fn byte(position: u64) -> u8 {
