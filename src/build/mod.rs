@@ -12,6 +12,7 @@ mod context;
 mod error;
 mod key;
 pub mod ledger;
+mod machine;
 mod places;
 mod resources;
 mod run;

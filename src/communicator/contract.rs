@@ -172,7 +172,8 @@ pub trait Communicator: Send + Sync {
     /// | pattern | anything | each match in `destination` by its name |
     ///
     /// Missing directories are made. Permission bits arrive; owners do not. Nothing is written
-    /// outside of `destination`, whatever the far side sends.
+    /// outside of `destination`, whatever the far side sends. Digests are compared where the far
+    /// side can compute them, and nothing is in its place before all has arrived.
     fn download<'a>(
         &'a self,
         _download: &'a Download,

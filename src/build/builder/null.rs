@@ -1,22 +1,18 @@
 //! `null`: makes nothing; provisioners run on a machine that is there already.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use tokio::time::timeout;
 
 use super::{Builder, PreparedBuild};
 use crate::aws::time::seconds;
 use crate::build::conclusion::conclude;
 use crate::build::connection_data::{Reached, add_connection};
+use crate::build::machine::hang_up;
 use crate::build::step::step;
-use crate::build::{
-    BuildContext, BuildError, BuildOutcome, ConnectRequest, Places, ProvisionRequest, RunSettings,
-    Way,
-};
-use crate::communicator::{Communicator, CommunicatorOptions, SshSettings, WinRmSettings};
+use crate::build::{BuildContext, BuildError, BuildOutcome, Places, RunSettings, Way};
+use crate::communicator::{CommunicatorOptions, SshSettings, WinRmSettings};
 use crate::diagnostic::Diagnostics;
 use crate::event::{Artifact, Step};
 use crate::plan::{BUILD_LATER, ComponentKind, Plan, Planner};
@@ -122,50 +118,28 @@ impl NullBuild {
         add_connection(&mut data, reached.as_ref());
         let communicator = match &self.machine {
             Some(machine) => {
-                Some(step(&context.events, Step::Connect, connect(machine, context)).await?)
+                let connecting = context.connect_to(machine.way());
+                Some(step(&context.events, Step::Connect, connecting).await?)
             }
             None => None,
         };
-        let request = ProvisionRequest {
-            communicator: communicator.clone(),
-            data,
-            // The machine was there before.
-            readiness: Duration::ZERO,
-            events: context.events.clone(),
-            cancel: context.cancel.clone(),
-        };
-        let provisioning = async {
-            tokio::select! {
-                biased;
-                done = (context.provision)(request) => done.map_err(BuildError::Provision),
-                () = context.cancel.hurry().cancelled() => Err(BuildError::Cancelled),
-            }
-        };
+        // The machine was there before, and is as ready as it will be.
+        let provisioning = context.provision_machine(communicator.as_ref(), data, Duration::ZERO);
         let result = step(&context.events, Step::Provision, provisioning).await;
-        if let Some(communicator) = communicator {
-            // A courtesy to the far side, which may not answer any more.
-            drop(timeout(seconds(5), communicator.disconnect()).await);
-        }
+        hang_up(communicator, seconds(5)).await;
         result.map(|()| Artifact::Null)
     }
 }
 
-async fn connect(
-    machine: &Machine,
-    context: &BuildContext,
-) -> Result<Arc<dyn Communicator>, BuildError> {
-    let (host, port) = (machine.host.clone(), machine.port);
-    let way = match &machine.login {
-        Login::Ssh(login) => {
-            Way::Ssh { host, port, login: login.clone(), dial: None, private_key: None }
+impl Machine {
+    /// How it is connected to.
+    fn way(&self) -> Way {
+        let (host, port) = (self.host.clone(), self.port);
+        match &self.login {
+            Login::Ssh(login) => {
+                Way::Ssh { host, port, login: login.clone(), dial: None, private_key: None }
+            }
+            Login::WinRm(login) => Way::WinRm { host, port, login: login.clone(), dial: None },
         }
-        Login::WinRm(login) => Way::WinRm { host, port, login: login.clone(), dial: None },
-    };
-    let cancel = context.cancel.stop().clone();
-    let request = ConnectRequest { way, events: context.events.clone(), cancel };
-    tokio::select! {
-        biased;
-        () = context.cancel.stop().cancelled() => Err(BuildError::Cancelled),
-        connected = (context.connect)(request) => connected.map_err(BuildError::Connect),
     }
 }

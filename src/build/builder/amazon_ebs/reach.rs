@@ -10,7 +10,7 @@ use super::run::Run;
 use super::settings::{AddressKind, Communication, PasswordSettings};
 use crate::aws::Instance;
 use crate::aws::wait::{Ending, Look, Polling, wait};
-use crate::build::{BuildError, ConnectRequest, Way};
+use crate::build::{BuildError, Way};
 use crate::communicator::ssm::{self, PortForward};
 use crate::communicator::{Communicator, Dial};
 use crate::event::{Fact, ResourceKind};
@@ -75,13 +75,9 @@ impl Run<'_> {
                 (instance, host, way)
             }
         };
-        let cancel = self.context.cancel.stop().clone();
-        let request = ConnectRequest { way, events: events.clone(), cancel };
-        let connecting = (self.context.connect)(request);
         let communicator = tokio::select! {
             biased;
-            () = self.context.cancel.stop().cancelled() => return Err(BuildError::Cancelled),
-            connected = connecting => connected.map_err(BuildError::Connect)?,
+            connected = self.context.connect_to(way) => connected?,
             // Ends only with an error: the instance must not go away while it is connected to.
             ended = self.watch(id) => return Err(ended),
         };

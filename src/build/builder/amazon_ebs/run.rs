@@ -5,7 +5,6 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures::FutureExt as _;
-use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::data;
@@ -19,10 +18,11 @@ use crate::aws::{CallerIdentity, Client, Filter, Image, ImageQuery, Tags};
 use crate::build::conclusion::conclude;
 use crate::build::connection_data::Reached;
 use crate::build::key::make_key;
+use crate::build::machine::hang_up;
 use crate::build::step::step;
 use crate::build::{
-    BuildContext, BuildError, BuildOutcome, ImageIdentity, OnError, ProvisionRequest,
-    ResolvedSource, Resources, Teardown,
+    BuildContext, BuildError, BuildOutcome, ImageIdentity, OnError, ResolvedSource, Resources,
+    Teardown,
 };
 use crate::communicator::ssh::{self, KeyPair};
 use crate::communicator::ssm;
@@ -321,37 +321,22 @@ impl Run<'_> {
         data: BuildData,
         key: Option<&KeyPair>,
     ) -> Result<(), BuildError> {
-        let request = ProvisionRequest {
-            communicator: communicator.clone(),
-            data,
-            // cloud-init and its like are not on Windows, nor is the shell to look for them.
-            readiness: match self.build.communication.is_windows() {
-                true => Duration::ZERO,
-                false => self.build.waits.readiness,
-            },
-            events: self.context.events.clone(),
-            cancel: self.context.cancel.clone(),
+        // cloud-init and its like are not on Windows, nor is the shell to look for them.
+        let readiness = match self.build.communication.is_windows() {
+            true => Duration::ZERO,
+            false => self.build.waits.readiness,
         };
-        // Not dropped at an interruption: steps end by themselves, and an error-cleanup step may
-        // still want to run. The second signal ends them all.
-        let result = tokio::select! {
-            biased;
-            done = (self.context.provision)(request) => done.map_err(BuildError::Provision),
-            () = self.context.cancel.hurry().cancelled() => Err(BuildError::Cancelled),
-        };
+        let result = self.context.provision_machine(communicator.as_ref(), data, readiness).await;
         let result = match (result, &communicator) {
             (Ok(()), Some(communicator)) => {
                 self.interruptible(self.tidy(&**communicator, key)).await.flatten()
             }
             (result, _) => result,
         };
-        if let Some(communicator) = communicator {
-            // A courtesy to the far side, which may not answer any more. By Run Command it takes a
-            // few seconds, and leaves something in the image when it is given up.
-            let ssm = matches!(self.build.communication, Communication::Ssm { .. });
-            let patience = if ssm { seconds(20) } else { seconds(5) };
-            drop(timeout(patience, communicator.disconnect()).await);
-        }
+        // By Run Command it takes a few seconds, and leaves something in the image when it is given
+        // up.
+        let by_command = matches!(self.build.communication, Communication::Ssm { .. });
+        hang_up(communicator, if by_command { seconds(20) } else { seconds(5) }).await;
         result?;
         self.check_cancelled()
     }

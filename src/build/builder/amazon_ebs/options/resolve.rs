@@ -242,7 +242,10 @@ fn communication(
                 name,
                 prefix: text(&options.ssm_bucket_prefix).unwrap_or_default(),
             });
-            return Communication::Ssm { pause: instance.pause_before_ssm.unwrap_or_default(), bucket };
+            return Communication::Ssm {
+                pause: instance.pause_before_ssm.unwrap_or_default(),
+                bucket,
+            };
         }
         "winrm" => return winrm(options, instance, directory),
         _ => {}
