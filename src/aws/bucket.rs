@@ -31,7 +31,7 @@ use crate::plan::Digest;
 use crate::template::schema::Secret;
 
 /// The most that one PUT takes.
-pub(crate) const LARGEST: u64 = 5 << 30;
+const LARGEST: u64 = 5 << 30;
 /// How long a URL that was handed out is good for.
 const EXPIRES: Duration = Duration::from_secs(3600);
 /// How often a request is made that fails for a passing reason.

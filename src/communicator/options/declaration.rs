@@ -84,7 +84,7 @@ crate::options! {
         unhashed ssh_local_tunnels: Vec<String>,
         /// Ports of the far side that lead to what this machine reaches: `PORT:HOST:PORT`.
         unhashed ssh_remote_tunnels: Vec<String>,
-        /// With `communicator = "ssm"`: a bucket of the account through which files of more than 1 MiB go, each for a moment. The credentials need `s3:PutObject`, `s3:GetObject` and `s3:DeleteObject` there; the instance needs a way to S3 and curl, wget or python3.
+        /// Bucket by way of which files of more than 1 MiB go with `communicator = "ssm"`.
         unhashed ssm_bucket: Option<String>,
         /// What the keys of objects in `ssm_bucket` begin with.
         unhashed ssm_bucket_prefix: Option<String>,

@@ -224,7 +224,14 @@ impl Ssm {
                     // A machine on its way down does that.
                     SessionError::new(SessionErrorKind::Transient, reason)
                 }
-                Err(trouble) => trouble,
+                Err(trouble) => {
+                    let alone = no_gate.is_some() || shell == Shell::PowerShell;
+                    puzzles += usize::from(alone && trouble.kind == SessionErrorKind::Transient);
+                    if puzzles == PUZZLES {
+                        return Err(self.no_way(trouble, no_gate));
+                    }
+                    trouble
+                }
             };
             let trouble = alone::unless_gone(&*self.commands, &self.instance, trouble).await;
             let pause = pauses.next();

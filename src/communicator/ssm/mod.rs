@@ -5,6 +5,9 @@
 //! They know both directions, so that an agent's side can be written with them too. Facts about the
 //! protocol were read from the reference client and agent, and seen on loopback; where both are
 //! wrong (the rewrite of single newlines, buffers that drop), this is not like them.
+//!
+//! [`Ssm`] is the communicator: jobs through a listener that a session leads to (`gate`), or by Run
+//! Command alone (`alone`). Large files may go by way of a bucket, a [`Depot`].
 
 mod address;
 mod alone;

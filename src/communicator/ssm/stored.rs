@@ -35,8 +35,9 @@ digest() { if has sha256sum; then c=$(sha256sum < "$f") && echo "${c%% *}"; else
 const FETCH: &str = r#"fetch() {
   if has curl; then printf 'url = "%s"\n' "$u" | curl -K - -fsS --retry 3 -o "$f"
   elif has wget; then wget -q -O "$f" "$u" || { echo "wget ended with status $?" >&2; return 1; }
-  elif has python3; then U=$u F=$f python3 -c 'import os, shutil, urllib.request as r
-shutil.copyfileobj(r.urlopen(os.environ["U"]), open(os.environ["F"], "wb"))' 2>&1 | tail -n 1 >&2; [ -s "$f" ]
+  elif has python3; then U=$u F=$f python3 -c 'import os, shutil, sys, urllib.request as r
+try: shutil.copyfileobj(r.urlopen(os.environ["U"]), open(os.environ["F"], "wb"))
+except Exception as e: sys.exit(f"python3: {e}")'
   else echo "there is none of curl, wget and python3 on the instance" >&2; return 1; fi
 }
 "#;
@@ -44,10 +45,11 @@ shutil.copyfileobj(r.urlopen(os.environ["U"]), open(os.environ["F"], "wb"))' 2>&
 /// Puts the file.
 const PUT: &str = r#"put() {
   if has curl; then printf 'url = "%s"\n' "$u" | curl -K - -fsS --retry 3 -T "$f" -o /dev/null
-  elif has python3; then U=$u F=$f python3 -c 'import os, urllib.request as r
+  elif has python3; then U=$u F=$f python3 -c 'import os, sys, urllib.request as r
 f = os.environ["F"]
-q = r.Request(os.environ["U"], open(f, "rb"), {"Content-Length": str(os.path.getsize(f))}, method="PUT")
-r.urlopen(q)'
+h = {"Content-Length": str(os.path.getsize(f))}
+try: r.urlopen(r.Request(os.environ["U"], open(f, "rb"), h, method="PUT"))
+except Exception as e: sys.exit(f"python3: {e}")'
   elif has wget; then wget -q --method=PUT --body-file="$f" -O /dev/null "$u" || { echo "wget ended with status $?" >&2; return 1; }
   else echo "there is none of curl, wget and python3 on the instance" >&2; return 1; fi
 }
@@ -279,7 +281,92 @@ async fn fetch(
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::symlink;
+    use std::path::Path;
+
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
     use super::*;
+
+    /// Answers requests one after the other: a GET with bytes, a PUT after its body.
+    async fn serve(listener: tokio::net::TcpListener, bytes: Vec<u8>) {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                head.push(stream.read_u8().await.unwrap());
+            }
+            let head = String::from_utf8(head).unwrap().to_ascii_lowercase();
+            let length = head.lines().find_map(|line| line.strip_prefix("content-length:"));
+            if head.contains("100-continue") {
+                stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").await.unwrap();
+            }
+            let mut body = vec![0; length.map_or(0, |length| length.trim().parse().unwrap())];
+            stream.read_exact(&mut body).await.unwrap();
+            let (status, answer): (_, &[u8]) = match head.split(' ').nth(1).unwrap() {
+                "/denied" => ("403 Forbidden", b""),
+                _ => ("200 OK", if head.starts_with("get") { &bytes } else { b"" }),
+            };
+            let length = answer.len();
+            let head = format!(
+                "HTTP/1.1 {status}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n"
+            );
+            stream.write_all(&[head.as_bytes(), answer].concat()).await.unwrap();
+            stream.shutdown().await.unwrap();
+        }
+    }
+
+    /// Runs a script with few programs; gives whether it succeeded, and what it said.
+    async fn shell(path: &Path, script: &str, url: String) -> (bool, String, String) {
+        let mut shell = tokio::process::Command::new("/bin/sh");
+        shell.args(["-c", script]).env_clear().env("PATH", path);
+        shell.stdin(std::process::Stdio::piped());
+        shell.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+        let mut child = shell.spawn().unwrap();
+        child.stdin.take().unwrap().write_all(format!("{url}\n").as_bytes()).await.unwrap();
+        let output = child.wait_with_output().await.unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (output.status.success(), text(output.stdout), text(output.stderr))
+    }
+
+    #[tokio::test]
+    async fn each_program_that_can_fetch_and_put_does() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let bytes: Vec<u8> = (0..300_000_u32).flat_map(u32::to_le_bytes).collect();
+        let (size, digest) = (bytes.len() as u64, Digest::of(&bytes));
+        let serving = tokio::spawn(serve(listener, bytes));
+        let fetch = with_input("wc -c", size, &digest);
+        let put = with_output("head -c 1200000 /dev/zero", "mark");
+        for tool in ["curl", "wget", "python3"] {
+            let programs = tempfile::tempdir().unwrap();
+            let mut found = false;
+            for name in ["cat", "head", "rm", "wc", "sha256sum", tool] {
+                for directory in ["/usr/bin", "/bin", "/usr/local/bin"] {
+                    let program = Path::new(directory).join(name);
+                    if program.exists() {
+                        found |= name == tool;
+                        drop(symlink(&program, programs.path().join(name)));
+                    }
+                }
+            }
+            if !found {
+                continue;
+            }
+            let run = |script, place: &str| shell(programs.path(), script, format!("{url}{place}"));
+            let (ok, said, errors) = run(&fetch, "/object?a=b&c=%2F").await;
+            assert_eq!((ok, said.trim()), (true, "1200000"), "{tool}: {errors}");
+            let (ok, said, errors) = run(&put, "/object?a=b&c=%2F").await;
+            let zeros = Digest::of(&vec![0; 1_200_000]);
+            assert_eq!((ok, said), (true, format!("mark 1200000 {zeros}\n")), "{tool}: {errors}");
+            for (script, verb) in [(&fetch, "fetched from"), (&put, "put into")] {
+                let (ok, _, errors) = run(script, "/denied").await;
+                assert!(!ok && errors.contains(&format!("{verb} the bucket")), "{tool}: {errors}");
+                assert!(!errors.contains(&url) && errors.lines().count() <= 3, "{tool}: {errors}");
+            }
+        }
+        serving.abort();
+    }
 
     #[test]
     fn scripts_are_what_a_shell_can_read() {

@@ -56,7 +56,14 @@ impl RecordedBucket {
     /// Hands a URL out; nothing that is printed may show it.
     async fn told(&self, url: Result<Secret, SessionError>) -> Result<Secret, SessionError> {
         if let Ok(url) = &url {
-            self.events.emit(Fact::SecretsFound { secrets: vec![url.clone()] }).await;
+            // Also of what a tool may print of it.
+            let (_, query) = url.reveal().split_once('?').unwrap_or_default();
+            let keys = ["X-Amz-Signature=", "X-Amz-Security-Token="];
+            let values = query.split('&').filter_map(|pair| {
+                keys.iter().find_map(|key| pair.strip_prefix(key)).map(Secret::new)
+            });
+            let secrets = values.chain([url.clone()]).collect();
+            self.events.emit(Fact::SecretsFound { secrets }).await;
         }
         url
     }

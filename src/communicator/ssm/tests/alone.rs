@@ -59,6 +59,26 @@ async fn output_and_true_codes_arrive_and_nothing_is_left() {
 }
 
 #[tokio::test]
+async fn a_session_that_does_not_come_about_is_tried_a_few_times() {
+    let machine = Machine::default();
+    *machine.refusal.lock().unwrap() = Some(DialError {
+        stage: ConnectStage::Tcp,
+        reason: "i-0 is not connected".to_owned(),
+        fatal: true,
+    });
+    let machine = Arc::new(machine);
+    let ssm = communicator(&machine);
+    assert_eq!(run(&ssm, "echo hello").await.1, "hello\n");
+    assert_eq!(machine.dialled.load(Ordering::SeqCst), 3);
+    assert!(ssm.notices()[0].ends_with("slow: i-0 is not connected"));
+    // Nothing listens any more, and nothing else is left.
+    let directory = directory(&machine);
+    assert!(!directory.join("token").exists());
+    ssm.disconnect().await;
+    assert!(!directory.exists());
+}
+
+#[tokio::test]
 async fn nothing_of_a_command_can_be_read_in_the_history() {
     let machine = machine();
     let ssm = communicator(&machine);
