@@ -219,12 +219,17 @@ impl CommunicatorOptions {
 /// Warns of options without effect on this way.
 fn warn_of(way: Way, planner: &mut Planner<'_>) {
     warn_of_companions(way, planner);
-    let silent = EFFECTS.iter().filter(|(_, ways)| !ways.contains(&way));
-    for option in silent.flat_map(|(options, _)| asked(options, planner)).collect::<Vec<_>>() {
-        let text = format!("`{option}` has no effect with `{}`", way.written());
-        let instead = INSTEAD.iter().find(|(name, on, _)| *name == option && *on == way);
-        let help = instead.map_or(way.reason(), |(_, _, help)| help);
-        planner.warn("no-effect", option, text, help);
+    for (options, ways) in EFFECTS.iter().filter(|(_, ways)| !ways.contains(&way)) {
+        let reason = match ways {
+            [Ssm] => "leave it out, or set `communicator = \"ssm\"`",
+            _ => way.reason(),
+        };
+        for option in asked(options, planner) {
+            let text = format!("`{option}` has no effect with `{}`", way.written());
+            let instead = INSTEAD.iter().find(|(name, on, _)| *name == option && *on == way);
+            let help = instead.map_or(reason, |(_, _, help)| help);
+            planner.warn("no-effect", option, text, help);
+        }
     }
 }
 

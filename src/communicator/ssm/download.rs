@@ -14,8 +14,5 @@ pub(super) async fn download(
     // The session is slow in any case.
     let packings = &[Packing::Zstd, Packing::Gzip];
     let fetch = Fetch { far: ssm, download, packings, progress };
-    fetch
-        .in_one_stream()
-        .await?
-        .map_err(|instead| receive::failed(download, &format!("{instead} on the instance")))
+    fetch.in_one_stream().await?.map_err(|instead| receive::failed(download, &instead))
 }

@@ -27,7 +27,7 @@ pub(super) async fn upload(
     let packing = if is_packable.await.unwrap_or(false) { packing } else { Packing::None };
     match stream::send(ssm, upload, packing, progress).await? {
         Sent::Done(_) => {}
-        Sent::No(instead) => return Err(failed(upload, &format!("{instead} on the instance"))),
+        Sent::No(instead) => return Err(failed(upload, &instead)),
     }
     Ok(UploadReport { bytes: upload.tree.size(), files: upload.tree.files() })
 }
@@ -41,6 +41,9 @@ impl Far for Ssm {
     ) -> BoxFuture<'a, Result<Exit, CommunicatorError>> {
         async move {
             let (pieces, progress) = match input {
+                Input::Bytes(bytes) if bytes.is_empty() => {
+                    return Self::run(self, text, Stdin::Empty, output).await;
+                }
                 Input::Bytes(bytes) => {
                     return Self::run(self, text, Stdin::Bytes(bytes.into()), output).await;
                 }

@@ -21,7 +21,10 @@ fn a_bucket_is_named_as_buckets_are() {
 fn a_bucket_without_effect_is_told() {
     insta::assert_snapshot!(
         said("null", &format!("{LOGIN}ssm_bucket = \"artifacts\"")),
-        @r#"warning[no-effect]: `ssm_bucket` has no effect without `communicator = "ssm"`"#
+        @r#"
+    warning[no-effect]: `ssm_bucket` has no effect with `communicator = "ssh"`
+      leave it out, or set `communicator = "ssm"`
+    "#
     );
     insta::assert_snapshot!(
         said("amazon-ebs", &format!("{SOURCE}ssm_bucket_prefix = \"builds\"")),

@@ -122,7 +122,7 @@ fn a_disk_that_is_full() {
     ==> null.t: Connected!
     ==> null.t: Uploading [directory]/file => [remote]/file
     ==> null.t: Steps took: connect [time]
-    Build 'null.t' errored after [time]: cannot upload to `[remote]/file`: [Errno 28] No space left on device
+    Build 'null.t' errored after [time]: cannot upload to `[remote]/file`: No space left on device
       --> t.pkr.hcl:10:3
        |
     10 |   provisioner "file" {
@@ -131,7 +131,7 @@ fn a_disk_that_is_full() {
     ==> Wait completed after [time]
 
     ==> Some builds didn't complete successfully and had errors:
-    --> null.t: cannot upload to `[remote]/file`: [Errno 28] No space left on device
+    --> null.t: cannot upload to `[remote]/file`: No space left on device
       --> t.pkr.hcl:10:3
        |
     10 |   provisioner "file" {
