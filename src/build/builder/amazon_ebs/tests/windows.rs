@@ -84,6 +84,30 @@ async fn the_password_is_waited_for_and_never_shown() {
 }
 
 #[tokio::test]
+async fn a_session_leads_to_windows_without_an_open_port() {
+    let fake = FakeEc2::default();
+    fake.with(|state| state.password = Some((PASSWORD, 0)));
+    let mut world = World::new();
+    fake.watch(&world.ledger);
+    world.context.connect = Arc::new(move |request| {
+        let Way::WinRm { host, port, dial, .. } = request.way else { panic!("another way") };
+        let name = dial.expect("a session").name();
+        assert!(name.contains(&host) && host.starts_with("i-") && port == 5986, "{name}");
+        async { Ok(Arc::new(Idle) as Arc<dyn Communicator>) }.boxed()
+    });
+    let mut build = build(&fake, Duration::from_secs(30));
+    if let Communication::WinRm { address, port, .. } = &mut build.communication {
+        *address = super::super::AddressKind::SessionManager { pause: Duration::ZERO };
+        *port = 5986;
+    }
+    image_id(&run(&build, &texts(), &world.context).await);
+    fake.with(|state| {
+        assert!(!state.calls.iter().any(|call| call == "AuthorizeSecurityGroupIngress"));
+    });
+    assert_eq!(fake.temporary(), [""; 0]);
+}
+
+#[tokio::test]
 async fn a_password_that_does_not_come_ends_the_build_and_leaves_nothing() {
     let fake = FakeEc2::default();
     let world = World::new();
