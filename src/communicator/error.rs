@@ -248,10 +248,7 @@ impl std::fmt::Display for ConnectError {
 impl CommunicatorError {
     /// Whether what does not work now may work later.
     pub fn may_pass(&self) -> bool {
-        matches!(
-            self,
-            Self::Lost { .. } | Self::Refused { .. } | Self::Connect(_) | Self::WinRm(_)
-        )
+        matches!(self, Self::Lost { .. } | Self::Refused { .. } | Self::Connect(_) | Self::WinRm(_))
     }
 
     /// What to do next; may be empty.
