@@ -415,7 +415,13 @@ fn upload_hints(reason: &str, destination: &str) -> Vec<String> {
         vec![
             "upload to a directory that the login user may write, such as `/tmp`, and move it from there in a shell provisioner with `sudo mv`".into(),
         ]
-    } else if has("no space left") || has("disk quota") {
+    } else if has("access to the path") {
+        vec![
+            "the login user may not write there, or the file is read-only: upload to `C:/Windows/Temp`, and move it from there in a `powershell` provisioner with `elevated_user`".into(),
+        ]
+    } else if has("being used by another process") {
+        vec!["end the program on the instance that has the file open".into()]
+    } else if has("no space left") || has("disk quota") || has("not enough space on the disk") {
         vec![
             "the file system of the destination is full: give the instance a larger volume, or upload elsewhere".into(),
         ]

@@ -1,5 +1,5 @@
-//! bake against programs of other people's making: moto for EC2, OpenSSH for the instance; and the
-//! AWS CLI and boto3 against bake's sandbox.
+//! bake against programs of other people's making: moto for EC2, OpenSSH for the instance, pyspnego
+//! for the log-in to Windows; and the AWS CLI and boto3 against bake's sandbox.
 //!
 //! The peers are fetched into `target/peers`, once. Without `BAKE_TEST_ALL` these tests say that
 //! they are skipped.
@@ -9,4 +9,5 @@ mod boto3;
 mod hcl_rs;
 mod moto;
 mod packer;
+mod pyspnego;
 mod python;

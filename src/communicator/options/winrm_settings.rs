@@ -12,6 +12,8 @@ use crate::template::schema::Secret;
 const TIMEOUT: Duration = Duration::from_secs(1800);
 /// How often a user may be refused by a machine that is there already.
 const REFUSALS: u32 = 3;
+/// The first pause after that.
+const REFUSAL_PAUSE: Duration = Duration::from_secs(2);
 
 /// How to reach a machine over WinRM, as a template says it, with all defaults in.
 #[derive(Clone, Debug, Default)]
@@ -24,6 +26,8 @@ pub struct WinRmSettings {
     pub timeout: Duration,
     /// How often the user may be refused.
     pub refusals: u32,
+    /// The first pause after that; they grow.
+    pub refusal_pause: Duration,
     /// Whether it is over TLS.
     pub tls: bool,
     /// Whether any certificate will do.
@@ -44,6 +48,7 @@ impl CommunicatorOptions {
             password: self.winrm_password.clone().filter(|one| !one.reveal().is_empty()),
             timeout: self.winrm_timeout.filter(|time| !time.is_zero()).unwrap_or(TIMEOUT),
             refusals: REFUSALS,
+            refusal_pause: REFUSAL_PAUSE,
             tls: self.winrm_use_ssl,
             insecure: self.winrm_insecure,
             ntlm: self.winrm_use_ntlm,
@@ -84,6 +89,7 @@ impl WinRmSettings {
             dial,
             timeout: self.timeout,
             refusals: self.refusals,
+            refusal_pause: self.refusal_pause,
             pause: self.pause,
             pace: Pace::default(),
         })

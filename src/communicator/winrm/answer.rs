@@ -50,9 +50,9 @@ impl Fault {
         UNREAD.contains(&self.code)
     }
 
-    /// Whether the same may be allowed a little later.
-    pub(super) fn may_pass(&self) -> bool {
-        self.code != DENIED
+    /// Whether the user may not do it.
+    pub(super) fn is_denied(&self) -> bool {
+        self.code == DENIED
     }
 }
 
@@ -168,7 +168,7 @@ mod tests {
              shell was not\n found.  </Message></WSManFault></Detail></Fault></Body></e>",
         );
         assert_eq!(full.to_string(), "The shell was not found (code 2150858843)");
-        assert!(full.may_pass() && !full.is_timeout());
+        assert!(!full.is_denied() && !full.is_timeout());
         let short = fault("<e><Fault><Reason><Text>No.</Text></Reason></Fault></e>");
         assert_eq!(short.to_string(), "No");
         let bare =

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::connection::{Connection, Scheme, User};
 use super::envelope::Request;
@@ -14,6 +14,8 @@ use super::xml::Element;
 const GRACE: Duration = Duration::from_secs(20);
 /// Connections that are kept: commands read and write at the same time.
 const KEPT: usize = 4;
+/// How long one is kept: what stands between forgets silent connections without a word.
+const KEEP: Duration = Duration::from_secs(60);
 
 /// A service and a user of it.
 pub(super) struct Client {
@@ -22,7 +24,7 @@ pub(super) struct Client {
     /// How the service calls itself.
     to: String,
     scheme: Mutex<Scheme>,
-    idle: Mutex<Vec<Connection>>,
+    idle: Mutex<Vec<(Connection, Instant)>>,
 }
 
 impl Client {
@@ -89,7 +91,7 @@ impl Client {
     /// Where the last kept connection leads.
     pub(super) fn peer(&self) -> Option<SocketAddr> {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.last().and_then(|connection| connection.peer)
+        idle.last().and_then(|(connection, _)| connection.peer)
     }
 
     /// Drops the connections that are not in use.
@@ -122,8 +124,8 @@ impl Client {
 
     fn kept(&self) -> Option<Connection> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.retain(|connection| !connection.is_closed());
-        idle.pop()
+        idle.retain(|(connection, since)| !connection.is_closed() && since.elapsed() < KEEP);
+        idle.pop().map(|(connection, _)| connection)
     }
 
     /// Keeps a connection that the service has answered on.
@@ -139,7 +141,7 @@ impl Client {
         if answered && !connection.is_closed() {
             let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
             if idle.len() < KEPT {
-                idle.push(connection);
+                idle.push((connection, Instant::now()));
             }
         }
         result

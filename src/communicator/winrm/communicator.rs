@@ -8,7 +8,7 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use http::HeaderValue;
 use tokio::sync::{OnceCell, mpsc};
-use tokio::time::{Duration, sleep, timeout};
+use tokio::time::{Duration, Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -35,6 +35,9 @@ const PROOF: &str = "echo bake";
 const LAST: Duration = Duration::from_secs(4);
 
 /// A way to a Windows machine over WinRM. Commands run in `cmd.exe`, each in a shell of its own.
+///
+/// One without input has a console on which nobody types: WinRM has no end of file for it, and a
+/// command that waits for a key waits for ever, as with Packer.
 pub struct WinRm {
     client: Arc<Client>,
     options: WinRmOptions,
@@ -56,7 +59,7 @@ pub async fn connect(
     let winrm = WinRm::new(options, cancel);
     let address = winrm.client.address();
     emitter.emit(Fact::ConnectStarted { communicator: "WinRM", address }).await;
-    let mut attempts = winrm.prove().await?;
+    let mut attempts = winrm.proven().await?;
     let pause = winrm.options.pause;
     if !pause.is_zero() {
         winrm.client.hang_up();
@@ -65,7 +68,7 @@ pub async fn connect(
             () = winrm.cancel.cancelled() => return Err(CommunicatorError::Cancelled),
             () = sleep(pause) => {}
         }
-        attempts += winrm.prove().await?;
+        attempts += winrm.proven().await?;
     }
     let address = winrm.client.peer();
     emitter.emit(Fact::Connected { attempts, address }).await;
@@ -91,14 +94,38 @@ impl WinRm {
         Self { client, options, cancel, tasks, room }
     }
 
-    /// Waits for a first command that runs; tells how many attempts it took.
-    async fn prove(&self) -> Result<u32, CommunicatorError> {
-        let (shell, attempts) = self.shell().await?;
+    /// Waits for a first command that runs; tells how many attempts it took. A machine that sets
+    /// itself up lets users in, and restarts.
+    async fn proven(&self) -> Result<u32, CommunicatorError> {
+        let deadline = Instant::now() + self.options.timeout;
+        let mut attempts = 0;
+        loop {
+            let (shell, more) = self.shell().await?;
+            attempts += more;
+            let error = match self.prove(shell).await {
+                Ok(()) => return Ok(attempts),
+                Err(error) => error,
+            };
+            let pause = self.options.pace.failed;
+            if Instant::now() + pause >= deadline {
+                return Err(error);
+            }
+            tracing::debug!(%error, "no command runs yet");
+            tokio::select! {
+                biased;
+                () = self.cancel.cancelled() => return Err(CommunicatorError::Cancelled),
+                () = sleep(pause) => {}
+            }
+        }
+    }
+
+    /// Runs a command that does nothing.
+    async fn prove(&self, shell: Shell) -> Result<(), CommunicatorError> {
         let (output, mut chunks) = mpsc::channel(1);
         let running = self.run_in(shell, PROOF, Stdin::Empty, output);
         let listening = async { while chunks.recv().await.is_some() {} };
-        match tokio::join!(running, listening).0? {
-            Exit::Code(0) => Ok(attempts),
+        match tokio::join!(running, listening).0?.or_lost()? {
+            Exit::Code(0) => Ok(()),
             exit => {
                 let reason = format!("`{PROOF}` ended with {exit:?}");
                 Err(CommunicatorError::Failed { wanted: "run a command", reason })

@@ -7,8 +7,8 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use http::header::{
-    AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, HeaderValue, PROXY_AUTHORIZATION, USER_AGENT,
-    WWW_AUTHENTICATE,
+    AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, HeaderValue, PROXY_AUTHORIZATION,
+    USER_AGENT, WWW_AUTHENTICATE,
 };
 use http::{Method, Request, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Full, Limited};
@@ -173,12 +173,15 @@ impl Connection {
     ) -> Result<Reply, Failure> {
         let unsent = |error: hyper::Error| Failure::new(Stage::Service, cause(&error));
         self.sender.ready().await.map_err(unsent)?;
+        // Also that of nothing: Windows takes no POST without a length.
+        let length = HeaderValue::from(body.len());
         let mut request = Request::new(Full::new(Bytes::from(body)));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = self.target.clone();
         let headers = request.headers_mut();
         headers.insert(HOST, self.host.clone());
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+        headers.insert(CONTENT_LENGTH, length);
         headers.insert(USER_AGENT, HeaderValue::from_static("bake"));
         headers.extend(login.map(|login| (AUTHORIZATION, login)));
         headers.extend(self.proxy_login.clone().map(|login| (PROXY_AUTHORIZATION, login)));

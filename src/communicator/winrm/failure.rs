@@ -71,7 +71,8 @@ impl Failure {
     pub(super) fn fault(fault: Fault) -> Self {
         Self {
             text: fault.to_string(),
-            fatal: !fault.may_pass(),
+            // User data may be about to give the right to it.
+            refused: fault.is_denied(),
             fault: Some(fault),
             ..Self::new(Stage::Shell, "")
         }

@@ -33,6 +33,8 @@ pub struct WinRmOptions {
     pub timeout: Duration,
     /// How often the user may be refused until that is taken for the truth.
     pub refusals: u32,
+    /// The first pause after that; each is twice the last, up to two minutes.
+    pub refusal_pause: Duration,
     /// How long to wait once it was possible to log in.
     pub pause: Duration,
     /// How the waiting goes.
@@ -42,9 +44,7 @@ pub struct WinRmOptions {
 /// How long things may take; tests have no time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pace {
-    /// The first pause after a refused log-in; each is twice the last, up to a minute.
-    pub refused: Duration,
-    /// The longest pause after another failure.
+    /// The longest pause after a failure that is no refusal.
     pub failed: Duration,
     /// How long the service holds a question for output back while there is none.
     pub poll: Duration,
@@ -57,7 +57,6 @@ pub struct Pace {
 impl Default for Pace {
     fn default() -> Self {
         Self {
-            refused: Duration::from_secs(2),
             failed: Duration::from_secs(3),
             poll: Duration::from_secs(20),
             resume: Duration::from_secs(60),

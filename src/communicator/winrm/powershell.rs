@@ -18,10 +18,10 @@ $o=[Console]::Out
 function T($b){[Text.Encoding]::UTF8.GetString([Convert]::FromBase64String($b))}
 function B($t){[Convert]::ToBase64String([Text.Encoding]::UTF8.GetBytes($t))}
 function P($p){
-$p=[regex]::Replace($p,'\$(?:env:(\w+)|\{env:([^}]+)\})',{param($m)[Environment]::GetEnvironmentVariable($m.Groups[1].Value+$m.Groups[2].Value)},'IgnoreCase')
+$p=[regex]::Replace($p,'(?i)\$(?:env:(\w+)|\{env:([^}]+)\})',{param($m)[Environment]::GetEnvironmentVariable($m.Groups[1].Value+$m.Groups[2].Value)})
 $ExecutionContext.SessionState.Path.GetUnresolvedProviderPathFromPSPath($p)}
 function N{New-Object Security.Cryptography.SHA256CryptoServiceProvider}
-function X($h){[void]$h.TransformFinalBlock((New-Object byte[] 0),0,0);[BitConverter]::ToString($h.Hash).Replace('-','').ToLower()}
+function X($h){[void]$h.TransformFinalBlock([byte[]]@(),0,0);[BitConverter]::ToString($h.Hash).Replace('-','').ToLower()}
 ";
 
 /// Receives files. A line is a word and its arguments: `F` the destination and name of a file, `D`

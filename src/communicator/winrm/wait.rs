@@ -16,7 +16,7 @@ use crate::communicator::CommunicatorError;
 
 /// The longest pause after a refused log-in: Windows locks an account after ten wrong passwords in
 /// as many minutes.
-const LONGEST: u32 = 30;
+const LONGEST: Duration = Duration::from_secs(120);
 
 /// A shell, as soon as it is possible, and how many attempts it took.
 ///
@@ -79,12 +79,12 @@ impl Story {
 
     /// Time until the next attempt, with a quarter of jitter.
     fn pause(&self, options: &WinRmOptions) -> Duration {
-        let pace = options.pace;
+        let failed = options.pace.failed;
         let pause = if self.refused {
             let doublings = self.refusals.saturating_sub(1).min(10);
-            (pace.refused * (1 << doublings)).min(pace.refused * LONGEST)
+            (options.refusal_pause * (1 << doublings)).min(LONGEST)
         } else {
-            pace.failed.min(pace.failed / 8 * self.attempts)
+            failed.min(failed / 8 * self.attempts)
         };
         pause.mul_f64(rand::rng().random_range(1.0..=1.25))
     }

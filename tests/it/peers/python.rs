@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// What is installed. The versions are pinned: these tests are about bake, not about news.
-const REQUIREMENTS: &[&str] = &["moto[server,ec2]==5.2.5", "awscli==1.46.2"];
+const REQUIREMENTS: &[&str] = &["moto[server,ec2]==5.2.5", "awscli==1.46.2", "pyspnego==0.12.4"];
 
 /// The programs of the virtual environment. It is made by the first test that wants it, and used
 /// by all runs until the requirements change.

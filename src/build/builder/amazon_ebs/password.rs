@@ -8,6 +8,8 @@ use base64::prelude::BASE64_STANDARD;
 
 use super::launch::Launched;
 use super::run::Run;
+use super::settings::{Communication, PasswordSettings};
+use crate::aws::Image;
 use crate::aws::retry::persist;
 use crate::aws::time::seconds;
 use crate::aws::wait::{Ending, Look, Polling, wait};
@@ -68,6 +70,20 @@ impl Run<'_> {
         events.emit(Fact::PasswordReceived { instance: id.clone() }).await;
         Ok(password)
     }
+}
+
+/// Why no password may ever come, before it is waited for.
+pub(super) fn doubt(communication: &Communication, source: &Image) -> Option<String> {
+    let asked = matches!(
+        communication,
+        Communication::WinRm { password: PasswordSettings::Asked { .. }, .. }
+    );
+    let is_windows =
+        source.platform.as_deref().is_some_and(|name| name.eq_ignore_ascii_case("windows"));
+    let id = &source.id;
+    (asked && !is_windows).then(|| {
+        format!("EC2 does not know {id} for a Windows image, so it may never know a password of its instance; with `winrm_password` none is waited for")
+    })
 }
 
 /// Reads the key of `ssh_private_key_file`, if it is one that passwords are encrypted for.

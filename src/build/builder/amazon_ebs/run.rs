@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::data;
 use super::launch::Launched;
 use super::network::{self, Network};
-use super::password::read_key;
+use super::password::{self, read_key};
 use super::settings::{AmazonEbs, Communication, KeySettings, Late, LateTexts, PasswordSettings};
 use super::{BUILDER_ID, source, tags};
 use crate::aws::time::seconds;
@@ -179,6 +179,9 @@ impl Run<'_> {
                 stand_in: source.image.tags.get("bake:sandbox-base").cloned(),
             })
             .await;
+        if let Some(text) = password::doubt(&self.build.communication, &source.image) {
+            events.emit(Fact::Warning { text }).await;
+        }
         events
             .emit(Fact::NetworkFound {
                 vpc_id: network.vpc_id.clone(),

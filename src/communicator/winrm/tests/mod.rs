@@ -36,9 +36,9 @@ fn options(port: u16) -> WinRmOptions {
         dial: None,
         timeout: Duration::from_secs(20),
         refusals: 3,
+        refusal_pause: Duration::from_millis(5),
         pause: Duration::ZERO,
         pace: Pace {
-            refused: Duration::from_millis(5),
             failed: Duration::from_millis(40),
             poll: Duration::from_millis(400),
             resume: Duration::from_secs(2),

@@ -787,7 +787,7 @@ struct Message {
 
 impl Message {
     fn read(reader: &mut BufReader<TcpStream>) -> io::Result<Option<Self>> {
-        let mut length = 0;
+        let mut length = None;
         let mut authorization = None;
         let mut line = String::new();
         if reader.read_line(&mut line)? == 0 {
@@ -800,12 +800,12 @@ impl Message {
             }
             let Some((name, value)) = line.trim_end().split_once(": ") else { break };
             match name.to_ascii_lowercase().as_str() {
-                "content-length" => length = value.parse().unwrap_or_default(),
+                "content-length" => length = value.parse().ok(),
                 "authorization" => authorization = Some(value.to_owned()),
                 _ => {}
             }
         }
-        let mut body = vec![0; length];
+        let mut body = vec![0; length.expect("a length, which http.sys insists on")];
         reader.read_exact(&mut body)?;
         Ok(Some(Self { authorization, body }))
     }

@@ -26,9 +26,14 @@ use crate::diagnostic::Diagnostics;
 use crate::plan::{Content, Entry, Planned};
 use crate::template::schema::{BuildData, Deferred, Evaluate, Secret, UnknownField};
 
-/// How often a fresh Windows may refuse its user: for some minutes, until its user data has set the
-/// password, it refuses everybody.
-const WINRM_REFUSALS: u32 = 14;
+/// How often a fresh Windows may refuse its user: until its user data has set the password, it
+/// refuses everybody. With pauses from 5 s on that is ten minutes, and never so often that Windows
+/// locks the account.
+const WINRM_REFUSALS: u32 = 10;
+/// The first pause after that.
+const WINRM_REFUSAL_PAUSE: Duration = Duration::from_secs(5);
+/// How long to wait for a Windows password; Packer takes nothing for its default.
+const PASSWORD_LIMIT: Duration = Duration::from_secs(1200);
 
 /// A planned use of the builder, ready to run.
 #[derive(Clone)]
@@ -285,7 +290,11 @@ fn winrm(
     instance: &InstanceOptions,
     directory: &Path,
 ) -> Communication {
-    let login = WinRmSettings { refusals: WINRM_REFUSALS, ..options.winrm_settings() };
+    let login = WinRmSettings {
+        refusals: WINRM_REFUSALS,
+        refusal_pause: WINRM_REFUSAL_PAUSE,
+        ..options.winrm_settings()
+    };
     let name = text(&options.ssh_keypair_name);
     let key_file = name.as_ref().and(text(&options.ssh_private_key_file));
     let key = match (name, &login.password) {
@@ -300,7 +309,10 @@ fn winrm(
         Some(_) => PasswordSettings::Given,
         None => PasswordSettings::Asked {
             key_file: key_file.map(|file| user_path(directory, &file)),
-            limit: instance.windows_password_timeout,
+            limit: match instance.windows_password_timeout {
+                Duration::ZERO => PASSWORD_LIMIT,
+                limit => limit,
+            },
         },
     };
     Communication::WinRm {

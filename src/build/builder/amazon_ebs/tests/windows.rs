@@ -84,6 +84,30 @@ async fn the_password_is_waited_for_and_never_shown() {
 }
 
 #[tokio::test]
+async fn a_session_leads_to_windows_without_an_open_port() {
+    let fake = FakeEc2::default();
+    fake.with(|state| state.password = Some((PASSWORD, 0)));
+    let mut world = World::new();
+    fake.watch(&world.ledger);
+    world.context.connect = Arc::new(move |request| {
+        let Way::WinRm { host, port, dial, .. } = request.way else { panic!("another way") };
+        let name = dial.expect("a session").name();
+        assert!(name.contains(&host) && host.starts_with("i-") && port == 5986, "{name}");
+        async { Ok(Arc::new(Idle) as Arc<dyn Communicator>) }.boxed()
+    });
+    let mut build = build(&fake, Duration::from_secs(30));
+    if let Communication::WinRm { address, port, .. } = &mut build.communication {
+        *address = super::super::AddressKind::SessionManager { pause: Duration::ZERO };
+        *port = 5986;
+    }
+    image_id(&run(&build, &texts(), &world.context).await);
+    fake.with(|state| {
+        assert!(!state.calls.iter().any(|call| call == "AuthorizeSecurityGroupIngress"));
+    });
+    assert_eq!(fake.temporary(), [""; 0]);
+}
+
+#[tokio::test]
 async fn a_password_that_does_not_come_ends_the_build_and_leaves_nothing() {
     let fake = FakeEc2::default();
     let world = World::new();
@@ -91,8 +115,14 @@ async fn a_password_that_does_not_come_ends_the_build_and_leaves_nothing() {
     let build = build(&fake, Duration::from_millis(200));
     let error = run(&build, &texts(), &world.context).await.result.expect_err("no password");
     let text = format!("{}\n{}", error.report(), error.hints().join("\n"));
-    let id = regex::Regex::new("i-[0-9a-f]+").expect("is one");
+    let id = regex::Regex::new(r"\bi-[0-9a-f]+").expect("is one");
+    let warned = world.facts().await.into_iter().find_map(|fact| match fact {
+        Fact::Warning { text } => Some(text),
+        _ => None,
+    });
+    let text = format!("{}\n{text}", warned.expect("the image is for Linux"));
     insta::assert_snapshot!(id.replace_all(&text, "i-ID"), @"
+    EC2 does not know ami-0000000000000source for a Windows image, so it may never know a password of its instance; with `winrm_password` none is waited for
     EC2 knows no password of instance i-ID after 0 s
     EC2Launch makes one only when the source image was prepared for it (Sysprep); otherwise set it in the user data and give it as `winrm_password`
     ");
@@ -142,6 +172,6 @@ async fn a_key_that_decrypts_nothing_is_told() {
     });
     let error = run(&with_key_file(&fake, &file), &texts(), &world.context).await.result;
     let text = error.expect_err("another key").report();
-    let id = regex::Regex::new("i-[0-9a-f]+").expect("is one");
+    let id = regex::Regex::new(r"\bi-[0-9a-f]+").expect("is one");
     insta::assert_snapshot!(id.replace_all(&text, "i-ID"), @"the password of instance i-ID cannot be decrypted: the private key cannot be used: it is another key than the one that this was encrypted for");
 }
