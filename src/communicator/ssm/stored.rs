@@ -14,17 +14,18 @@ use tokio::sync::{Mutex, mpsc};
 use super::communicator::Ssm;
 use super::depot::Depot;
 use super::sessions::SessionError;
-use crate::communicator::{Chunk, CommunicatorError, Exit, Stdin};
+use crate::communicator::{Chunk, CommunicatorError, Exit, Stdin, quote};
 use crate::event::Stream;
 use crate::plan::Digest;
+
+/// How much of what the far side says is kept for the error.
+const COMPLAINTS: usize = 4 << 10;
 
 /// What a session carries in little more than a second; more goes through the bucket.
 const THRESHOLD: usize = 1 << 20;
 
-/// What both directions begin with: the URL, and a file that goes away whatever happens.
-const PRELUDE: &str = r#"IFS= read -r u || exit 1
-umask 077
-f=/var/tmp/.bake-ssm-file-$$
+/// What all scripts begin with: a file that goes away whatever happens. `$f` is its name.
+const PRELUDE: &str = r#"umask 077
 trap 'rm -f "$f"' EXIT
 trap 'rm -f "$f"; exit 143' HUP INT TERM
 has() { command -v "$1" >/dev/null 2>&1; }
@@ -58,7 +59,9 @@ except Exception as e: sys.exit(f"python3: {e}")'
 /// The script that fetches what a command reads, compares it, and runs the command.
 fn with_input(command: &str, size: u64, digest: &Digest) -> String {
     format!(
-        r#"{PRELUDE}{FETCH}if ! fetch; then echo "it could not be fetched from the bucket" >&2; exit 1; fi
+        r#"IFS= read -r u || exit 1
+f=/var/tmp/.bake-ssm-file-$$
+{PRELUDE}{FETCH}if ! fetch; then echo "it could not be fetched from the bucket" >&2; exit 1; fi
 c=$(digest)
 if [ "$(wc -c < "$f")" -ne {size} ] || {{ [ "$c" != none ] && [ "$c" != {digest} ]; }}; then
   echo "what was fetched from the bucket is not what was put there" >&2; exit 1
@@ -69,18 +72,29 @@ fi
     )
 }
 
-/// The script that runs a command and puts what it printed, when that is much. It then prints a
-/// line with the mark, the size and the digest instead.
+/// The script that runs a command and, when it prints much, keeps that: then it prints a line with
+/// the mark, the size, the digest and the name of the file instead.
 fn with_output(command: &str, mark: &str) -> String {
     format!(
-        r#"{PRELUDE}{PUT}(
+        r#"f=/var/tmp/.bake-ssm-file-$$
+{PRELUDE}(
 {command}
-) > "$f" < /dev/null
+) > "$f"
 x=$?
 if [ "$(wc -c < "$f")" -le {THRESHOLD} ]; then cat "$f"; exit $x; fi
-if ! put; then echo "it could not be put into the bucket" >&2; exit 1; fi
-echo "{mark} $(wc -c < "$f") $(digest)"
+trap - EXIT
+echo "{mark} $(wc -c < "$f") $(digest) $f"
 exit $x"#
+    )
+}
+
+/// The script that puts what was kept.
+fn putting(file: &str) -> String {
+    format!(
+        r#"IFS= read -r u || exit 1
+f={}
+{PRELUDE}{PUT}if ! put; then echo "it could not be put into the bucket" >&2; exit 1; fi"#,
+        quote(file)
     )
 }
 
@@ -121,8 +135,7 @@ pub(super) async fn run(
             })?;
             send(ssm, depot, command, kept, output).await
         }
-        Stdin::Empty => receive(ssm, depot, command, output).await,
-        stdin => ssm.job(command, stdin, output, true).await,
+        stdin => receive(ssm, depot, command, stdin, output).await,
     }
 }
 
@@ -187,31 +200,29 @@ async fn send(
     moved
 }
 
-/// Runs a command, and fetches what it printed from where that is.
+/// Runs a command, and fetches what it printed by way of the bucket, when that is much.
 async fn receive(
     ssm: &Ssm,
     depot: &Arc<dyn Depot>,
     command: &str,
+    stdin: Stdin,
     output: mpsc::Sender<Chunk>,
 ) -> Result<Exit, CommunicatorError> {
-    let object = name();
     let mark = format!("bake-object-{:016x}", rand::random::<u64>());
+    let script = with_output(command, &mark);
+    let (own, chunks) = mpsc::channel(16);
+    let job = ssm.job(&script, stdin, own, true);
+    let (exit, told) = tokio::join!(job, sort(chunks, &mark, &output));
+    let exit = exit?;
+    let Some(line) = told else { return Ok(exit) };
+    let object = name();
     let moving = async {
         let url = depot.write_url(object.clone()).await.map_err(|error| trouble(ssm, error))?;
-        let stdin = Stdin::Bytes(format!("{}\n", url.reveal()).into_bytes().into());
-        let script = with_output(command, &mark);
-        let (own, chunks) = mpsc::channel(16);
-        let job = ssm.job(&script, stdin, own, true);
-        let (exit, told) = tokio::join!(job, sort(chunks, &mark, &output));
-        let exit = exit?;
-        if let Some(line) = told {
-            fetch(ssm, depot, object.clone(), &line, &output).await?;
-        }
-        Ok(exit)
+        fetch(ssm, depot, object.clone(), url.reveal(), &line, &output).await
     };
     let moved = moving.await;
     delete(depot, object).await;
-    moved
+    moved.map(|()| exit)
 }
 
 /// Passes output on; when it is the line with the mark, that is returned instead.
@@ -251,15 +262,35 @@ async fn sort(
     }
 }
 
-/// Fetches what a command printed. `line` has its size, and its digest or `none`.
+/// Has what was kept put into the bucket, and fetches it. `line` has its size, its digest or `none`,
+/// and the name of the file.
 async fn fetch(
     ssm: &Ssm,
     depot: &Arc<dyn Depot>,
     object: String,
+    url: &str,
     line: &str,
     output: &mpsc::Sender<Chunk>,
 ) -> Result<(), CommunicatorError> {
-    let (size, digest) = line.split_once(' ').unwrap_or((line, "none"));
+    let words: Vec<_> = line.split_whitespace().collect();
+    let &[size, digest, file] = words.as_slice() else {
+        return Err(ssm.failed("move large files", format!("the instance says `{line}`")));
+    };
+    let stdin = Stdin::Bytes(format!("{url}\n").into_bytes().into());
+    let (own, mut chunks) = mpsc::channel::<Chunk>(16);
+    let complaints = async {
+        let mut said = Vec::new();
+        while let Some(chunk) = chunks.recv().await {
+            said.extend(chunk.bytes.into_iter().take(COMPLAINTS.saturating_sub(said.len())));
+        }
+        String::from_utf8_lossy(&said).lines().map(str::trim).collect::<Vec<_>>().join("; ")
+    };
+    let script = putting(file);
+    let (exit, said) = tokio::join!(ssm.job(&script, stdin, own, true), complaints);
+    match exit?.or_lost()? {
+        Exit::Code(0) => {}
+        _ => return Err(ssm.failed("move large files", said)),
+    }
     let (sender, mut pieces) = mpsc::channel::<Vec<u8>>(16);
     let passing = async {
         let (mut hasher, mut got) = (Sha256::new(), 0);
@@ -272,7 +303,7 @@ async fn fetch(
     };
     let (fetched, (got, found)) = tokio::join!(depot.get(object, sender), passing);
     fetched.map_err(|error| trouble(ssm, error))?;
-    if size.trim() != got.to_string() || (digest != "none" && digest != found) {
+    if size != got.to_string() || (digest != "none" && digest != found) {
         let reason = "what was fetched is not what the instance put there";
         return Err(ssm.failed("move large files", reason));
     }
@@ -337,7 +368,7 @@ mod tests {
         let (size, digest) = (bytes.len() as u64, Digest::of(&bytes));
         let serving = tokio::spawn(serve(listener, bytes));
         let fetch = with_input("wc -c", size, &digest);
-        let put = with_output("head -c 1200000 /dev/zero", "mark");
+        let keep = with_output("head -c \"$(cat)\" /dev/zero", "mark");
         for tool in ["curl", "wget", "python3"] {
             let programs = tempfile::tempdir().unwrap();
             let mut found = false;
@@ -356,14 +387,20 @@ mod tests {
             let run = |script, place: &str| shell(programs.path(), script, format!("{url}{place}"));
             let (ok, said, errors) = run(&fetch, "/object?a=b&c=%2F").await;
             assert_eq!((ok, said.trim()), (true, "1200000"), "{tool}: {errors}");
-            let (ok, said, errors) = run(&put, "/object?a=b&c=%2F").await;
+            let (ok, said, errors) = shell(programs.path(), &keep, "1200000".to_owned()).await;
             let zeros = Digest::of(&vec![0; 1_200_000]);
-            assert_eq!((ok, said), (true, format!("mark 1200000 {zeros}\n")), "{tool}: {errors}");
+            let said = said.strip_prefix(&format!("mark 1200000 {zeros} ")).unwrap().trim();
+            assert!(ok && Path::new(said).exists(), "{tool}: {errors}");
+            let put = putting(said);
+            let (ok, _, errors) = run(&put, "/object?a=b&c=%2F").await;
+            assert!(ok && !Path::new(said).exists(), "{tool}: {errors}");
+            std::fs::write(said, "again").unwrap();
             for (script, verb) in [(&fetch, "fetched from"), (&put, "put into")] {
                 let (ok, _, errors) = run(script, "/denied").await;
                 assert!(!ok && errors.contains(&format!("{verb} the bucket")), "{tool}: {errors}");
                 assert!(!errors.contains(&url) && errors.lines().count() <= 3, "{tool}: {errors}");
             }
+            assert!(!Path::new(said).exists());
         }
         serving.abort();
     }
@@ -371,8 +408,11 @@ mod tests {
     #[test]
     fn scripts_are_what_a_shell_can_read() {
         let digest = Digest::of(b"x");
-        for script in [with_input("exec cat", 1, &digest), with_output("echo 'a'; exit 3", "mark")]
-        {
+        for script in [
+            with_input("exec cat", 1, &digest),
+            with_output("echo 'a'; exit 3", "mark"),
+            putting("/x y"),
+        ] {
             let mut shell = std::process::Command::new("sh");
             let output = shell.args(["-n", "-c", &script]).output().unwrap();
             let said = String::from_utf8_lossy(&output.stderr);
