@@ -41,9 +41,6 @@ impl Far for Ssm {
     ) -> BoxFuture<'a, Result<Exit, CommunicatorError>> {
         async move {
             let (pieces, progress) = match input {
-                Input::Bytes(bytes) if bytes.is_empty() => {
-                    return Self::run(self, text, Stdin::Empty, output).await;
-                }
                 Input::Bytes(bytes) => {
                     return Self::run(self, text, Stdin::Bytes(bytes.into()), output).await;
                 }
