@@ -11,7 +11,7 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::ProvideCredentials as _;
 use aws_sigv4::http_request::{
     PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SignatureLocation,
-    SigningSettings, UriPathNormalizationMode, sign,
+    SigningInstructions, SigningSettings, UriPathNormalizationMode, sign,
 };
 use aws_sigv4::sign::v4;
 use futures::future::BoxFuture;
@@ -450,6 +450,33 @@ fn settings() -> SigningSettings {
     settings
 }
 
+/// Signs a request. What is to be added to it is in its headers or in its query, as the settings
+/// have it.
+fn instructions(
+    method: &str,
+    url: &str,
+    body: SignableBody<'_>,
+    credentials: Credentials,
+    region: &str,
+    time: SystemTime,
+    settings: SigningSettings,
+) -> Result<SigningInstructions, String> {
+    let identity = credentials.into();
+    let parameters = v4::SigningParams::builder()
+        .identity(&identity)
+        .region(region)
+        .name("s3")
+        .time(time)
+        .settings(settings)
+        .build()
+        .map_err(|error| error.to_string())?
+        .into();
+    let request = SignableRequest::new(method, url, std::iter::empty(), body)
+        .map_err(|error| error.to_string())?;
+    let signed = sign(request, &parameters).map_err(|error| error.to_string())?;
+    Ok(signed.into_parts().0)
+}
+
 /// The headers that sign a request whose body has a digest.
 fn signed(
     method: &str,
@@ -461,23 +488,9 @@ fn signed(
 ) -> Result<Vec<(String, String)>, String> {
     let mut settings = settings();
     settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
-    let identity = credentials.into();
-    let parameters = v4::SigningParams::builder()
-        .identity(&identity)
-        .region(region)
-        .name("s3")
-        .time(time)
-        .settings(settings)
-        .build()
-        .map_err(|error| error.to_string())?
-        .into();
     let body = SignableBody::Precomputed(digest.to_owned());
-    let request = SignableRequest::new(method, url, std::iter::empty(), body)
-        .map_err(|error| error.to_string())?;
-    let (instructions, _) =
-        sign(request, &parameters).map_err(|error| error.to_string())?.into_parts();
-    let headers = instructions.headers();
-    Ok(headers.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+    let signed = instructions(method, url, body, credentials, region, time, settings)?;
+    Ok(signed.headers().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
 }
 
 /// A URL that brings its signature along.
@@ -492,22 +505,9 @@ fn presign(
     let mut settings = settings();
     settings.signature_location = SignatureLocation::QueryParams;
     settings.expires_in = Some(expires);
-    let identity = credentials.into();
-    let parameters = v4::SigningParams::builder()
-        .identity(&identity)
-        .region(region)
-        .name("s3")
-        .time(time)
-        .settings(settings)
-        .build()
-        .map_err(|error| error.to_string())?
-        .into();
     let body = SignableBody::UnsignedPayload;
-    let request = SignableRequest::new(method, url, std::iter::empty(), body)
-        .map_err(|error| error.to_string())?;
-    let (instructions, _) =
-        sign(request, &parameters).map_err(|error| error.to_string())?.into_parts();
-    let query: Vec<_> = instructions
+    let signed = instructions(method, url, body, credentials, region, time, settings)?;
+    let query: Vec<_> = signed
         .params()
         .iter()
         .map(|(name, value)| format!("{name}={}", utf8_percent_encode(value, PLAIN)))

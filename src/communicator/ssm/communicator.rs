@@ -152,17 +152,7 @@ impl Ssm {
         wanted: &'static str,
         reason: impl Into<String>,
     ) -> CommunicatorError {
-        let (instance, reason) = (self.instance.clone(), reason.into());
-        CommunicatorError::Ssm { wanted, instance, reason, hints: Vec::new() }
-    }
-
-    fn error(&self, error: SessionError) -> CommunicatorError {
-        CommunicatorError::Ssm {
-            wanted: "run a command",
-            instance: self.instance.clone(),
-            reason: error.message,
-            hints: error.hints,
-        }
+        SessionError::fatal(reason).of(&self.instance, wanted)
     }
 
     /// Whether data should be compressed on its way, which is slow.
@@ -308,7 +298,7 @@ impl Ssm {
 
     /// The error when no way was found.
     fn no_way(&self, trouble: SessionError, no_gate: Option<NoGate>) -> CommunicatorError {
-        let mut error = self.error(trouble);
+        let mut error = trouble.of(&self.instance, "run a command");
         if let (CommunicatorError::Ssm { reason, hints, .. }, Some(no_gate)) = (&mut error, no_gate)
         {
             *reason = format!("{}, and by Run Command alone: {reason}", no_gate.reason);

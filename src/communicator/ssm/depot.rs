@@ -9,6 +9,9 @@ use super::sessions::SessionError;
 use crate::plan::Digest;
 use crate::template::schema::Secret;
 
+/// What was wanted, when a bucket did not do it.
+pub(super) const MOVE_LARGE: &str = "move large files";
+
 /// A bucket through which files go. Objects have names that nobody can guess, and are there only
 /// while they are moved. Each call makes its own attempts against passing trouble.
 pub trait Depot: Send + Sync {

@@ -3,6 +3,7 @@
 use futures::future::BoxFuture;
 
 use super::address::StreamHosts;
+use crate::communicator::CommunicatorError;
 
 /// What to start a session with.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,6 +112,12 @@ impl SessionError {
     /// One that no other attempt changes.
     pub fn fatal(message: impl Into<String>) -> Self {
         Self::new(SessionErrorKind::Fatal, message)
+    }
+
+    /// The error of a communicator that wanted something of an instance.
+    pub(super) fn of(self, instance: &str, wanted: &'static str) -> CommunicatorError {
+        let Self { message: reason, hints, .. } = self;
+        CommunicatorError::Ssm { wanted, instance: instance.to_owned(), reason, hints }
     }
 
     pub(super) fn bad_address(message: String) -> Self {

@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::{Mutex, mpsc};
 
 use super::communicator::Ssm;
-use super::depot::Depot;
+use super::depot::{Depot, MOVE_LARGE};
 use super::sessions::SessionError;
 use crate::communicator::{Chunk, CommunicatorError, Exit, Stdin, quote};
 use crate::event::Stream;
@@ -164,11 +164,7 @@ fn keep(held: &[u8], queue: &Mutex<mpsc::Receiver<Vec<u8>>>) -> std::io::Result<
 }
 
 fn trouble(ssm: &Ssm, error: SessionError) -> CommunicatorError {
-    let mut failed = ssm.failed("move large files", error.message);
-    if let CommunicatorError::Ssm { hints, .. } = &mut failed {
-        *hints = error.hints;
-    }
-    failed
+    error.of(&ssm.instance, MOVE_LARGE)
 }
 
 /// Deletes an object, whatever became of it. What cannot be deleted now is up to whoever recorded

@@ -17,6 +17,7 @@ use super::seal::Seal;
 use super::shell::{Arranged, Encoder, Input, Offsets, Output, Part, Scripts, Shell, Start};
 use crate::communicator::ssm::SsmOptions;
 use crate::communicator::ssm::commands::RunCommand;
+use crate::communicator::ssm::depot::MOVE_LARGE;
 use crate::communicator::ssm::invoke::{CommandTiming, invoke};
 use crate::communicator::ssm::pace::Pauses;
 use crate::communicator::ssm::sessions::{SessionError, SessionErrorKind};
@@ -147,39 +148,21 @@ impl Alone {
         wanted: &'static str,
         reason: impl Into<String>,
     ) -> CommunicatorError {
-        let (instance, reason) = (self.instance.clone(), reason.into());
-        CommunicatorError::Ssm { wanted, instance, reason, hints: Vec::new() }
-    }
-
-    fn error(&self, error: SessionError) -> CommunicatorError {
-        CommunicatorError::Ssm {
-            wanted: "run a command",
-            instance: self.instance.clone(),
-            reason: error.message,
-            hints: error.hints,
-        }
+        SessionError::fatal(reason).of(&self.instance, wanted)
     }
 
     /// An error of the bucket.
     pub(super) fn trouble(&self, error: SessionError) -> CommunicatorError {
-        CommunicatorError::Ssm {
-            wanted: "move large files",
-            instance: self.instance.clone(),
-            reason: error.message,
-            hints: error.hints,
-        }
+        error.of(&self.instance, MOVE_LARGE)
     }
 
     pub(super) fn too_large(&self) -> CommunicatorError {
-        CommunicatorError::Ssm {
-            wanted: "move files",
-            instance: self.instance.clone(),
-            reason: format!(
-                "they are larger than {} MiB, the most that goes through Run Command",
-                LARGEST >> 20
-            ),
-            hints: vec![BUCKET_HINT.to_owned()],
-        }
+        let most = LARGEST >> 20;
+        let reason =
+            format!("they are larger than {most} MiB, the most that goes through Run Command");
+        let error =
+            SessionError { hints: vec![BUCKET_HINT.to_owned()], ..SessionError::fatal(reason) };
+        error.of(&self.instance, "move files")
     }
 
     /// Runs a script of ours once; gives what it printed.
@@ -220,7 +203,7 @@ impl Alone {
             let trouble = unless_gone(&*self.commands, &self.instance, trouble).await;
             let pause = pauses.next();
             if !trouble.is_transient() || Instant::now() + pause > deadline {
-                return Err(self.error(trouble));
+                return Err(trouble.of(&self.instance, "run a command"));
             }
             tracing::debug!(error = %trouble, instance = self.instance, "a command is sent again");
             sleep(pause).await;
