@@ -16,7 +16,7 @@ use crate::communicator::CommunicatorError;
 use crate::plan::{Content, Digest, Entry, Tree};
 
 /// Size of the pieces that are sent.
-const PIECE: usize = 128 << 10;
+const PIECE: usize = 256 << 10;
 
 /// Pieces that may wait for the network: this and [`PIECE`] bound the memory of an upload.
 const WAITING: usize = 4;

@@ -21,8 +21,9 @@ const UNPACK: &str = "un() { case $u in zstd) zstd -dc ;; gzip) gzip -dc ;; *) c
 /// rest of the file comes otherwise.
 ///
 /// Python writes and digests at once, which nothing else does, so a large file is worth its start
-/// (in `any`, as what is written is a number and what `update` returns is none). `openssl` is so
-/// fast that it reads the file again: one more program that hands on all bytes costs more. The
+/// (in `any`, as what is written is a number and what `update` returns is none). It says `+` before
+/// it reads: without that it does not work here, and all of the input is still there. `openssl` is
+/// so fast that it reads the file again: one more program that hands on all bytes costs more. The
 /// others are slower than most links, so they work while the bytes come; when these cannot be
 /// written, `$s` holds an `x`.
 const FILE: &str = r#"
@@ -32,17 +33,19 @@ n=; [ -e "$d" ] || [ -L "$d" ] || { n=y; echo "$m:made" >&2; };
 fail() { [ -z "$n" ] || rm -f -- "$d"; exit 1; };
 umask 077;
 if [ "$4" = - ] || [ -z "$h" ]; then un > "$d" || fail;
-elif [ "$h" = openssl ] && python3 -c "import hashlib" >/dev/null 2>&1; then
+elif [ "$h" = openssl ]; then
   y="import hashlib, sys; sys.excepthook = lambda t, e, b: print(getattr(e, 'strerror', e), file=sys.stderr);
-     h = hashlib.sha256(); o = open(sys.argv[1], 'wb'); i = sys.stdin.buffer.raw;
-     b = memoryview(bytearray(262144));
+     h = hashlib.sha256(); i = sys.stdin.buffer.raw; b = memoryview(bytearray(262144));
+     print('+', end='', flush=True); o = open(sys.argv[1], 'wb');
      any(o.write(b[:n]) and h.update(b[:n]) for n in iter(lambda: i.readinto(b), 0));
      o.close(); print(h.hexdigest())";
-  s=$(if [ "$u" = none ]; then python3 -c "$y" "$d"; else un | python3 -c "$y" "$d"; fi) || fail;
-  echo "$m:digest $s" >&2;
-elif [ "$h" = openssl ]; then
-  un > "$d" || fail;
-  if [ -f "$d" ]; then s=$(sum < "$d"); echo "$m:digest ${s%% *}" >&2; fi;
+  s=;
+  if [ "$u" = none ] && has python3; then s=$(python3 -c "$y" "$d"); fi;
+  case $s in
+  +?*) echo "$m:digest ${s#+}" >&2 ;;
+  +) fail ;;
+  *) un > "$d" || fail; if [ -f "$d" ]; then s=$(sum < "$d"); echo "$m:digest ${s%% *}" >&2; fi ;;
+  esac;
 else
   s=$( { { if [ "$u" = none ]; then tee "$d"; else un | tee "$d"; fi || echo x >&3; } | sum; } 3>&1 );
   case $s in *x*) fail ;; esac;
