@@ -10,7 +10,7 @@ use russh::client::{Config, Handle, Msg};
 use russh::keys::PublicKey;
 use russh::{Channel, ChannelOpenFailure, Disconnect};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::authenticate::{Credentials, LoginError};
@@ -243,6 +243,14 @@ impl Connection {
     pub(super) async fn open_session(&self) -> Result<OpenSession, CommunicatorError> {
         let permit = self.sessions.clone().acquire_owned().await.map_err(|_closed| self.lost())?;
         Ok(OpenSession { channel: self.open_channel().await?, permit })
+    }
+
+    /// The time that the server takes to answer a question that asks for nothing; `None` when the
+    /// connection is gone.
+    pub(super) async fn ping(&self) -> Option<Duration> {
+        let start = Instant::now();
+        self.handle.send_ping().await.ok()?;
+        Some(start.elapsed())
     }
 
     /// A session for the next step: the channel that was opened meanwhile, when there is one.

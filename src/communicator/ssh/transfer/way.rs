@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
 use super::super::connection::{Connection, OpenSession};
 use super::super::options::FileTransfer;
@@ -15,6 +15,13 @@ use crate::communicator::stream::Packing;
 /// How long a server may take to open a second session before we do without: one that allows only
 /// a few refuses, and we would wait for another session to end.
 const SECOND_SESSION: Duration = Duration::from_secs(1);
+
+/// How often the round trip is measured at most, and how long an answer may take.
+const PINGS: usize = 3;
+const ANSWER: Duration = Duration::from_secs(2);
+
+/// A round trip that no busy machine explains.
+const SURELY_LONG: Duration = Duration::from_millis(60);
 
 /// Opens one more connection to the same server.
 pub(in super::super) type Connect<'a> =
@@ -120,8 +127,8 @@ impl Link {
 }
 
 impl Way<'_> {
-    /// The time from a question to its answer, measured once; `None` when the server does not
-    /// answer a second session.
+    /// The time from a question to its answer, measured once; `None` when no answer comes. A busy
+    /// machine answers late, so what looks long is measured again, and the shortest counts.
     async fn round_trip(&self) -> Option<Duration> {
         {
             let known = self.link.known();
@@ -129,15 +136,17 @@ impl Way<'_> {
                 return known.round_trip;
             }
         }
-        let start = Instant::now();
-        let session = self.second_session().await;
-        let round_trip = session.is_some().then(|| start.elapsed());
-        if let Some(session) = session {
-            drop(session.channel.close().await);
+        let mut least = None;
+        for _ in 0..PINGS {
+            let Ok(Some(time)) = timeout(ANSWER, self.connection.ping()).await else { break };
+            least = Some(least.map_or(time, |least: Duration| least.min(time)));
+            if !(LONG..SURELY_LONG).contains(&time) {
+                break;
+            }
         }
         let mut known = self.link.known();
-        (known.round_trip, known.is_measured) = (round_trip, true);
-        round_trip
+        (known.round_trip, known.is_measured) = (least, true);
+        least
     }
 
     /// Whether the round trip is so long that a large transfer should be split.
