@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
 use super::super::connection::{Connection, OpenSession};
 use super::super::options::FileTransfer;
@@ -121,7 +121,7 @@ impl Link {
 
 impl Way<'_> {
     /// The time from a question to its answer, measured once; `None` when the server does not
-    /// answer a second session.
+    /// answer a second session. One that refuses it now may grant it later, so it is asked again.
     async fn round_trip(&self) -> Option<Duration> {
         {
             let known = self.link.known();
@@ -129,12 +129,11 @@ impl Way<'_> {
                 return known.round_trip;
             }
         }
-        let start = Instant::now();
-        let session = self.second_session().await;
-        let round_trip = session.is_some().then(|| start.elapsed());
-        if let Some(session) = session {
-            drop(session.channel.close().await);
-        }
+        let round_trip = match timeout(SECOND_SESSION, self.connection.round_trip()).await {
+            Ok(refused @ None) => return refused,
+            Ok(measured) => measured,
+            Err(_) => None,
+        };
         let mut known = self.link.known();
         (known.round_trip, known.is_measured) = (round_trip, true);
         round_trip
