@@ -71,20 +71,40 @@ fn complaint(component: &str, option: &str, said: &[String], unsupported: &str) 
         let Ok(text) = fs::read_to_string(repository().join(file)) else {
             return Some(format!("there is no file `{file}`"));
         };
-        let attribute = r"#\[(tokio::)?test\b[^\n]*\]\n";
-        let between = r"(\s*(#\[|//)[^\n]*\n)*";
-        let pattern = format!(r"(?m)^\s*{attribute}{between}\s*(async )?fn {function}\(\)");
-        if !Regex::new(&pattern).expect("a pattern").is_match(&text) {
+        let Some(body) = body(&text, function) else {
             return Some(format!("`{file}` has no test `{function}`"));
-        }
+        };
         // Templates in a test often have their lines in one string.
         let word = Regex::new(&format!(r"(\b|\\n){option}\b")).expect("a pattern");
-        mentioned |= word.is_match(&text);
+        mentioned |= word.is_match(body) || used(&text, body).any(|one| word.is_match(one));
     }
     if said.is_empty() {
         return Some("nothing is said of it".to_owned());
     }
-    (!mentioned).then(|| "none of these files has the name of the option".to_owned())
+    (!mentioned).then(|| "none of these tests has the name of the option".to_owned())
+}
+
+/// A test of a file, up to the bracket that ends it, by the indentation that `rustfmt` gives it.
+fn body<'t>(text: &'t str, function: &str) -> Option<&'t str> {
+    let attribute = r"#\[(tokio::)?test\b[^\n]*\]\n";
+    let between = r"(\s*(#\[|//)[^\n]*\n)*";
+    let pattern = format!(r"(?m)^\s*{attribute}{between}(?P<indent> *)(async )?fn {function}\(\)");
+    let found = Regex::new(&pattern).expect("a pattern").captures(text)?;
+    let (start, indent) = (found.name("indent")?.start(), found.name("indent")?.as_str());
+    let text = text.get(start..)?;
+    let end = text.find(&format!("\n{indent}}}\n"))?;
+    text.get(..end)
+}
+
+/// The constants of a file that a test uses by name.
+fn used<'t>(text: &'t str, body: &'t str) -> impl Iterator<Item = &'t str> {
+    let constant = Regex::new(r"(?ms)^const (\w+):.*?;\n").expect("a pattern");
+    let all: Vec<_> =
+        constant.captures_iter(text).filter_map(|one| one.get(0).zip(one.get(1))).collect();
+    let is_used = |name: &str| {
+        body.split(|one: char| !one.is_alphanumeric() && one != '_').any(|word| word == name)
+    };
+    all.into_iter().filter(move |(_, name)| is_used(name.as_str())).map(|(whole, _)| whole.as_str())
 }
 
 #[test]
@@ -113,6 +133,8 @@ fn every_option_has_a_test_or_is_said_to_be_unsupported() {
     assert!(wrong.is_empty(), "in fixtures/option-tests.txt:\n{}", wrong.join("\n"));
 }
 
+const NAMED: &str = "option_of_a_constant";
+
 #[test]
 fn rows_that_do_not_hold_are_found() {
     let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
@@ -127,8 +149,12 @@ fn rows_that_do_not_hold_are_found() {
     assert_eq!(complaint("here", "unsupported"), "docs/unsupported.md does not say so");
     assert_eq!(
         complaint("no".repeat(9).as_str(), &me),
-        "none of these files has the name of the option"
+        "none of these tests has the name of the option"
     );
+    // That another function of the file has it says nothing; what a constant has does.
+    let elsewhere = ["decl", "ared"].concat();
+    assert_eq!(complaint(&elsewhere, &me), "none of these tests has the name of the option");
+    assert_eq!(complaint(NAMED, &me), "");
     assert_eq!(
         complaint("option", &format!("{this}::table")),
         format!("`{this}` has no test `table`")

@@ -8,7 +8,7 @@ use crate::template::schema::Secret;
 crate::options! {
     /// How to reach the machine.
     pub struct CommunicatorOptions {
-        /// `ssh`, `winrm` or `none`.
+        /// `ssh`, `winrm`, `ssm` or `none`.
         unhashed communicator: String = "ssh".to_owned(),
         /// How long to wait once it was possible to connect; then bake connects again.
         unhashed pause_before_connecting: Duration = Duration::ZERO,

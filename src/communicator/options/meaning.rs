@@ -6,7 +6,7 @@ use super::CommunicatorOptions;
 use crate::template::schema::parse_go_duration;
 
 impl CommunicatorOptions {
-    /// `ssh`, `winrm`, `none`, or what the template says instead.
+    /// `ssh`, `winrm`, `ssm`, `none`, or what the template says instead.
     pub fn kind(&self) -> &str {
         match self.communicator.as_str() {
             "" => "ssh",

@@ -31,6 +31,10 @@ const BANNER_LIMIT: Duration = Duration::from_secs(15);
 /// Time for a server to answer that a channel is open.
 const OPEN_LIMIT: Duration = Duration::from_secs(30);
 
+/// How old a channel that was opened before may be. That it is there says nothing of the
+/// connection, so after a pause opening one shows whether that is still alive.
+const SPARE_LIMIT: Duration = Duration::from_secs(5);
+
 /// How long a refused session is tried again when no other session is open.
 const REFUSAL_LIMIT: Duration = Duration::from_millis(500);
 
@@ -84,15 +88,36 @@ pub(super) struct Connection {
 enum Spare {
     #[default]
     None,
-    Opening(oneshot::Receiver<Channel<Msg>>),
+    /// Since when it is being opened, or open.
+    Opening(oneshot::Receiver<Channel<Msg>>, Instant),
     /// The server does not want it.
     Refused,
 }
 
-/// An open channel and the right to have it.
-pub(super) struct OpenSession {
-    pub(super) channel: Channel<Msg>,
-    pub(super) permit: OwnedSemaphorePermit,
+/// An open channel and the right to have it. One that nobody uses is closed: the library only
+/// forgets it, and the server would keep it.
+pub(super) struct OpenSession(Option<(Channel<Msg>, OwnedSemaphorePermit)>);
+
+impl OpenSession {
+    fn new(channel: Channel<Msg>, permit: OwnedSemaphorePermit) -> Self {
+        Self(Some((channel, permit)))
+    }
+
+    /// The channel, to be used and closed, and what to keep until then.
+    pub(super) fn take(mut self) -> (Channel<Msg>, OwnedSemaphorePermit) {
+        self.0.take().expect("only this takes it, and it takes all")
+    }
+}
+
+impl Drop for OpenSession {
+    fn drop(&mut self) {
+        let Some((channel, permit)) = self.0.take() else { return };
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        drop(runtime.spawn(async move {
+            drop(channel.close().await);
+            drop(permit);
+        }));
+    }
 }
 
 /// Settings of the library: see the table of measurements in `docs/`.
@@ -240,9 +265,17 @@ impl Connection {
     }
 
     /// Opens a channel for one command or subsystem; waits for its turn when there are many.
-    pub(super) async fn open_session(&self) -> Result<OpenSession, CommunicatorError> {
+    pub(super) async fn open_session(self: &Arc<Self>) -> Result<OpenSession, CommunicatorError> {
         let permit = self.sessions.clone().acquire_owned().await.map_err(|_closed| self.lost())?;
-        Ok(OpenSession { channel: self.open_channel().await?, permit })
+        Ok(OpenSession::new(self.open_channel().await?, permit))
+    }
+
+    /// Waits for an answer of the server to a question that asks for nothing. What it had sent
+    /// before comes before. Does not end when the connection is lost, which its channels tell.
+    pub(super) async fn answer(&self) {
+        if self.ping().await.is_none() {
+            std::future::pending::<()>().await;
+        }
     }
 
     /// The time that the server takes to answer a question that asks for nothing; `None` when the
@@ -257,18 +290,26 @@ impl Connection {
     /// While it is used the one after it is opened, which saves each step a round trip.
     pub(super) async fn next_session(self: &Arc<Self>) -> Result<OpenSession, CommunicatorError> {
         let opening = match &mut *self.spare() {
-            spare @ Spare::Opening(_) => std::mem::take(spare),
+            spare @ Spare::Opening(..) => std::mem::take(spare),
             Spare::None | Spare::Refused => Spare::None,
         };
         let session = match opening {
-            Spare::Opening(opened) => {
+            Spare::Opening(opened, since) if since.elapsed() > SPARE_LIMIT => {
+                drop(tokio::spawn(async move {
+                    if let Ok(old) = opened.await {
+                        drop(old.close().await);
+                    }
+                }));
+                self.open_session().await?
+            }
+            Spare::Opening(opened, _) => {
                 let permit = self.sessions.clone().acquire_owned().await;
                 let permit = permit.map_err(|_closed| self.lost())?;
                 let channel = match timeout(OPEN_LIMIT, opened).await {
                     Ok(Ok(channel)) => channel,
                     Ok(Err(_)) | Err(_) => self.open_channel().await?,
                 };
-                OpenSession { channel, permit }
+                OpenSession::new(channel, permit)
             }
             Spare::None | Spare::Refused => self.open_session().await?,
         };
@@ -283,7 +324,7 @@ impl Connection {
             return;
         }
         let (ready, opened) = oneshot::channel();
-        *spare = Spare::Opening(opened);
+        *spare = Spare::Opening(opened, Instant::now());
         let connection = Arc::downgrade(self);
         drop(tokio::spawn(async move {
             let Some(connection) = connection.upgrade() else { return };
@@ -299,16 +340,24 @@ impl Connection {
         }));
     }
 
+    /// Makes the spare channel look as if it had been opened long ago.
+    #[cfg(test)]
+    pub(super) fn age(&self) {
+        if let Spare::Opening(_, since) = &mut *self.spare() {
+            *since = since.checked_sub(2 * SPARE_LIMIT).expect("the clock is older");
+        }
+    }
+
     fn spare(&self) -> MutexGuard<'_, Spare> {
         self.spare.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Opens a channel. A server that counts a session which has just ended refuses for a moment,
     /// and one with a smaller `MaxSessions` until another session ends.
-    async fn open_channel(&self) -> Result<Channel<Msg>, CommunicatorError> {
+    async fn open_channel(self: &Arc<Self>) -> Result<Channel<Msg>, CommunicatorError> {
         let mut pause = Duration::from_millis(10);
         loop {
-            let why = match timeout(OPEN_LIMIT, self.handle.channel_open_session()).await {
+            let why = match timeout(OPEN_LIMIT, self.ask_for_channel()).await {
                 Ok(Ok(channel)) => return Ok(channel),
                 Ok(Err(russh::Error::ChannelOpenFailure(why))) => why,
                 Ok(Err(_)) => return Err(self.lost()),
@@ -331,6 +380,22 @@ impl Connection {
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(2 * REFUSAL_LIMIT);
         }
+    }
+
+    /// Asks for a channel once. On a task of its own: when nobody waits any more, the channel that
+    /// comes is closed and not forgotten.
+    async fn ask_for_channel(self: &Arc<Self>) -> Result<Channel<Msg>, russh::Error> {
+        let (ready, opened) = oneshot::channel();
+        let connection = self.clone();
+        drop(tokio::spawn(async move {
+            let opening = connection.handle.channel_open_session().await;
+            // Who waits for it may be the last to have the connection.
+            drop(connection);
+            if let Err(Ok(late)) = ready.send(opening) {
+                drop(late.close().await);
+            }
+        }));
+        opened.await.unwrap_or(Err(russh::Error::Disconnect))
     }
 
     /// Lets the server connect to an address that it can reach, and returns the stream.

@@ -1,12 +1,15 @@
 //! Running one command on a channel.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use russh::client::Msg;
 use russh::{ChannelMsg, ChannelWriteHalf, Pty, Sig};
 use tokio::sync::{Mutex, OwnedSemaphorePermit, mpsc};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 use super::connection::{Connection, OpenSession};
 use super::transfer::Piece;
@@ -19,9 +22,11 @@ const PIECE: usize = 64 << 10;
 /// How long the far side may take no byte of the input.
 const STALL_LIMIT: Duration = Duration::from_secs(180);
 
-/// How long we wait for the end of the output once the command has ended and nothing more comes:
-/// a process that it left in the background may keep the output open for ever.
-const LINGER: Duration = Duration::from_secs(2);
+/// Once the command has ended: how long nothing must come before we ask the server for a sign of
+/// life, and how long nothing must come after that. A process that the command left in the
+/// background may keep the output open for ever; but what is only held up, by another reader on the
+/// connection or on its way, comes before the answer.
+const LINGER: Duration = Duration::from_secs(1);
 
 /// What a command reads.
 pub(super) enum Input<'a> {
@@ -44,11 +49,17 @@ pub(super) async fn exec(
         Stdin::Bytes(bytes) => Input::Bytes(bytes),
         Stdin::Stream(stream) => Input::Queue(stream),
     };
-    if connection.agent_forwarded {
-        // Without an answer, so it costs no round trip. A server that forbids it says nothing.
-        session.channel.agent_forward(false).await.map_err(|_error| connection.lost())?;
-    }
-    run(connection, session, &command.text, command.pty, input, output).await
+    let (agent, pty) = (connection.agent_forwarded, command.pty);
+    run(connection, session, &command.text, Extras { agent, pty }, input, output).await
+}
+
+/// What a command may have besides its pipes.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Extras {
+    /// The SSH agent of this machine.
+    agent: bool,
+    /// A terminal.
+    pty: bool,
 }
 
 /// Runs a command with any kind of input.
@@ -56,16 +67,21 @@ pub(super) async fn run(
     connection: &Connection,
     session: OpenSession,
     text: &str,
-    pty: bool,
+    extras: Extras,
     input: Input<'_>,
     output: mpsc::Sender<Chunk>,
 ) -> Result<Exit, CommunicatorError> {
-    let (mut read, write) = session.channel.split();
+    let (channel, permit) = session.take();
+    let (mut read, write) = channel.split();
     let write = Arc::new(write);
-    let mut ending = Ending { channel: write.clone(), permit: Some(session.permit), running: true };
+    let mut ending = Ending { channel: write.clone(), permit: Some(permit), running: true };
 
     let lost = |_error: russh::Error| connection.lost();
-    if pty {
+    if extras.agent {
+        // Without an answer, so it costs no round trip. A server that forbids it says nothing.
+        write.agent_forward(false).await.map_err(lost)?;
+    }
+    if extras.pty {
         let modes = [(Pty::ECHO, 0), (Pty::TTY_OP_ISPEED, 14400), (Pty::TTY_OP_OSPEED, 14400)];
         write.request_pty(false, "xterm", 80, 40, 0, 0, &modes).await.map_err(lost)?;
     }
@@ -77,6 +93,7 @@ pub(super) async fn run(
     let mut sent = false;
     let mut exit = None;
     let mut closed = false;
+    let mut silence = Silence::New;
     let linger = sleep_until(Instant::now() + LINGER);
     tokio::pin!(linger);
     loop {
@@ -87,16 +104,13 @@ pub(super) async fn run(
                 sent = true;
                 continue;
             }
-            () = &mut linger, if exit.is_some() => break,
+            () = silence.ends(linger.as_mut(), connection), if exit.is_some() => break,
         };
+        silence = Silence::New;
         match message {
-            Some(ChannelMsg::Data { data }) => {
-                forward(&output, Stream::Stdout, &data).await;
-                linger.as_mut().reset(Instant::now() + LINGER);
-            }
+            Some(ChannelMsg::Data { data }) => forward(&output, Stream::Stdout, &data).await,
             Some(ChannelMsg::ExtendedData { data, ext: 1 }) => {
                 forward(&output, Stream::Stderr, &data).await;
-                linger.as_mut().reset(Instant::now() + LINGER);
             }
             Some(ChannelMsg::Failure) => {
                 return Err(CommunicatorError::Refused {
@@ -104,13 +118,9 @@ pub(super) async fn run(
                     reason: "it gives no reason; the user may be limited to other uses".into(),
                 });
             }
-            Some(ChannelMsg::ExitStatus { exit_status }) => {
-                exit = Some(Exit::Code(exit_status));
-                linger.as_mut().reset(Instant::now() + LINGER);
-            }
+            Some(ChannelMsg::ExitStatus { exit_status }) => exit = Some(Exit::Code(exit_status)),
             Some(ChannelMsg::ExitSignal { signal_name, .. }) => {
                 exit = Some(Exit::Signal(name(&signal_name)));
-                linger.as_mut().reset(Instant::now() + LINGER);
             }
             Some(ChannelMsg::Close) => {
                 closed = true;
@@ -119,15 +129,46 @@ pub(super) async fn run(
             Some(_) => {}
             None => break,
         }
+        linger.as_mut().reset(Instant::now() + LINGER);
     }
     ending.running = exit.is_none() && !closed;
     match exit {
         Some(exit) => Ok(exit),
-        None if sent && closed => Ok(Exit::Disconnected {
+        None if closed => Ok(Exit::Disconnected {
             reason: "the server closed the session without an exit status".into(),
         }),
         None if sent => Ok(Exit::Disconnected { reason: connection.end() }),
         None => Err(connection.lost()),
+    }
+}
+
+/// How sure it is that nothing more comes from a command that has ended.
+enum Silence<'a> {
+    /// Nothing has come for less than [`LINGER`].
+    New,
+    /// The server was asked for a sign of life.
+    Asked(BoxFuture<'a, ()>),
+    /// It has answered since then.
+    Answered,
+}
+
+impl<'a> Silence<'a> {
+    /// Waits until it is sure; may be called again when it was dropped.
+    async fn ends(&mut self, mut linger: Pin<&mut Sleep>, connection: &'a Connection) {
+        loop {
+            match self {
+                Self::New => {
+                    linger.as_mut().await;
+                    *self = Self::Asked(connection.answer().boxed());
+                }
+                Self::Asked(answer) => {
+                    answer.await;
+                    linger.as_mut().reset(Instant::now() + LINGER);
+                    *self = Self::Answered;
+                }
+                Self::Answered => return linger.as_mut().await,
+            }
+        }
     }
 }
 

@@ -139,7 +139,8 @@ fn part(
 }
 
 /// The files of a tree by the names that they have on the far side, and their digests. Tools
-/// escape line ends and backslashes, each in its own way, so files with these are left out.
+/// escape line ends, carriage returns and backslashes, each in its own way, so files with these are
+/// left out.
 fn listed(tree: &Tree) -> impl Iterator<Item = (String, &Digest)> {
     tree.entries.iter().filter_map(|(path, entry)| match entry {
         Entry::File { digest, .. } if is_listed(path) => Some((format!("./{path}"), digest)),
@@ -148,7 +149,7 @@ fn listed(tree: &Tree) -> impl Iterator<Item = (String, &Digest)> {
 }
 
 fn is_listed(path: &str) -> bool {
-    !path.contains(['\n', '\\'])
+    !path.contains(['\n', '\r', '\\'])
 }
 
 /// Whether a list of the files of a tree has anything in it.
@@ -338,4 +339,18 @@ pub(crate) fn recheck(tree: &Tree) -> Result<(), CommunicatorError> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_tools_escape_are_in_no_list() {
+        let file = Tree::of_bytes(*b"x", 0o644).entries.remove("").expect("a file");
+        for name in ["a\rb", "a\nb", "a\\b"] {
+            assert!(!has_list(&Tree { entries: [(name.to_owned(), file.clone())].into() }), "{name:?}");
+        }
+        assert!(has_list(&Tree { entries: [("a b".to_owned(), file)].into() }));
+    }
 }

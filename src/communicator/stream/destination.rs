@@ -1,7 +1,7 @@
 //! The commands that receive an upload on the far side.
 //!
-//! What was not there before goes again when a command fails: the file, or the directory of the
-//! tree with all that came into it. What was there is written over, file by file.
+//! What was not there before goes again when a command fails, or is told to end: the file, or the
+//! directory of the tree with all that came into it. What was there is written over, file by file.
 
 use super::said::Mark;
 use super::shell::Call;
@@ -31,6 +31,7 @@ if [ -d "$d" ]; then echo "$d: Is a directory" >&2; exit 1; fi;
 p=${d%/*}; [ -z "$p" ] || [ -d "$p" ] || mkdir -p -- "$p" || exit 1;
 n=; [ -e "$d" ] || [ -L "$d" ] || { n=y; echo "$m:made" >&2; };
 fail() { [ -z "$n" ] || rm -f -- "$d"; exit 1; };
+trap fail TERM HUP;
 umask 077;
 if [ "$4" = - ] || [ -z "$h" ]; then un > "$d" || fail;
 elif [ "$h" = openssl ]; then
@@ -88,12 +89,33 @@ if [ -n "$h" ]; then s=$(sum < "$d") || exit 1; echo "$m:digest ${s%% *}" >&2; f
 /// second; it helps that most directories are not in the archive, see
 /// [`archive`](super::archive). `-o` and `-m`: owner and time are those of the extraction. `-p`:
 /// modes are those of the archive.
+///
+/// What somebody gave up may still be there when it is tried again: a directory that was made for
+/// it and goes in a moment, as its own command fails when its input ends. Its list of files tells,
+/// as it lies there until then. So it is waited for; and if it stays, as after a crash, the name is
+/// not appended, as it was not the first time. The directory goes in one step, by another name, so
+/// that nothing can come in between.
 const TREE: &str = r#"
 if has tar; then :; else echo "$m:no-tar" >&2; exit 127; fi;
-if [ -d "$d" ]; then [ -z "$2" ] || { d=${d%/}/$2; echo "$m:appended" >&2; }; fi;
+l=$4; a=$2; i=x;
+begun() { for f in "${d%/}"/.bake-????????????????; do if [ -e "$f" ]; then return 0; fi; done; return 1; };
+if [ -n "$2" ] && begun; then
+  a=;
+  while begun; do
+    case $i in xxxxxx) break ;; esac;
+    i=x$i; sleep 1 || break;
+  done;
+fi;
+if [ -d "$d" ]; then [ -z "$a" ] || { d=${d%/}/$a; echo "$m:appended" >&2; }; fi;
 umask 022;
 b=$PWD; n=;
-fail() { [ -z "$n" ] || { cd -- "$b" && rm -rf -- "$d"; }; exit "$1"; };
+fail() {
+  if [ -n "$n" ]; then
+    cd -- "$b" && { g=${d%/}.bake-$m; mv -- "$d" "$g" 2>/dev/null || g=$d; rm -rf -- "$g"; };
+  elif [ -n "$l" ]; then rm -f -- "./$l";
+  fi;
+  exit "$1"; };
+trap "fail 143" TERM HUP;
 [ -d "$d" ] || { mkdir -p -- "$d" && n=y && echo "$m:made" >&2 && chmod -- "$3" "$d"; } || fail 1;
 cd -- "$d" || fail 1;
 o="--no-overwrite-dir --keep-directory-symlink";
@@ -103,11 +125,11 @@ else case $(tar --version 2>&1) in *bsdtar*) o=-P ;; *) o= ;; esac;
 fi;
 if [ "$u" = none ]; then tar -x -m -o -p $o -f -; else un | tar -x -m -o -p $o -f -; fi;
 r=$?;
-if [ -n "$4" ]; then
-  if [ "$r" = 0 ] && [ -n "$h" ]; then s=$(sums < "./$4" | sum); echo "$m:digest ${s%% *}" >&2; fi;
-  rm -f -- "./$4";
-fi;
 [ "$r" = 0 ] || fail "$r";
+if [ -n "$l" ]; then
+  if [ -n "$h" ]; then s=$(sums < "./$l" | sum); echo "$m:digest ${s%% *}" >&2; fi;
+  rm -f -- "./$l";
+fi;
 echo "$m:done" >&2
 "#;
 
@@ -203,4 +225,114 @@ fn mode_and_size(upload: &Upload) -> (u32, u64) {
 
 fn octal(mode: u32) -> String {
     format!("{mode:04o}")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+    use std::os::unix::process::CommandExt as _;
+    use std::path::Path;
+    use std::process::{Child, Command, Stdio};
+    use std::time::{Duration, Instant};
+
+    use super::*;
+    use crate::plan::Tree;
+
+    fn upload_to(destination: &Path) -> Upload {
+        let mut tree = Tree::of_bytes(vec![7; 1_000_000], 0o644);
+        let file = tree.entries.remove("").unwrap();
+        tree.entries.insert("d/f".into(), file);
+        tree.entries.insert(String::new(), Entry::Directory { mode: 0o755 });
+        let destination = destination.to_str().unwrap().to_owned();
+        Upload { tree, name: "name".into(), destination, contents_only: false }
+    }
+
+    /// Runs a script like a server: as the first of its group.
+    fn begin(script: &str) -> Child {
+        Command::new("sh")
+            .args(["-c", script])
+            .process_group(0)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap()
+    }
+
+    fn wait_until(mut what: impl FnMut() -> bool) {
+        let start = Instant::now();
+        while !what() {
+            assert!(start.elapsed() < Duration::from_secs(20));
+            std::thread::yield_now();
+        }
+    }
+
+    /// The beginning of an archive with a list of files.
+    fn beginning(list: &str) -> Vec<u8> {
+        let mut archive = tar::Builder::new(Vec::new());
+        for (name, bytes) in [(list, &b"./d/f\0"[..]), ("d/f", &[7; 100_000])] {
+            let mut header = tar::Header::new_gnu();
+            header.set_mode(0o644);
+            header.set_size(bytes.len() as u64);
+            archive.append_data(&mut header, name, bytes).unwrap();
+        }
+        let mut bytes = archive.into_inner().unwrap();
+        bytes.truncate(50_000);
+        bytes
+    }
+
+    #[test]
+    fn an_upload_that_is_told_to_end_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let (tree, file) = (folder.path().join("tree"), folder.path().join("file"));
+        let mark = Mark::new();
+        let call = Call { mark: &mark, packings: &[], bytes: 0 };
+        let list = list_name(&mark);
+        let one = Upload { tree: Tree::of_bytes(vec![7; 9_000], 0o644), ..upload_to(&file) };
+        let cases = [
+            (super::tree(&upload_to(&tree), call, Some(&list)), beginning(&list), &tree),
+            (super::file(&one, call, true), vec![7; 5000], &file),
+        ];
+        for (script, bytes, made) in cases {
+            let mut shell = begin(&script);
+            let mut input = shell.stdin.take().unwrap();
+            input.write_all(&bytes).unwrap();
+            wait_until(|| made.is_file() || made.join(&list).exists());
+            let group = format!("-{}", shell.id());
+            assert!(Command::new("kill").args(["-TERM", "--", &group]).status().unwrap().success());
+            wait_until(|| shell.try_wait().unwrap().is_some());
+            assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "{made:?}");
+            drop(input);
+        }
+        // In a directory that was there only the list goes.
+        std::fs::create_dir(&tree).unwrap();
+        let script = super::more_of_tree(&upload_to(&tree), call, Some(&list), tree.to_str().unwrap());
+        let mut shell = begin(&script);
+        let mut input = shell.stdin.take().unwrap();
+        input.write_all(&beginning(&list)).unwrap();
+        wait_until(|| tree.join("d").exists());
+        drop(input);
+        assert!(!shell.wait().unwrap().success());
+        assert!(tree.join("d").exists() && !tree.join(&list).exists());
+    }
+
+    #[test]
+    fn what_is_given_up_is_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().join("place");
+        std::fs::create_dir(&place).unwrap();
+        std::fs::write(place.join(list_name(&Mark::new())), "").unwrap();
+        let mark = Mark::new();
+        let call = Call { mark: &mark, packings: &[], bytes: 0 };
+        let mut shell = begin(&super::tree(&upload_to(&place), call, None));
+        let mut archive = tar::Builder::new(Vec::new());
+        let mut header = tar::Header::new_gnu();
+        header.set_mode(0o644);
+        header.set_size(1);
+        archive.append_data(&mut header, "x", &b"x"[..]).unwrap();
+        shell.stdin.take().unwrap().write_all(&archive.into_inner().unwrap()).unwrap();
+        std::fs::remove_dir_all(&place).unwrap();
+        assert!(shell.wait().unwrap().success());
+        assert!(place.join("x").exists(), "and not below the name");
+    }
 }

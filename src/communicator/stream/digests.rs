@@ -35,9 +35,26 @@ impl Digests {
         self.files.get(path)
     }
 
-    /// Takes in another list, which is right where both tell of a file.
+    /// All paths.
+    pub(crate) fn paths(&self) -> impl Iterator<Item = &Path> {
+        self.files.keys().map(PathBuf::as_path)
+    }
+
+    /// Takes in another list, which is right where both tell of a file. Of files that are new no
+    /// more is kept than in one list.
     pub(crate) fn extend(&mut self, other: Self) {
-        self.files.extend(other.files);
+        self.bytes = self.bytes.saturating_add(other.bytes);
+        let has_room = self.bytes <= MOST;
+        for (path, digest) in other.files {
+            if has_room || self.files.contains_key(&path) {
+                self.files.insert(path, digest);
+            }
+        }
+    }
+
+    /// Tells nothing of a file any more.
+    pub(super) fn forget(&mut self, path: &Path) {
+        self.files.remove(path);
     }
 
     /// Whether nothing was told.
@@ -116,6 +133,20 @@ mod tests {
         digests.line(&long);
         digests.line(format!("{}  ./a", Digest::of(b"x").hex()).as_bytes());
         assert!(digests.is_empty());
+    }
+
+    #[test]
+    fn lists_together_are_not_longer_than_one() {
+        let digest = |text: &str| Digest::of(text.as_bytes());
+        let line = |name: &str, text: &str| format!("{}  ./{name}", digest(text).hex());
+        let (mut one, mut other) = (Digests::default(), Digests::default());
+        one.line(line("a", "old").as_bytes());
+        one.bytes = MOST;
+        other.line(line("a", "new").as_bytes());
+        other.line(line("b", "b").as_bytes());
+        one.extend(other);
+        assert_eq!(one.of("a".as_ref()), Some(&digest("new")));
+        assert_eq!(one.of("b".as_ref()), None);
     }
 
     proptest! {

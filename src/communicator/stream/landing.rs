@@ -307,6 +307,15 @@ impl Landing {
         members.filter(|(path, stamp)| differs(path, *stamp)).collect()
     }
 
+    /// The files of which the far side tells and that have not arrived.
+    pub(crate) fn missing(&self, digests: &Digests) -> Vec<PathBuf> {
+        let is_missing = |path: &&Path| {
+            let inside = Self::inside(path).unwrap_or_default();
+            inside == **path && inside.file_name().is_some() && !self.members.contains_key(&inside)
+        };
+        digests.paths().filter(is_missing).map(Path::to_path_buf).collect()
+    }
+
     /// How many files there are of which the far side tells nothing.
     pub(crate) fn untold(&self, digests: &Digests) -> usize {
         self.members.keys().filter(|path| digests.of(path).is_none()).count()
@@ -321,7 +330,12 @@ impl Landing {
     /// Makes the links, sets the modes of directories now that all is in them, and moves all to
     /// where it belongs.
     pub(crate) fn finish(&mut self) -> Result<(), Mishap> {
-        for (inside, target) in std::mem::take(&mut self.links) {
+        let links = std::mem::take(&mut self.links);
+        // Before any link is there, as the system would follow it on the way to another.
+        for (inside, _) in &links {
+            self.make(inside.parent().unwrap_or(Path::new("")))?;
+        }
+        for (inside, target) in links {
             let (inside, path) = self.vacant(&inside)?;
             symlink(&target, &path).map_err(|source| self.at(&inside, source))?;
         }
@@ -460,6 +474,17 @@ mod tests {
         assert!(later.symlink(Path::new("later"), Path::new("sub")).unwrap());
         later.file(Path::new("later/x"), 0o644).unwrap();
         assert!(later.finish().is_err());
+        // Nor is one made through another.
+        fs::write(folder.path().join("target"), "kept").unwrap();
+        for links in [[("l", "."), ("l/l/l/x", "../../../out/kept")], [("m", "n/"), ("m/x", "y")]] {
+            let mut linked = landing();
+            for (link, target) in links {
+                assert!(linked.symlink(Path::new(link), Path::new(target)).unwrap(), "{link}");
+            }
+            assert!(linked.finish().is_err());
+            drop(linked);
+        }
+        assert!(!inside.join("x").is_symlink() && !inside.join("l").exists());
     }
 
     #[test]
@@ -523,5 +548,11 @@ mod tests {
         digests.line(format!("{}  ./bad", Digest::of(b"other").hex()).as_bytes());
         assert_eq!(landing.differing(&digests), [("bad".into(), stamp(b"bad"))]);
         assert_eq!(landing.untold(&digests), 1);
+        digests.line(format!("{}  ./d/gone", Digest::of(b"gone").hex()).as_bytes());
+        digests.line(format!("{}  ./../out", Digest::of(b"out").hex()).as_bytes());
+        digests.line(format!("{}  ./", Digest::of(b"none").hex()).as_bytes());
+        assert_eq!(landing.missing(&digests), [PathBuf::from("d/gone")]);
+        digests.forget("d/gone".as_ref());
+        assert!(landing.missing(&digests).is_empty());
     }
 }

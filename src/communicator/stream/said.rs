@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::mpsc;
 
 use super::digests::Digests;
+use super::fetch::PORTION;
 use super::packing::Packing;
 use super::shell::Tool;
 use crate::communicator::{Chunk, Exit};
@@ -16,6 +17,9 @@ const COMPLAINTS: usize = 4 << 10;
 /// How long a line of the far side may be; the rest of it is not looked at. A path in a list of
 /// digests may have each byte escaped.
 const LINE: usize = 12 << 10;
+
+/// How long a digest is; what is longer is none.
+const HEX: usize = 64;
 
 /// How many names an error tells.
 const NAMES: usize = 3;
@@ -58,7 +62,7 @@ pub(crate) struct Said {
     pub(crate) appended: bool,
     /// Whether the file, or the directory of the tree, was not there before.
     pub(crate) made: bool,
-    /// Digests that it told one by one; empty where it could not compute one.
+    /// Digests that it told one by one, at most [`PORTION`]; empty where it could not compute one.
     pub(crate) single: Vec<String>,
     /// Digests that it told as a list.
     pub(crate) digests: Digests,
@@ -94,7 +98,10 @@ impl Said {
             }
             Some("appended") => self.appended = true,
             Some("made") => self.made = true,
-            Some("digest") => self.single.push(words.next().unwrap_or_default().to_owned()),
+            Some("digest") if self.single.len() < PORTION => {
+                let digest = words.next().filter(|digest| digest.len() <= HEX).unwrap_or_default();
+                self.single.push(digest.to_owned());
+            }
             Some("done") => self.done = true,
             Some("no-tar") => self.no_tar = true,
             _ => {}
@@ -242,6 +249,18 @@ mod tests {
         let said = listener.end();
         assert!(said.digests.of("x".as_ref()).is_some());
         assert_eq!(said.complaints, "a; b");
+    }
+
+    #[test]
+    fn digests_without_end_are_not_kept() {
+        let (mark, checks) = (Mark::new(), AtomicBool::new(false));
+        let mut listener = Listener::new(&mark, &checks);
+        listener.take(format!("{}:digest {}\n", mark.text(), "0".repeat(65)).as_bytes());
+        for _ in 0..2 * PORTION {
+            listener.take(format!("{}:digest 00\n", mark.text()).as_bytes());
+        }
+        let said = listener.end();
+        assert_eq!((said.single.len(), said.digest()), (PORTION, None));
     }
 
     #[test]

@@ -21,12 +21,14 @@ while :; do case $d in ?*/) d=${d%/} ;; *) break ;; esac; done;
 /// `found` tells the digests of all files in what it is given: not more than is kept here, see
 /// [`Digests`](super::digests::Digests), as it lies in the shell's memory. `both` runs a command
 /// whose output is sent, and computes digests meanwhile, which `names` tells; they are handed on
-/// when the command has ended and nothing else can say anything. GNU tar ends with 1 when a file
+/// when the command has ended and nothing else can say anything. `full` sets `$ns` to what keeps
+/// bsdtar from leaving out the empty parts of files, which only it and GNU tar read. GNU tar ends with 1 when a file
 /// changed while it was read, which is what logs do: `forgive` makes that a success.
 const LIST: &str = r#"
 e=;
 cap() { if has head; then head -c 33554432; else cat; fi; };
 found() { find $e "$@" -type f -print0 2>/dev/null | sums 2>/dev/null | cap; };
+full() { ns=; if tar --no-read-sparse --version >/dev/null 2>&1; then ns=--no-read-sparse; fi; };
 listed() { [ -z "$l" ] || { echo "$m:list"; printf %s "$l"; echo; echo "$m:end"; } >&2; };
 forgive() { if [ "$r" = 1 ]; then case $(tar --version 2>/dev/null) in *GNU*) r=0 ;; esac; fi; };
 both() { {
@@ -94,7 +96,7 @@ list)
 tree)
   tell "tree $u $p";
   names() { found .; };
-  both tar -cf - .; exit ;;
+  full; both tar $ns -cf - .; exit ;;
 many)
   q=${d%/*}; q=${q:-/}; IFS=;
   none() { echo "nothing matches $d" >&2; exit 1; };
@@ -102,13 +104,13 @@ many)
   [ -e "$1" ] || [ -L "$1" ] || none;
   o=-cf; for f in "$@"; do if [ -L "$f" ]; then o=-chf; e=-L; fi; done;
   all() { case $q in
-    *[*?[]*) r=0; for f in "$@"; do (cd -- "${f%/*}" && tar $o - "./${f##*/}") || r=$?; done; return "$r" ;;
-    *) tar $o - "$@" ;; esac; };
+    *[*?[]*) r=0; for f in "$@"; do (cd -- "${f%/*}" && tar $ns $o - "./${f##*/}") || r=$?; done; return "$r" ;;
+    *) tar $ns $o - "$@" ;; esac; };
   names() { shift; case $q in
     *[*?[]*) for f in "$@"; do (cd -- "${f%/*}" && found "./${f##*/}"); done ;;
     *) found "$@" ;; esac; };
   tell "many $u";
-  both all "$@"; exit ;;
+  full; both all "$@"; exit ;;
 esac;
 [ "$r" = 0 ] || exit "$r";
 echo "$m:done" >&2
@@ -119,9 +121,10 @@ echo "$m:done" >&2
 const AGAIN: &str = r#"
 eval "set -- $(cat)"; e=-L;
 for f in "$@"; do shift; if [ -e "$f" ]; then set -- "$@" "$f"; fi; done;
+if [ $# = 0 ]; then u=none; fi;
 tell "tree $u .";
-names() { shift 3; found "$@"; };
-if [ $# = 0 ]; then echo "$m:done" >&2; else both tar -chf - "$@"; fi
+names() { until [ "$1" = - ]; do shift; done; shift; found "$@"; };
+if [ $# = 0 ]; then echo "$m:done" >&2; else full; both tar $ns -chf - "$@"; fi
 "#;
 
 /// Sends some files of a directory, by GNU tar. Their names come on standard input, with a zero

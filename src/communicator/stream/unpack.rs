@@ -1,12 +1,14 @@
 //! Putting what arrives where it belongs, on a thread of its own.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read, Write as _};
 use std::os::unix::ffi::OsStringExt as _;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -28,6 +30,12 @@ const LIST: u64 = 16 << 20;
 
 /// The largest size of a file that is believed.
 const MOST: u64 = 1 << 50;
+
+/// How much may lie between the contents of two files of an archive. Names have at most some KiB.
+const BETWEEN: u64 = 1 << 20;
+
+/// How many zeros end an archive (POSIX, pax, "ustar Interchange Format"): two blocks.
+const END: u64 = 1024;
 
 /// Where something is to go.
 pub(crate) enum Target {
@@ -58,8 +66,8 @@ pub(crate) enum Target {
 
 /// What has arrived.
 pub(crate) enum Unpacked {
-    /// One file.
-    File(Arrived, Stamp),
+    /// One file, and how many bytes it was told to have.
+    File(Arrived, Stamp, u64),
     /// The beginning of a large file that has so many bytes.
     Part(Arrived, u64),
     /// A tree, or several things.
@@ -126,7 +134,7 @@ impl Unpack {
                     let first = tell(large).ok_or_else(silent)?;
                     files.part(arrived, bytes(size)?, first)?
                 } else {
-                    files.file(arrived)?
+                    files.file(arrived, bytes(size)?)?
                 }
             }
             (b"tree" | b"many", Target::New { destination, .. }) => {
@@ -134,9 +142,10 @@ impl Unpack {
                 let name = if is_directory { rest } else { b"" };
                 let name = OsString::from_vec(name.to_vec());
                 let landing = Landing::new(&destination, &name)?.shared();
-                files.archive(landing, is_directory)?
+                files.archive(landing, is_directory, false)?
             }
-            (b"tree", Target::Tree(landing)) => files.archive(landing, true)?,
+            // Of files that are gone by now nothing comes at all.
+            (b"tree", Target::Tree(landing)) => files.archive(landing, true, true)?,
             (b"list", Target::New { large, .. }) => {
                 tell(large).ok_or_else(silent)?;
                 Unpacked::List(OsString::from_vec(rest.to_vec()), files.list()?)
@@ -226,10 +235,10 @@ struct Files<R> {
 }
 
 impl<R: Read> Files<R> {
-    fn file(&mut self, mut arrived: Arrived) -> Result<Unpacked, Mishap> {
+    fn file(&mut self, mut arrived: Arrived, told: u64) -> Result<Unpacked, Mishap> {
         let place = arrived.place().to_path_buf();
         let stamp = copy(&mut self.reader, arrived.file(), &place, &self.count)?;
-        Ok(Unpacked::File(arrived, stamp))
+        Ok(Unpacked::File(arrived, stamp, told))
     }
 
     fn part(&mut self, mut arrived: Arrived, size: u64, first: u64) -> Result<Unpacked, Mishap> {
@@ -263,15 +272,23 @@ impl<R: Read> Files<R> {
         }
     }
 
-    fn archive(&mut self, landing: SharedLanding, is_directory: bool) -> Result<Unpacked, Mishap> {
+    fn archive(
+        &mut self,
+        landing: SharedLanding,
+        is_directory: bool,
+        may_be_nothing: bool,
+    ) -> Result<Unpacked, Mishap> {
         let mut links = Vec::new();
         let count = &*self.count;
-        let mut archive = tar::Archive::new(&mut self.reader);
+        let place = Rc::<Cell<Place>>::default();
+        let mut archive = tar::Archive::new(Between { reader: &mut self.reader, place: place.clone() });
         // Several archives may follow each other.
         archive.set_ignore_zeros(true);
         for entry in archive.entries().map_err(broken)? {
             let mut entry = entry.map_err(broken)?;
+            place.set(Place { is_something: true, ..Place::default() });
             let path = entry.path().map_err(broken)?.into_owned();
+            refuse_sparse(&mut entry, &path)?;
             let mode = entry.header().mode().map_err(broken)?;
             let kind = entry.header().entry_type();
             let target = || {
@@ -291,12 +308,18 @@ impl<R: Read> Files<R> {
                     lock(&landing).hard_link(&path, &target)?;
                 }
                 tar::EntryType::Regular | tar::EntryType::Continuous => {
-                    let (mut file, place) = lock(&landing).file(&path, mode)?;
-                    let stamp = copy(&mut entry, &mut file, &place, count)?;
+                    let (mut file, there) = lock(&landing).file(&path, mode)?;
+                    place.set(Place { is_content: true, ..place.get() });
+                    let stamp = copy(&mut entry, &mut file, &there, count)?;
+                    place.set(Place { is_content: false, ..place.get() });
                     lock(&landing).arrived(&path, stamp)?;
                 }
                 kind => tracing::debug!(?kind, path = %path.display(), "left out of a download"),
             }
+        }
+        let Place { zeros, is_something, .. } = place.get();
+        if zeros < END && (is_something || !may_be_nothing) {
+            return Err(Mishap::There("what it sends breaks off".into()));
         }
         Ok(Unpacked::Tree(Fetched { landing, links, is_directory }))
     }
@@ -311,6 +334,66 @@ impl<R: Read> Files<R> {
         let lines = text.split(|byte| *byte == 0).filter(|line| !line.is_empty());
         lines.map(listed).collect::<Result<_, _>>().map(Some)
     }
+}
+
+/// Where the reading of an archive is.
+#[derive(Clone, Copy, Default)]
+struct Place {
+    /// Whether what is read is the content of a file.
+    is_content: bool,
+    /// Bytes that were read since the last member began, without its content.
+    spent: u64,
+    /// The last of these that are zero.
+    zeros: u64,
+    /// Whether there was any member.
+    is_something: bool,
+}
+
+/// Reads an archive, and bounds what lies between the contents of its files: names and headers of
+/// any length, which the library keeps in memory. It also sees whether the end of the archive came,
+/// which the library does not ask for.
+struct Between<R> {
+    reader: R,
+    place: Rc<Cell<Place>>,
+}
+
+impl<R: Read> Read for Between<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.reader.read(buffer)?;
+        let mut place = self.place.get();
+        if !place.is_content {
+            let read = buffer.get(..count).unwrap_or_default();
+            place.spent += count as u64;
+            match read.iter().rposition(|byte| *byte != 0) {
+                Some(last) => place.zeros = (count - last - 1) as u64,
+                None => place.zeros += count as u64,
+            }
+            self.place.set(place);
+            if place.spent > BETWEEN {
+                return Err(io::Error::other("the names in it have no end"));
+            }
+        }
+        Ok(count)
+    }
+}
+
+/// Refuses a member that is written as the parts of a file that are not empty: GNU tar writes those
+/// in a way of its own and, as bsdtar does, with extensions of pax (GNU tar manual, "Storing Sparse
+/// Files").
+fn refuse_sparse(entry: &mut tar::Entry<'_, impl Read>, path: &Path) -> Result<(), Mishap> {
+    let is_old = entry.header().entry_type() == tar::EntryType::GNUSparse;
+    let mut is_new = false;
+    if let Some(extensions) = entry.pax_extensions().map_err(broken)? {
+        for one in extensions {
+            is_new |= one.map_err(broken)?.key_bytes().starts_with(b"GNU.sparse.");
+        }
+    }
+    if is_old || is_new {
+        let name = path.file_name().unwrap_or_default().display();
+        let text = format!("it sends `{name}` as a sparse file, which is not taken");
+        return Err(Mishap::There(text));
+    }
+    Ok(())
 }
 
 /// Kind, mode, size and path.
@@ -442,7 +525,7 @@ mod tests {
     fn what_a_shell_says_before_is_passed_over() {
         let folder = tempfile::tempdir().unwrap();
         let bytes = b"welcome\nno line endM:file none 4 -rw-r----- a b\ntext";
-        let Unpacked::File(arrived, stamp) = unpack(bytes, folder.path()).ok().unwrap() else {
+        let Unpacked::File(arrived, stamp, 4) = unpack(bytes, folder.path()).ok().unwrap() else {
             panic!("no file");
         };
         assert_eq!(stamp, Stamp { size: 4, digest: Digest::of(b"text") });
@@ -475,6 +558,63 @@ mod tests {
         }
         let bytes = archive.into_inner().unwrap();
         assert!(complaint(bytes.get(..2500).unwrap()).contains("is broken"));
+        // Between two files, after both, and in the middle of the end.
+        let head = "M:tree none a\n".len();
+        for blocks in [0, 3, 6, 7] {
+            let cut = bytes.get(..head + blocks * 512).unwrap();
+            assert_eq!(complaint(cut), "what it sends breaks off", "{blocks}");
+        }
+        let folder = tempfile::tempdir().unwrap();
+        assert!(unpack(&bytes, folder.path()).is_ok());
+    }
+
+    #[test]
+    fn names_without_end_are_refused() {
+        let long = |length: usize| {
+            let mut header = tar::Header::new_gnu();
+            header.set_entry_type(tar::EntryType::GNULongName);
+            header.set_size(length as u64);
+            header.set_cksum();
+            let mut archive = tar::Builder::new(b"M:tree none a\n".to_vec());
+            archive.append(&header, &*vec![b'x'; length]).unwrap();
+            archive.into_inner().unwrap()
+        };
+        assert!(complaint(&long(2 << 20)).contains("the names in it have no end"));
+        // Files may be longer than that.
+        let folder = tempfile::tempdir().unwrap();
+        let mut archive = tar::Builder::new(b"M:tree none a\n".to_vec());
+        for name in ["a", "b"] {
+            let mut header = tar::Header::new_gnu();
+            header.set_mode(0o644);
+            header.set_size(2 << 20);
+            archive.append_data(&mut header, name, &*vec![7; 2 << 20]).unwrap();
+        }
+        assert!(unpack(&archive.into_inner().unwrap(), folder.path()).is_ok());
+    }
+
+    #[test]
+    fn sparse_files_are_refused() {
+        let sparse = |format: &[&str]| {
+            let folder = tempfile::tempdir().unwrap();
+            let file = File::create(folder.path().join("s")).unwrap();
+            file.write_all_at(b"end", 1 << 20).unwrap();
+            let (program, options) = format.split_first().unwrap();
+            let output = std::process::Command::new(program)
+                .args(options)
+                .args(["-cf", "-", "-C"])
+                .arg(folder.path())
+                .arg("./s")
+                .output();
+            output.map(|output| [&b"M:tree none a\n"[..], &output.stdout].concat())
+        };
+        for format in
+            [&["tar", "-S"][..], &["tar", "-S", "--format=posix"], &["bsdtar", "--read-sparse"]]
+        {
+            // The last is not everywhere.
+            let Ok(archive) = sparse(format) else { continue };
+            let text = "it sends `s` as a sparse file, which is not taken";
+            assert_eq!(complaint(&archive), text, "{format:?}");
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ pub(crate) mod openssh;
 mod relay;
 mod routes;
 mod server;
+mod sessions;
 mod socks;
 mod splitting;
 mod tunnels;

@@ -192,6 +192,18 @@ impl Handler for One {
                 return Ok(());
             }
             b"no status" => {}
+            b"status, then more" => {
+                session.exit_status_request(channel, 4)?;
+                self.note("has ended");
+                let handle = session.handle();
+                drop(tokio::spawn(async move {
+                    tokio::time::sleep(Duration::from_millis(500)).await;
+                    drop(handle.data(channel, b"more\n".to_vec()).await);
+                    drop(handle.eof(channel).await);
+                    drop(handle.close(channel).await);
+                }));
+                return Ok(());
+            }
             b"signal" => {
                 session.exit_signal_request(channel, Sig::SEGV, false, "crashed", "en")?;
             }

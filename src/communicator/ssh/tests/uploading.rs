@@ -447,3 +447,65 @@ async fn home_and_relative_destinations_are_those_of_the_user() {
         assert!(folder.path().join(path).exists(), "{path}");
     }
 }
+
+#[tokio::test]
+async fn what_an_upload_by_sftp_made_is_gone_when_it_fails() {
+    let Some(server) = openssh::as_nobody() else { return };
+    let options = SshOptions { file_transfer: FileTransfer::Sftp, ..server.options() };
+    let ssh = server.connect_with(options).await;
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
+    // Directories that even their owner may not write to.
+    let mut tree = rich_tree();
+    tree.entries.insert("closed".into(), Entry::Directory { mode: 0o555 });
+    tree.entries.insert("closed/in".into(), Entry::Directory { mode: 0o500 });
+    tree.entries.insert("closed/in/file".into(), file(b"in", 0o444));
+    tree.entries.insert(String::new(), Entry::Directory { mode: 0o555 });
+    send(&ssh, &upload_of(tree.clone(), "x", at(&folder, "new"), true)).await.unwrap();
+    assert_eq!(listing(&folder.path().join("new")), expected(&tree, ""));
+    let mode = folder.path().join("new").metadata().unwrap().permissions().mode();
+    assert_eq!(mode & 0o7777, 0o555);
+
+    let source = folder.path().join("source");
+    std::fs::write(&source, "changed").unwrap();
+    let changed = Entry::File {
+        mode: 0o644,
+        size: 7,
+        digest: Digest::of(b"planned"),
+        content: Content::File(source),
+    };
+    tree.entries.insert("zz/deep".into(), changed.clone());
+    tree.entries.insert("zz".into(), Entry::Directory { mode: 0o755 });
+    let one = Tree { entries: [(String::new(), changed)].into() };
+    for (tree, name) in [(tree, "tree"), (one, "one")] {
+        let error = send(&ssh, &upload_of(tree, "x", at(&folder, name), true)).await.unwrap_err();
+        assert!(matches!(error, CommunicatorError::Changed { .. }), "{error}");
+        assert!(!folder.path().join(name).exists(), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn an_upload_that_was_given_up_is_tried_again_at_the_same_place() {
+    let Some(server) = openssh::start("") else { return };
+    let ssh = server.connect().await;
+    let folder = tempfile::tempdir().unwrap();
+    let mut tree = rich_tree();
+    tree.entries.insert("large".into(), file(&vec![7; 20_000_000], 0o644));
+    let upload = upload_of(tree.clone(), "rich", at(&folder, "new"), false);
+    let (begun, has_begun) = tokio::sync::oneshot::channel();
+    let begun = StdMutex::new(Some(begun));
+    let progress = |bytes: u64| {
+        if bytes > 10_000_000
+            && let Some(begun) = begun.lock().unwrap().take()
+        {
+            drop(begun.send(()));
+        }
+    };
+    tokio::select! {
+        result = ssh.upload(&upload, &progress) => panic!("{result:?}"),
+        begun = has_begun => begun.unwrap(),
+    }
+    send(&ssh, &upload).await.unwrap();
+    assert_eq!(listing(&folder.path().join("new")), expected(&tree, ""));
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+}

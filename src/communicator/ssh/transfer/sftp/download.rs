@@ -26,7 +26,7 @@ pub(in super::super) async fn download(
     download: &Download,
     progress: &(dyn Fn(u64) + Send + Sync),
 ) -> Result<DownloadReport, CommunicatorError> {
-    let OpenSession { channel, permit } = session;
+    let (channel, permit) = session.take();
     let sftp = session::start(channel).await?;
     let transfer =
         Transfer { sftp, download, progress, bytes: AtomicU64::new(0), files: AtomicUsize::new(0) };

@@ -1,7 +1,7 @@
 //! Sending files by SFTP.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use russh_sftp::client::SftpSession;
@@ -16,19 +16,27 @@ use crate::communicator::stream::{Load, Packing, archive, failed};
 use crate::communicator::{CommunicatorError, Upload};
 use crate::plan::Entry;
 
-/// Sends a file or a tree by SFTP, by the same rules as the stream.
+/// The mode of a directory while things come into it.
+const PRIVATE: u32 = 0o700;
+
+/// Sends a file or a tree by SFTP, by the same rules as the stream. What was not there before goes
+/// again when it fails: the file, or the directory of the tree with all that came into it.
 pub(in super::super) async fn upload(
     session: OpenSession,
     upload: &Upload,
     progress: &(dyn Fn(u64) + Send + Sync),
 ) -> Result<(), CommunicatorError> {
-    let OpenSession { channel, permit } = session;
+    let (channel, permit) = session.take();
     let sftp = session::start(channel).await?;
-    let transfer = Transfer { sftp, upload, progress, sent: AtomicU64::new(0) };
+    let (sent, made, modes) = (AtomicU64::new(0), Mutex::default(), Mutex::default());
+    let transfer = Transfer { sftp, upload, progress, sent, made, modes };
     let result = match upload.tree.single_file() {
         Some(entry) => transfer.single(entry).await,
         None => transfer.tree().await,
     };
+    if result.is_err() {
+        transfer.undo().await;
+    }
     drop(transfer.sftp.close().await);
     drop(permit);
     result
@@ -39,6 +47,15 @@ struct Transfer<'a> {
     upload: &'a Upload,
     progress: &'a (dyn Fn(u64) + Send + Sync),
     sent: AtomicU64,
+    /// What is made where nothing was, in that order, and whether it is a directory. It is here
+    /// before it is made, as what is under way when something else fails is made all the same.
+    made: Mutex<Vec<(String, bool)>>,
+    /// The modes that directories which were made get at the end.
+    modes: Mutex<Vec<(String, u32)>>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Transfer<'_> {
@@ -55,7 +72,11 @@ impl Transfer<'_> {
         {
             self.make_directories(parent).await?;
         }
-        self.file(path, entry).await
+        let is_new = match self.sftp.symlink_metadata(&path).await {
+            Err(error) => is_missing(&error),
+            Ok(_) => false,
+        };
+        self.file(path, entry, is_new).await
     }
 
     async fn tree(&self) -> Result<(), CommunicatorError> {
@@ -64,9 +85,12 @@ impl Transfer<'_> {
         if !name.is_empty() && self.is_directory(&root).await? {
             root = format!("{}/{name}", root.trim_end_matches('/'));
         }
-        if !self.is_directory(&root).await? {
+        let is_new = !self.is_directory(&root).await?;
+        if is_new {
             self.make_directories(&root).await?;
-            self.set_mode(&root, root_mode(self.upload)).await?;
+            self.note(&root, true);
+            self.set_mode(&root, PRIVATE).await?;
+            lock(&self.modes).push((root.clone(), root_mode(self.upload)));
         }
         let root = if root == "/" { String::new() } else { root };
         let below = || self.upload.tree.entries.iter().filter(|(path, _)| !path.is_empty());
@@ -75,25 +99,44 @@ impl Transfer<'_> {
             stream::iter(below().filter(|(path, _)| path.matches('/').count() == depth))
                 .map(|(path, entry)| (format!("{}/{path}", root.trim_end_matches('/')), entry))
                 .map(Ok::<_, CommunicatorError>)
-                .try_for_each_concurrent(FILES, |(path, entry)| self.entry(path, entry))
+                .try_for_each_concurrent(FILES, |(path, entry)| self.entry(path, entry, is_new))
                 .await?;
+        }
+        // From the deepest on, now that all is in them: they may be closed to their owner, too.
+        let modes = std::mem::take(&mut *lock(&self.modes));
+        for (path, mode) in modes.into_iter().rev() {
+            self.set_mode(&path, mode).await?;
         }
         Ok(())
     }
 
-    async fn entry(&self, path: String, entry: &Entry) -> Result<(), CommunicatorError> {
+    /// Sends something. `is_new` is whether it is in a directory that was made for the upload.
+    async fn entry(
+        &self,
+        path: String,
+        entry: &Entry,
+        is_new: bool,
+    ) -> Result<(), CommunicatorError> {
         match entry {
-            Entry::File { .. } => self.file(path, entry).await,
+            Entry::File { .. } => self.file(path, entry, is_new).await,
             Entry::Directory { mode } => {
                 if self.is_directory(&path).await? {
                     return Ok(());
                 }
+                if is_new {
+                    self.note(&path, true);
+                }
                 self.make_directory(&path).await?;
-                self.set_mode(&path, *mode).await
+                self.set_mode(&path, PRIVATE).await?;
+                lock(&self.modes).push((path, *mode));
+                Ok(())
             }
             Entry::Symlink { target } => {
                 if self.sftp.symlink_metadata(&path).await.is_ok() {
                     self.done(&path, self.sftp.remove_file(&path).await)?;
+                }
+                if is_new {
+                    self.note(&path, false);
                 }
                 // OpenSSH takes the two the other way round than the draft says, and everybody
                 // follows OpenSSH.
@@ -102,10 +145,37 @@ impl Transfer<'_> {
         }
     }
 
-    async fn file(&self, path: String, entry: &Entry) -> Result<(), CommunicatorError> {
+    fn note(&self, path: &str, is_directory: bool) {
+        lock(&self.made).push((path.to_owned(), is_directory));
+    }
+
+    /// Removes what was made, as far as it is possible.
+    async fn undo(&self) {
+        let made = std::mem::take(&mut *lock(&self.made));
+        for (path, is_directory) in made.into_iter().rev() {
+            let removed = match is_directory {
+                true => self.sftp.remove_dir(&path).await,
+                false => self.sftp.remove_file(&path).await,
+            };
+            if let Err(error) = removed {
+                tracing::debug!(%error, path, "what arrived could not be removed");
+            }
+        }
+    }
+
+    /// `is_new` is whether it was not there before.
+    async fn file(
+        &self,
+        path: String,
+        entry: &Entry,
+        is_new: bool,
+    ) -> Result<(), CommunicatorError> {
         let Entry::File { mode, size, .. } = entry else { return Ok(()) };
         let flags = OpenFlags::CREATE | OpenFlags::TRUNCATE | OpenFlags::WRITE;
         let private = FileAttributes { permissions: Some(0o600), ..FileAttributes::empty() };
+        if is_new {
+            self.note(&path, false);
+        }
         let opened = self.sftp.open_with_flags_and_attributes(&path, flags, private).await;
         let mut file = self.done(&path, opened)?;
         let mut made = archive::stream(Load::file(entry), Packing::None, Arc::default());

@@ -60,7 +60,6 @@ pub(in super::super) async fn download(
             }
             unpacked => fetch.settle(unpacked, said).await?,
         };
-        lanes::close(lanes).await;
         if let Some(report) = report {
             return Ok(Ok(report));
         }
@@ -92,7 +91,7 @@ impl Job<'_, '_> {
         let ranges = self.ranges(source, arrived.file(), &place, FIRST, size);
         let (digests, stamp) = tokio::try_join!(digests, ranges)?;
         let said = Said { single: digests, ..Said::default() };
-        self.fetch.file(arrived, stamp, &said).await
+        self.fetch.file(arrived, stamp, size, &said).await
     }
 
     /// Fetches a file from some byte on into one that has what comes before.

@@ -20,7 +20,7 @@ const LANES: usize = 4;
 /// How long to wait for another connection.
 const EXTRA_CONNECTION: Duration = Duration::from_secs(5);
 
-/// A connection to run commands on.
+/// A connection to run commands on. A session that is not used is closed when it goes.
 pub(in super::super) struct Lane {
     connection: Arc<Connection>,
     /// What the next command runs in.
@@ -41,13 +41,6 @@ impl Lane {
     fn take(&self) -> Option<OpenSession> {
         self.ready.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
-
-    /// Ends the session that is open.
-    async fn close(&self) {
-        if let Some(session) = self.take() {
-            drop(session.channel.close().await);
-        }
-    }
 }
 
 impl Far for Lane {
@@ -66,7 +59,7 @@ impl Far for Lane {
                 Input::Bytes(bytes) => exec::Input::Bytes(bytes.into()),
                 Input::Pieces(pieces, progress) => exec::Input::Pieces(pieces, progress),
             };
-            exec::run(&self.connection, session, text, false, input, output).await
+            exec::run(&self.connection, session, text, exec::Extras::default(), input, output).await
         }
         .boxed()
     }
@@ -114,12 +107,5 @@ pub(super) async fn extra(way: &Way<'_>) -> Vec<Lane> {
 pub(super) fn at_least_one(way: &Way<'_>, lanes: &mut Vec<Lane>) {
     if lanes.is_empty() {
         lanes.push(Lane::on(way.connection));
-    }
-}
-
-/// Ends what is not needed after all.
-pub(super) async fn close(lanes: Vec<Lane>) {
-    for lane in lanes {
-        lane.close().await;
     }
 }

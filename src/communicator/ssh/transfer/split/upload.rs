@@ -142,7 +142,7 @@ impl Job<'_, '_> {
         packing: Packing,
     ) -> Result<(), CommunicatorError> {
         let shares = shares(rest, lanes.len());
-        lanes::close(lanes.split_off(shares.len().min(lanes.len()))).await;
+        lanes.truncate(shares.len());
         let legs = lanes.iter().zip(shares).map(|(lane, tree)| async move {
             let mark = Mark::new();
             let call = Call { mark: &mark, packings: &[packing], bytes: tree.size() };
