@@ -26,7 +26,7 @@ use tokio::sync::mpsc;
 
 use super::way::{Alone, LARGEST, Request};
 use crate::communicator::plain_landing::{PlainLanding, mishap, odd};
-use crate::communicator::ssm::depot::Depot;
+use crate::communicator::ssm::depot::{self, Depot};
 use crate::communicator::stream::Mishap;
 use crate::communicator::{
     Chunk, CommunicatorError, Download, DownloadReport, Exit, Stdin, Upload, UploadReport,
@@ -199,7 +199,7 @@ pub(in super::super) async fn upload(
         Err(error) => failed(&error.to_string()),
     })?;
     let size = file.metadata().map_or(0, |found| found.len());
-    let object = format!("bake-{:032x}", rand::random::<u128>());
+    let object = depot::name();
     let depot = depot.filter(|_| size > THRESHOLD);
     let sending = async {
         let mut rest = Vec::new();
@@ -227,7 +227,7 @@ pub(in super::super) async fn upload(
     };
     let sent = sending.await;
     if let Some(depot) = depot {
-        delete(depot, object).await;
+        depot::delete(depot, object).await;
     }
     let (exit, _, said) = sent?;
     match complaint(exit, &said) {
@@ -253,14 +253,6 @@ fn digest(file: &mut File) -> io::Result<Digest> {
     }
 }
 
-/// Deletes an object, whatever became of it. What cannot be deleted now is up to whoever recorded
-/// that it was made.
-async fn delete(depot: &Arc<dyn Depot>, object: String) {
-    if let Err(error) = depot.delete(object).await {
-        tracing::debug!(%error, "an object stays in the bucket for now");
-    }
-}
-
 /// Fetches files as
 /// [`Communicator::download`](crate::communicator::Communicator::download) says.
 pub(in super::super) async fn download(
@@ -273,7 +265,7 @@ pub(in super::super) async fn download(
         remote: download.source.clone(),
         reason: reason.to_owned(),
     };
-    let object = format!("bake-{:032x}", rand::random::<u128>());
+    let object = depot::name();
     let mut head = json!({ "source": download.source });
     let receiving = async {
         if let Some(depot) = depot {
@@ -307,11 +299,12 @@ pub(in super::super) async fn download(
         }
         Ok((file, head.to_owned()))
     };
-    let received = receiving.await;
+    // Without success the instance may still put it: then it stays recorded, and goes when nothing
+    // can put it any more.
+    let (mut file, head) = receiving.await?;
     if let Some(depot) = depot {
-        delete(depot, object).await;
+        depot::delete(depot, object).await;
     }
-    let (mut file, head) = received?;
     let wanted = download.clone();
     let unpacked = tokio::task::spawn_blocking(move || {
         file.rewind().map_err(|error| Mishap::There(error.to_string()))?;
@@ -382,7 +375,8 @@ async fn run(
         }
         (out, String::from_utf8_lossy(&err).into_owned())
     };
-    let request = Request { command, stdin, output, files: true };
+    let job = format!("{:016x}", rand::random::<u64>());
+    let request = Request { job, command, stdin, output, files: true };
     let (exit, (out, err)) = tokio::join!(alone.run(request), listening);
     Ok((exit?, out, err))
 }
