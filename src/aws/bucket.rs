@@ -131,8 +131,7 @@ impl Bucket {
         self.insist(ACTION, Method::PUT, name, again).await.map(drop)
     }
 
-    /// Fetches an object, piece by piece; ends early when nobody takes them. Gives its size and its
-    /// digest as far as it was taken.
+    /// Fetches an object, piece by piece; ends early when nobody takes them.
     ///
     /// # Errors
     /// When S3 refuses it, or breaks off.
@@ -183,11 +182,14 @@ impl Bucket {
         method: &str,
         name: &str,
     ) -> Result<Secret, AwsError> {
-        let (url, region) = self.place(action, name).await?;
-        let credentials = self.credentials(action, name).await?;
-        presign(method, &url, credentials, &region, now(), EXPIRES)
-            .map(Secret::new)
-            .map_err(|message| self.failed(AwsErrorKind::Request, action, name, message))
+        persistently(|| async {
+            let (url, region) = self.place(action, name).await?;
+            let credentials = self.credentials(action, name).await?;
+            presign(method, &url, credentials, &region, now(), EXPIRES)
+                .map(Secret::new)
+                .map_err(|message| self.failed(AwsErrorKind::Request, action, name, message))
+        })
+        .await
     }
 
     /// Makes a request until it succeeds or there is a reason not to make it again.
@@ -198,18 +200,13 @@ impl Bucket {
         name: &str,
         content: impl Fn() -> std::io::Result<Content>,
     ) -> Result<Response, AwsError> {
-        let mut backoff = Backoff::new(Duration::from_millis(300), Duration::from_secs(5));
-        let mut attempt = 1;
-        loop {
+        persistently(|| async {
             let content = content().map_err(|error| {
                 self.failed(AwsErrorKind::Request, action, name, error.to_string())
             })?;
-            match self.request(action, method.clone(), name, content).await {
-                Err(error) if error.is_transient() && attempt < ATTEMPTS => attempt += 1,
-                result => return result,
-            }
-            sleep(backoff.next()).await;
-        }
+            self.request(action, method.clone(), name, content).await
+        })
+        .await
     }
 
     async fn request(
@@ -300,6 +297,10 @@ impl Bucket {
                     failure.code = Some("NoSuchBucket".to_owned());
                     failure.status = Some(404);
                     Err(failure.into())
+                }
+                // It may know better in a moment; what is found is kept.
+                None if response.status().is_server_error() => {
+                    Err(self.refused(action, "", response).await)
                 }
                 None => Ok(here.to_owned()),
             }
@@ -427,6 +428,21 @@ impl Client {
         let place = uri.strip_prefix("s3://").and_then(|place| place.split_once('/'));
         let (bucket, key) = place.unwrap_or((uri, ""));
         Bucket::new(self, bucket, "")?.delete(key).await
+    }
+}
+
+/// What an attempt comes to, once it succeeds, fails for good or has been made often enough.
+async fn persistently<T, A: Future<Output = Result<T, AwsError>>>(
+    attempt: impl Fn() -> A,
+) -> Result<T, AwsError> {
+    let mut backoff = Backoff::new(Duration::from_millis(300), Duration::from_secs(5));
+    let mut made = 1;
+    loop {
+        match attempt().await {
+            Err(error) if error.is_transient() && made < ATTEMPTS => made += 1,
+            result => return result,
+        }
+        sleep(backoff.next()).await;
     }
 }
 

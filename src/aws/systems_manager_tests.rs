@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Access, Client, StaticCredentials};
 use crate::communicator::Dial as _;
 use crate::communicator::ssm::{self, CommandTiming, PortForward, Settings, SsmOptions};
+use crate::event;
 
 /// Answers each action always in the same way.
 #[derive(Clone, Debug, Default)]
@@ -77,8 +78,9 @@ const SETTINGS: Settings = Settings {
 async fn refusal(answers: &[(&'static str, (u16, Value))], state: &'static str) -> String {
     let client = client(answers, state).await;
     let options = SsmOptions { settings: SETTINGS, timing: CommandTiming::default() };
-    let cancel = CancellationToken::new();
-    let error = ssm::connect("i-1", client.clone(), client, options, cancel).await.unwrap_err();
+    let (events, cancel) = (event::channel().0, CancellationToken::new());
+    let connecting = ssm::connect("i-1", client.clone(), client, options, events, cancel);
+    let error = connecting.await.unwrap_err();
     [&[error.to_string()][..], &error.hints()].concat().join("\n")
 }
 

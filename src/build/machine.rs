@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
 use super::{BuildContext, BuildError, ConnectRequest, ProvisionRequest, Way};
 use crate::communicator::Communicator;
@@ -48,9 +49,66 @@ impl BuildContext {
     }
 }
 
-/// Ends a connection: a courtesy to the far side, which may not answer any more.
-pub(super) async fn hang_up(communicator: Option<Arc<dyn Communicator>>, patience: Duration) {
-    if let Some(communicator) = communicator {
-        drop(timeout(patience, communicator.disconnect()).await);
+/// Ends a connection: a courtesy to the far side, which may not answer any more. Whoever is in a
+/// hurry does not wait for it. Gives whether it ended in good order.
+pub(super) async fn hang_up(
+    communicator: Option<Arc<dyn Communicator>>,
+    patience: Duration,
+    hurry: &CancellationToken,
+) -> bool {
+    let Some(communicator) = communicator else { return true };
+    tokio::select! {
+        biased;
+        () = hurry.cancelled() => false,
+        ended = timeout(patience, communicator.disconnect()) => ended.is_ok(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt as _;
+    use futures::future::BoxFuture;
+    use tokio::sync::mpsc;
+
+    use super::*;
+    use crate::communicator::{Chunk, Command, CommunicatorError, Exit, Upload, UploadReport};
+
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    /// Its far side never says goodbye.
+    struct Silent;
+
+    impl Communicator for Silent {
+        fn exec<'a>(
+            &'a self,
+            _command: Command,
+            _output: mpsc::Sender<Chunk>,
+        ) -> BoxFuture<'a, Result<Exit, CommunicatorError>> {
+            unreachable!("nothing is run")
+        }
+
+        fn upload<'a>(
+            &'a self,
+            _upload: &'a Upload,
+            _progress: &'a (dyn Fn(u64) + Send + Sync),
+        ) -> BoxFuture<'a, Result<UploadReport, CommunicatorError>> {
+            unreachable!("nothing is uploaded")
+        }
+
+        fn disconnect(&self) -> BoxFuture<'_, ()> {
+            std::future::pending().boxed()
+        }
+    }
+
+    #[tokio::test]
+    async fn nobody_in_a_hurry_waits_for_a_goodbye() {
+        let hurry = CancellationToken::new();
+        let silent = || Some(Arc::new(Silent) as Arc<dyn Communicator>);
+        assert!(!hang_up(silent(), Duration::from_millis(1), &hurry).await);
+        assert!(hang_up(Some(Arc::new(crate::communicator::None)), PATIENCE, &hurry).await);
+        let hanging =
+            async { tokio::join!(hang_up(silent(), PATIENCE, &hurry), async { hurry.cancel() }) };
+        let (ended, ()) = timeout(PATIENCE / 2, hanging).await.unwrap();
+        assert!(!ended);
     }
 }

@@ -202,14 +202,12 @@ async fn connect(request: ConnectRequest) -> Result<Arc<dyn Communicator>, BoxEr
             let client = Arc::new(*client);
             let options = SsmOptions::default();
             let connection =
-                ssm::connect(&instance, client.clone(), client, options, cancel).await?;
+                ssm::connect(&instance, client.clone(), client, options, events.clone(), cancel)
+                    .await?;
             let connection = match depot {
                 Some(depot) => connection.through(depot),
                 None => connection,
             };
-            for text in connection.notices() {
-                events.emit(Fact::Warning { text }).await;
-            }
             events.emit(Fact::Connected { attempts: 1, address: None }).await;
             Ok(Arc::new(connection))
         }

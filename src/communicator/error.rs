@@ -405,7 +405,7 @@ fn upload_hints(reason: &str, destination: &str) -> Vec<String> {
         vec!["give the login user a login shell that runs commands".into()]
     } else if has("fetched from the bucket") {
         vec![
-            "the instance fetches it with the rights of bake's own credentials: allow them `s3:GetObject` in `ssm_bucket`, and give the instance a way to S3 (a gateway endpoint will do)".into(),
+            "the instance fetches it with the rights of bake's own credentials: allow them `s3:GetObject` in `ssm_bucket`".into(),
         ]
     } else if has("cannot be given to") {
         vec![

@@ -11,6 +11,7 @@ mod dial;
 mod error;
 mod none;
 pub mod options;
+mod plain_landing;
 mod quote;
 mod sh;
 mod stream;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bake::aws::{Access, Bucket, Client, OwnCloud, RunInstance};
 use bake::communicator::ssm::{self, PortForward, Settings, SsmOptions};
 use bake::communicator::{Chunk, Command, Communicator, Dial, Download, Exit, Stdin, Upload};
-use bake::event::Stream;
+use bake::event::{self, Emitter, Fact, Stream};
 use bake::plan::Tree;
 use bake::sandbox::machine::userland::UserlandHost;
 use bake::sandbox::service::{Options, Sandbox};
@@ -54,10 +54,15 @@ impl World {
     }
 
     async fn connect(&self) -> ssm::Ssm {
+        self.connect_with(event::channel().0).await
+    }
+
+    async fn connect_with(&self, events: Emitter) -> ssm::Ssm {
         let (commands, sessions) = (self.client.clone(), self.client.clone());
         let options = SsmOptions::default();
         let cancel = CancellationToken::new();
-        ssm::connect(&self.instance, commands, sessions, options, cancel).await.unwrap()
+        let connecting = ssm::connect(&self.instance, commands, sessions, options, events, cancel);
+        connecting.await.unwrap()
     }
 }
 
@@ -197,8 +202,14 @@ fn without_sessions() -> Options {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn run_command_alone_does_it_all() {
     let Some(world) = World::new(without_sessions()).await else { return };
-    let way = world.connect().await;
-    let notices = way.notices().join("\n");
+    let (emitter, mut events) = event::channel();
+    let way = world.connect_with(emitter).await;
+    let told = std::iter::from_fn(|| events.try_recv().ok());
+    let warnings = told.filter_map(|event| match event.fact {
+        Fact::Warning { text } => Some(text),
+        _ => None,
+    });
+    let notices = warnings.collect::<Vec<_>>().join("\n");
     assert!(notices.contains("Run Command alone"), "{notices}");
     assert!(notices.contains("allow the IAM action `ssm:StartSession`"), "{notices}");
     let (exit, out) = exec(&way, Command::new("id -u; echo err >&2; exit 194")).await;
@@ -277,8 +288,8 @@ async fn a_bucket_that_cannot_be_used_is_told() {
     ");
     let get = refused("artifacts", &format!("GetObject:*:{denied}")).await.unwrap();
     insta::assert_snapshot!(get, @"
-    cannot upload to `/srv/data`: curl: (22) The requested URL returned error: 403; it could not be fetched from the bucket
-    the instance fetches it with the rights of bake's own credentials: allow them `s3:GetObject` in `ssm_bucket`, and give the instance a way to S3 (a gateway endpoint will do)
+    cannot upload to `/srv/data`: curl: (22) The requested URL returned error: 403; it could not be fetched from the bucket; the instance needs a way to S3 on port 443 (a gateway endpoint, or NAT)
+    the instance fetches it with the rights of bake's own credentials: allow them `s3:GetObject` in `ssm_bucket`
     ");
     let missing = refused("missing", "ListCommands:1:throttle").await.unwrap();
     insta::assert_snapshot!(missing, @"

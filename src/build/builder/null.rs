@@ -126,7 +126,7 @@ impl NullBuild {
         // The machine was there before, and is as ready as it will be.
         let provisioning = context.provision_machine(communicator.as_ref(), data, Duration::ZERO);
         let result = step(&context.events, Step::Provision, provisioning).await;
-        hang_up(communicator, seconds(5)).await;
+        hang_up(communicator, seconds(5), context.cancel.hurry()).await;
         result.map(|()| Artifact::Null)
     }
 }

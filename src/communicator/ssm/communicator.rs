@@ -24,6 +24,7 @@ use crate::communicator::{
     Chunk, Command, Communicator, CommunicatorError, ConnectStage, Dial, Download, DownloadReport,
     Exit, Stdin, Upload, UploadReport,
 };
+use crate::event::{Emitter, Fact};
 
 /// How long the command that lets us in may run.
 const BOOTSTRAP: Duration = Duration::from_secs(120);
@@ -68,7 +69,9 @@ pub struct Ssm {
     options: SsmOptions,
     cancel: CancellationToken,
     state: Mutex<State>,
-    notices: StdMutex<Vec<String>>,
+    events: Emitter,
+    /// What the user has been told.
+    told: StdMutex<Vec<String>>,
     depot: Option<Arc<dyn Depot>>,
 }
 
@@ -87,7 +90,8 @@ enum Way {
 }
 
 /// Waits until the agent of `instance` can be reached, and makes the way in. The wait is that of
-/// the settings' `ready`; `cancel` ends it.
+/// the settings' `ready`; `cancel` ends it. What the user should know about the way, also about
+/// another one that is found later, goes to `events`.
 ///
 /// # Errors
 /// [`CommunicatorError::Ssm`] says what was missing.
@@ -96,6 +100,7 @@ pub async fn connect(
     commands: Arc<dyn RunCommand>,
     sessions: Arc<dyn Sessions>,
     options: SsmOptions,
+    events: Emitter,
     cancel: CancellationToken,
 ) -> Result<Ssm, CommunicatorError> {
     let settings =
@@ -104,7 +109,7 @@ pub async fn connect(
     let tunnels: Tunnels = Box::new(move |port| {
         Arc::new(PortForward::new(sessions.clone(), &target, port, settings, token.clone()))
     });
-    let ssm = Ssm::new(instance, commands, tunnels, options, cancel);
+    let ssm = Ssm::new(instance, commands, tunnels, options, events, cancel);
     ssm.way().await?;
     Ok(ssm)
 }
@@ -121,6 +126,7 @@ impl Ssm {
         commands: Arc<dyn RunCommand>,
         tunnels: Tunnels,
         options: SsmOptions,
+        events: Emitter,
         cancel: CancellationToken,
     ) -> Self {
         Self {
@@ -130,7 +136,8 @@ impl Ssm {
             options,
             cancel,
             state: Mutex::default(),
-            notices: StdMutex::default(),
+            events,
+            told: StdMutex::default(),
             depot: None,
         }
     }
@@ -141,9 +148,13 @@ impl Ssm {
         Self { depot: Some(depot), ..self }
     }
 
-    /// What the user should know about the way that was found, once.
-    pub fn notices(&self) -> Vec<String> {
-        std::mem::take(&mut *self.notices.lock().unwrap_or_else(PoisonError::into_inner))
+    /// Tells the user something, once.
+    fn warn(&self, text: String) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if !told.contains(&text) {
+            self.events.emit_lossy(Fact::Warning { text: text.clone() });
+            told.push(text);
+        }
     }
 
     /// An error of this communicator.
@@ -307,19 +318,28 @@ impl Ssm {
         error
     }
 
-    /// Keeps what is to be told about a way.
+    /// Tells what is to be known about a way.
     fn tell(&self, way: &Way, no_gate: Option<&NoGate>) {
         let Way::Alone(alone) = way else { return };
-        let mut notices = self.notices.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(NoGate { reason, hints }) = no_gate {
             let hints: String = hints.iter().map(|hint| format!("; {hint}")).collect();
-            notices.push(format!(
+            self.warn(format!(
                 "commands and files go through Run Command alone, which is slow: {reason}{hints}"
             ));
         }
         if alone.is_readable() {
-            notices.push("what is sent to the instance and what it prints can be read in the account's history of commands for 30 days: the instance has no `openssl` to encrypt it with".to_owned());
+            let why = match alone.shell() {
+                Shell::Posix => "the instance has no `openssl` to encrypt it with",
+                Shell::PowerShell => "the instance could not agree on a key",
+            };
+            self.warn(format!("what is sent to the instance and what it prints can be read in the account's history of commands for 30 days: {why}"));
         }
+    }
+
+    /// Run Command, to take away what is at a place.
+    fn alone_at(&self, place: &Place) -> Arc<Alone> {
+        let (commands, directory) = (self.commands.clone(), place.directory.clone());
+        Arc::new(Alone::at(commands, &self.instance, place.shell(), directory, self.options))
     }
 
     /// The way in was lost.
@@ -376,7 +396,9 @@ impl Ssm {
                 }
                 Ok(Way::Alone(alone)) => {
                     job.kill = None;
-                    return alone.run(Request { command, stdin, output, files }).await;
+                    // The same job: the session may have broken after all of the start was sent.
+                    let job = job.name.clone();
+                    return alone.run(Request { job, command, stdin, output, files }).await;
                 }
                 Err(CommunicatorError::Cancelled) => return Err(CommunicatorError::Cancelled),
                 Err(error) if job.started => {
@@ -480,13 +502,24 @@ impl Communicator for Ssm {
     fn disconnect(&self) -> BoxFuture<'_, ()> {
         async move {
             let mut state = self.state.lock().await;
-            match state.way.take() {
+            let last = state.last.take();
+            let left = match state.way.take() {
                 Some(Way::Gate(gate)) => {
-                    gate.tell(&gate::remove(&gate.place)).await;
+                    let is_removed = gate.tell(&gate::remove(&gate.place)).await;
                     gate.tunnel.close().await;
+                    if is_removed { None } else { Some(self.alone_at(&gate.place)) }
                 }
-                Some(Way::Alone(alone)) => alone.remove().await,
-                None => {}
+                Some(Way::Alone(alone)) => Some(alone),
+                // It was lost, and no other one was needed since.
+                None => last.map(|place| self.alone_at(&place)),
+            };
+            if let Some(alone) = left
+                && let Err(error) = alone.remove().await
+            {
+                let directory = alone.directory();
+                self.warn(format!(
+                    "bake's own files stay on the instance in `{directory}`: {error}"
+                ));
             }
         }
         .boxed()

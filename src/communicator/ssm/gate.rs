@@ -52,6 +52,14 @@ impl Place {
         Self::elsewhere(self.directory.clone())
     }
 
+    /// What commands are written in where it is.
+    pub(super) fn shell(&self) -> Shell {
+        match self.directory.starts_with(WINDOWS_DIRECTORY) {
+            true => Shell::PowerShell,
+            false => Shell::Posix,
+        }
+    }
+
     fn elsewhere(directory: String) -> Self {
         Self {
             directory,
@@ -77,8 +85,10 @@ IFS= read -r n || exit
 eval "$(dd bs=1 "count=$n" 2>/dev/null)"
 "#;
 
-/// Runs a job: its directory is the argument. The exit code is there in one piece or not at all.
+/// Runs a job: its directory is the argument. Only one of those who start it does; a start that was
+/// sent twice, or two ways, is one. The exit code is there in one piece or not at all.
 pub(super) const RUN: &str = r#"j=$1
+mkdir "$j/run" 2>/dev/null || exit
 echo $$ > "$j/pid.new" && mv "$j/pid.new" "$j/pid"
 cd "$HOME" 2>/dev/null || cd /
 if [ -p "$j/fifo" ]; then i=$j/fifo; elif [ -f "$j/in" ]; then i=$j/in; else i=/dev/null; fi
@@ -127,10 +137,17 @@ for (;;) {
 /// line what it found.
 pub(super) fn bootstrap(place: &Place) -> String {
     let Place { directory, port, token } = place;
-    let write = |name: &str, text: &str| format!("printf %s {} > \"$d/{name}\"", quote(text));
+    let write = |name: &str, text: &str| {
+        let length = text.len();
+        let text = quote(text);
+        format!(
+            "printf %s {text} > \"$d/{name}\" && [ \"$(wc -c < \"$d/{name}\")\" -eq {length} ] || full"
+        )
+    };
     let lines = [
         format!("d={} p={port}", quote(directory)),
         "umask 077; mkdir -p \"$d\" || exit 1".to_owned(),
+        "full() { echo \"$d cannot be written, the disk may be full\"; exit 1; }".to_owned(),
         // One of before, when its port was lost; a restart may have given its number away.
         "b=$(cat /proc/sys/kernel/random/boot_id 2>/dev/null)".to_owned(),
         "[ ! -f \"$d/listener\" ] || [ \"$(cat \"$d/boot\")\" != \"$b\" ] || kill \"$(cat \"$d/listener\")\" 2>/dev/null".to_owned(),
@@ -204,20 +221,22 @@ pub(super) fn start(place: &Place, job: &str, command: &str, input: Input) -> St
         Input::Nothing => String::new(),
         // All of it, or the job is not started: half a script must never run.
         Input::Bytes(count) => format!(
-            "head -c {count} > \"$j/in\"; [ \"$(wc -c < \"$j/in\")\" -eq {count} ] || {{ rm -rf \"$j\"; exit; }}"
+            "head -c {count} > \"$j/in\"; [ \"$(wc -c < \"$j/in\")\" -eq {count} ] || unwritten"
         ),
-        Input::Fed => "mkfifo \"$j/fifo\" || exit".to_owned(),
+        Input::Fed => "mkfifo \"$j/fifo\" || unwritten".to_owned(),
     };
+    // With the end of its line.
+    let length = command.len() + 1;
     format!(
         r#"{FOLLOW}
 d={directory} j={directory}/{job}
+unwritten() {{ rm -rf "$j"; echo "the job cannot be written, the disk may be full"; exit; }}
 umask 077
 if [ ! -d "$j" ]; then
 mkdir "$j.new" && j=$j.new || exit
 {make}
-boot > "$j/boot"
-printf '%s\n' {command} > "$j/command"
-: > "$j/out"; : > "$j/err"
+boot > "$j/boot" && : > "$j/out" && : > "$j/err" || unwritten
+printf '%s\n' {command} > "$j/command" && [ "$(wc -c < "$j/command")" -eq {length} ] || unwritten
 j=${{j%.new}}; mv "$j.new" "$j" || exit
 umask 022
 s=; command -v setsid >/dev/null 2>&1 && s=setsid
@@ -310,7 +329,7 @@ rm -rf "$j"; echo k"#,
 pub(super) fn remove(place: &Place) -> String {
     let directory = quote(&place.directory);
     format!(
-        "d={directory}; l=$(cat \"$d/listener\" 2>/dev/null); rm -rf \"$d\"; echo k; kill \"$l\""
+        "d={directory}; l=$(cat \"$d/listener\" 2>/dev/null); rm -rf \"$d\" && echo k; kill \"$l\""
     )
 }
 
@@ -338,6 +357,45 @@ mod tests {
         let again = place.again();
         assert_eq!(again.directory, place.directory);
         assert_ne!(again.token, place.token);
+    }
+
+    /// What a script says where files have at most half a kilobyte.
+    fn on_a_full_disk(script: &str) -> String {
+        let script = format!("trap '' XFSZ; ulimit -f 1; {{ {script}\n}} </dev/null");
+        let output = std::process::Command::new("sh").args(["-c", &script]).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    #[test]
+    fn half_a_script_never_runs() {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = folder.path().join("d").to_str().unwrap().to_owned();
+        let place = Place { directory, ..Place::new(Shell::Posix) };
+        let ran = folder.path().join("ran");
+        let command = format!("touch {}\n{}", ran.display(), "# and so on\n".repeat(1000));
+        std::fs::create_dir(&place.directory).unwrap();
+        std::fs::write(format!("{}/run", place.directory), RUN).unwrap();
+        let said = on_a_full_disk(&start(&place, "j1", &command, Input::Nothing));
+        assert_eq!(said, "the job cannot be written, the disk may be full\n");
+        assert!(!ran.exists());
+        assert_eq!(std::fs::read_dir(&place.directory).unwrap().count(), 1);
+        let said = on_a_full_disk(&bootstrap(&place));
+        let full = format!("{} cannot be written, the disk may be full\n", place.directory);
+        assert_eq!(said, full);
+    }
+
+    #[test]
+    fn a_job_that_is_started_twice_runs_once() {
+        let job = tempfile::tempdir().unwrap();
+        let run = || {
+            let mut shell = std::process::Command::new("sh");
+            shell.args(["-c", RUN, "run"]).arg(job.path()).status().unwrap();
+        };
+        std::fs::write(job.path().join("command"), "echo ran >> \"${0%/*}/ran\"\n").unwrap();
+        run();
+        run();
+        assert_eq!(std::fs::read_to_string(job.path().join("ran")).unwrap(), "ran\n");
+        assert_eq!(std::fs::read_to_string(job.path().join("exit")).unwrap(), "0\n");
     }
 
     #[test]

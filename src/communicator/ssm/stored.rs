@@ -2,7 +2,8 @@
 //! is put there by URL.
 //!
 //! The far side needs curl, wget or python3, and no rights of its own. A URL reaches it as input, so
-//! it is neither in the history of commands nor, with curl, in a list of processes.
+//! it is neither in the history of commands, unless nothing can be sealed there, nor, with curl, in a
+//! list of processes.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -12,8 +13,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::{Mutex, mpsc};
 
 use super::communicator::Ssm;
-use super::depot::{Depot, MOVE_LARGE};
-use super::sessions::SessionError;
+use super::depot::{Depot, MOVE_LARGE, delete, name, trouble};
 use crate::communicator::{Chunk, CommunicatorError, Exit, Stdin, quote};
 use crate::event::Stream;
 use crate::plan::Digest;
@@ -32,12 +32,28 @@ has() { command -v "$1" >/dev/null 2>&1; }
 digest() { if has sha256sum; then c=$(sha256sum < "$f") && echo "${c%% *}"; else echo none; fi; }
 "#;
 
+/// Where the file is: in the directory that goes when the communicator disconnects, below which the
+/// command of a job is in its own. Nobody but root can put anything there.
+const FILE: &str = "${0%/*/*}/file-$$";
+
+/// How patient the programs are: on a network that leads nowhere nothing answers at all.
+const CURL: &str = "--connect-timeout 20 --speed-limit 1 --speed-time 60 --retry 3";
+const WGET: &str = "-T 60 -t 3";
+
+/// What most often is missing.
+const NEEDS: &str = "; the instance needs a way to S3 on port 443 (a gateway endpoint, or NAT)";
+
+/// A function with the limits of the programs in it.
+fn limited(function: &str) -> String {
+    function.replace("{CURL}", CURL).replace("{WGET}", WGET)
+}
+
 /// Fetches the file.
 const FETCH: &str = r#"fetch() {
-  if has curl; then printf 'url = "%s"\n' "$u" | curl -K - -fsS --retry 3 -o "$f"
-  elif has wget; then wget -q -O "$f" "$u" || { echo "wget ended with status $?" >&2; return 1; }
+  if has curl; then printf 'url = "%s"\n' "$u" | curl -K - -fsS {CURL} -o "$f"
+  elif has wget; then wget -q {WGET} -O "$f" "$u" || { echo "wget ended with status $?" >&2; return 1; }
   elif has python3; then U=$u F=$f python3 -c 'import os, shutil, sys, urllib.request as r
-try: shutil.copyfileobj(r.urlopen(os.environ["U"]), open(os.environ["F"], "wb"))
+try: shutil.copyfileobj(r.urlopen(os.environ["U"], timeout=60), open(os.environ["F"], "wb"))
 except Exception as e: sys.exit(f"python3: {e}")'
   else echo "there is none of curl, wget and python3 on the instance" >&2; return 1; fi
 }
@@ -45,23 +61,24 @@ except Exception as e: sys.exit(f"python3: {e}")'
 
 /// Puts the file.
 const PUT: &str = r#"put() {
-  if has curl; then printf 'url = "%s"\n' "$u" | curl -K - -fsS --retry 3 -T "$f" -o /dev/null
+  if has curl; then printf 'url = "%s"\n' "$u" | curl -K - -fsS {CURL} -T "$f" -o /dev/null
   elif has python3; then U=$u F=$f python3 -c 'import os, sys, urllib.request as r
 f = os.environ["F"]
 h = {"Content-Length": str(os.path.getsize(f))}
-try: r.urlopen(r.Request(os.environ["U"], open(f, "rb"), h, method="PUT"))
+try: r.urlopen(r.Request(os.environ["U"], open(f, "rb"), h, method="PUT"), timeout=60)
 except Exception as e: sys.exit(f"python3: {e}")'
-  elif has wget; then wget -q --method=PUT --body-file="$f" -O /dev/null "$u" || { echo "wget ended with status $?" >&2; return 1; }
+  elif has wget; then wget -q {WGET} --method=PUT --body-file="$f" -O /dev/null "$u" || { echo "wget ended with status $?" >&2; return 1; }
   else echo "there is none of curl, wget and python3 on the instance" >&2; return 1; fi
 }
 "#;
 
 /// The script that fetches what a command reads, compares it, and runs the command.
 fn with_input(command: &str, size: u64, digest: &Digest) -> String {
+    let fetch = limited(FETCH);
     format!(
         r#"IFS= read -r u || exit 1
-f=/var/tmp/.bake-ssm-file-$$
-{PRELUDE}{FETCH}if ! fetch; then echo "it could not be fetched from the bucket" >&2; exit 1; fi
+f={FILE}
+{PRELUDE}{fetch}if ! fetch; then echo "it could not be fetched from the bucket{NEEDS}" >&2; exit 1; fi
 c=$(digest)
 if [ "$(wc -c < "$f")" -ne {size} ] || {{ [ "$c" != none ] && [ "$c" != {digest} ]; }}; then
   echo "what was fetched from the bucket is not what was put there" >&2; exit 1
@@ -76,7 +93,7 @@ fi
 /// the mark, the size, the digest and the name of the file instead.
 fn with_output(command: &str, mark: &str) -> String {
     format!(
-        r#"f=/var/tmp/.bake-ssm-file-$$
+        r#"f={FILE}
 {PRELUDE}(
 {command}
 ) > "$f"
@@ -90,17 +107,13 @@ exit $x"#
 
 /// The script that puts what was kept.
 fn putting(file: &str) -> String {
+    let put = limited(PUT);
     format!(
         r#"IFS= read -r u || exit 1
 f={}
-{PRELUDE}{PUT}if ! put; then echo "it could not be put into the bucket" >&2; exit 1; fi"#,
+{PRELUDE}{put}if ! put; then echo "it could not be put into the bucket{NEEDS}" >&2; exit 1; fi"#,
         quote(file)
     )
-}
-
-/// The name of an object.
-fn name() -> String {
-    format!("bake-{:032x}", rand::random::<u128>())
 }
 
 /// Runs a command that moves files, through the bucket where that is worth it.
@@ -163,18 +176,6 @@ fn keep(held: &[u8], queue: &Mutex<mpsc::Receiver<Vec<u8>>>) -> std::io::Result<
     Ok(Kept { size, digest: Digest::from_hasher(hasher), file })
 }
 
-fn trouble(ssm: &Ssm, error: SessionError) -> CommunicatorError {
-    error.of(&ssm.instance, MOVE_LARGE)
-}
-
-/// Deletes an object, whatever became of it. What cannot be deleted now is up to whoever recorded
-/// that it was made.
-async fn delete(depot: &Arc<dyn Depot>, object: String) {
-    if let Err(error) = depot.delete(object).await {
-        tracing::debug!(%error, "an object stays in the bucket for now");
-    }
-}
-
 /// Puts what a command reads, and runs it.
 async fn send(
     ssm: &Ssm,
@@ -186,8 +187,9 @@ async fn send(
     let object = name();
     let moving = async {
         let put = depot.put(object.clone(), file, size, digest).await;
-        put.map_err(|error| trouble(ssm, error))?;
-        let url = depot.read_url(object.clone()).await.map_err(|error| trouble(ssm, error))?;
+        put.map_err(|error| trouble(&ssm.instance, error))?;
+        let url =
+            depot.read_url(object.clone()).await.map_err(|error| trouble(&ssm.instance, error))?;
         let stdin = Stdin::Bytes(format!("{}\n", url.reveal()).into_bytes().into());
         ssm.job(&with_input(command, size, &digest), stdin, output, true).await
     };
@@ -213,12 +215,15 @@ async fn receive(
     let Some(line) = told else { return Ok(exit) };
     let object = name();
     let moving = async {
-        let url = depot.write_url(object.clone()).await.map_err(|error| trouble(ssm, error))?;
+        let url =
+            depot.write_url(object.clone()).await.map_err(|error| trouble(&ssm.instance, error))?;
         fetch(ssm, depot, object.clone(), url.reveal(), &line, &output).await
     };
-    let moved = moving.await;
+    moving.await?;
+    // Otherwise the instance may still put it: then it stays recorded, and goes when nothing can put
+    // it any more.
     delete(depot, object).await;
-    moved.map(|()| exit)
+    Ok(exit)
 }
 
 /// Passes output on; when it is the line with the mark, that is returned instead.
@@ -270,7 +275,7 @@ async fn fetch(
 ) -> Result<(), CommunicatorError> {
     let words: Vec<_> = line.split_whitespace().collect();
     let &[size, digest, file] = words.as_slice() else {
-        return Err(ssm.failed("move large files", format!("the instance says `{line}`")));
+        return Err(ssm.failed(MOVE_LARGE, format!("the instance says `{line}`")));
     };
     let stdin = Stdin::Bytes(format!("{url}\n").into_bytes().into());
     let (own, mut chunks) = mpsc::channel::<Chunk>(16);
@@ -285,7 +290,7 @@ async fn fetch(
     let (exit, said) = tokio::join!(ssm.job(&script, stdin, own, true), complaints);
     match exit?.or_lost()? {
         Exit::Code(0) => {}
-        _ => return Err(ssm.failed("move large files", said)),
+        _ => return Err(ssm.failed(MOVE_LARGE, said)),
     }
     let (sender, mut pieces) = mpsc::channel::<Vec<u8>>(16);
     let passing = async {
@@ -298,10 +303,10 @@ async fn fetch(
         (got, Digest::from_hasher(hasher).hex())
     };
     let (fetched, (got, found)) = tokio::join!(depot.get(object, sender), passing);
-    fetched.map_err(|error| trouble(ssm, error))?;
+    fetched.map_err(|error| trouble(&ssm.instance, error))?;
     if size != got.to_string() || (digest != "none" && digest != found) {
         let reason = "what was fetched is not what the instance put there";
-        return Err(ssm.failed("move large files", reason));
+        return Err(ssm.failed(MOVE_LARGE, reason));
     }
     Ok(())
 }
@@ -346,7 +351,9 @@ mod tests {
     /// Runs a script with few programs; gives whether it succeeded, and what it said.
     async fn shell(path: &Path, script: &str, url: String) -> (bool, String, String) {
         let mut shell = tokio::process::Command::new("/bin/sh");
-        shell.args(["-c", script]).env_clear().env("PATH", path);
+        // As a job's command is called.
+        let command = path.join("job/command");
+        shell.args(["-c", script]).arg(command).env_clear().env("PATH", path);
         shell.stdin(std::process::Stdio::piped());
         shell.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
         let mut child = shell.spawn().unwrap();
@@ -387,6 +394,7 @@ mod tests {
             let zeros = Digest::of(&vec![0; 1_200_000]);
             let said = said.strip_prefix(&format!("mark 1200000 {zeros} ")).unwrap().trim();
             assert!(ok && Path::new(said).exists(), "{tool}: {errors}");
+            assert_eq!(Path::new(said).parent(), Some(programs.path()), "{tool}");
             let put = putting(said);
             let (ok, _, errors) = run(&put, "/object?a=b&c=%2F").await;
             assert!(ok && !Path::new(said).exists(), "{tool}: {errors}");
@@ -394,6 +402,7 @@ mod tests {
             for (script, verb) in [(&fetch, "fetched from"), (&put, "put into")] {
                 let (ok, _, errors) = run(script, "/denied").await;
                 assert!(!ok && errors.contains(&format!("{verb} the bucket")), "{tool}: {errors}");
+                assert!(errors.contains("needs a way to S3"), "{tool}: {errors}");
                 assert!(!errors.contains(&url) && errors.lines().count() <= 3, "{tool}: {errors}");
             }
             assert!(!Path::new(said).exists());

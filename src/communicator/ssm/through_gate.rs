@@ -82,15 +82,17 @@ impl Gate {
         self.commands.is_connected(self.instance.clone()).await.unwrap_or(true)
     }
 
-    /// Runs a script that answers with a line, and waits for it for a little while.
-    pub(super) async fn tell(&self, script: &str) {
+    /// Runs a script that answers with `k` when it is done, and waits for that for a little while.
+    pub(super) async fn tell(&self, script: &str) -> bool {
         let telling = async {
             let mut stream = self.connect().await.ok()?;
             stream.write_all(&gate::opening(&self.place, script)).await.ok()?;
             stream.flush().await.ok()?;
-            stream.read(&mut [0; 2]).await.ok()
+            let mut answer = [0; 1];
+            stream.read_exact(&mut answer).await.ok()?;
+            Some(answer == *b"k")
         };
-        drop(timeout(Duration::from_secs(10), telling).await);
+        timeout(Duration::from_secs(10), telling).await == Ok(Some(true))
     }
 }
 

@@ -38,8 +38,11 @@ pub async fn clear_traces(
     let command = Command::new(sh(&as_root, &[&remove]));
     let answer = ask(communicator, command).await?;
     Ok(match answer.exit {
-        // The agent's last word may be that it has lost its own files.
-        Exit::Code(0) | Exit::Disconnected { .. } => None,
+        Exit::Code(0) => None,
+        // Perhaps only because the agent has lost its own files.
+        Exit::Disconnected { reason } => Some(format!(
+            "some of the agent's logs and credentials may stay in the image: the connection was lost while they were removed: {reason}"
+        )),
         Exit::Code(NOT_ROOT) => Some(
             "logs and credentials of the agent stay in the image: the login user has no `sudo` without a password"
                 .to_owned(),
@@ -58,7 +61,43 @@ pub async fn clear_traces(
 
 #[cfg(test)]
 mod tests {
+    use futures::FutureExt as _;
+    use futures::future::BoxFuture;
+    use tokio::sync::mpsc;
+
     use super::*;
+    use crate::communicator::{Chunk, Upload, UploadReport};
+
+    /// A machine that goes away under each command.
+    struct Going;
+
+    impl Communicator for Going {
+        fn exec<'a>(
+            &'a self,
+            _command: Command,
+            _output: mpsc::Sender<Chunk>,
+        ) -> BoxFuture<'a, Result<Exit, CommunicatorError>> {
+            async { Ok(Exit::Disconnected { reason: "it is silent".to_owned() }) }.boxed()
+        }
+
+        fn upload<'a>(
+            &'a self,
+            _upload: &'a Upload,
+            _progress: &'a (dyn Fn(u64) + Send + Sync),
+        ) -> BoxFuture<'a, Result<UploadReport, CommunicatorError>> {
+            unreachable!("nothing is uploaded")
+        }
+
+        fn disconnect(&self) -> BoxFuture<'_, ()> {
+            async {}.boxed()
+        }
+    }
+
+    #[tokio::test]
+    async fn what_nobody_knows_to_be_removed_is_told() {
+        let told = clear_traces(&Going).await.unwrap().unwrap();
+        insta::assert_snapshot!(told, @"some of the agent's logs and credentials may stay in the image: the connection was lost while they were removed: it is silent");
+    }
 
     #[test]
     fn only_what_is_the_agents_goes() {

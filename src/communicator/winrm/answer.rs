@@ -220,6 +220,14 @@ mod tests {
         assert!(Received::of(&element(wrong)).is_err());
     }
 
+    #[test]
+    fn an_answer_full_of_short_lines_is_read() {
+        let stream = "<Stream Name=\"stdout\" CommandId=\"01234567-89AB-CDEF-0123-456789ABCDEF\">eAo=</Stream>";
+        let full = (500 << 10) / stream.len();
+        let answer = format!("<e><ReceiveResponse>{}</ReceiveResponse></e>", stream.repeat(full));
+        assert_eq!(Received::of(&element(&answer)).unwrap().chunks.len(), full);
+    }
+
     proptest! {
         #[test]
         fn odd_answers_are_an_error_at_most(name in "(Stream|ExitCode|CommandState|Fault|WSManFault|ShellId)", attribute in "(Name|State|Code)", value in "[ -~]{0,12}", text in "[ -~]{0,12}") {

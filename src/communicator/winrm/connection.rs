@@ -145,7 +145,12 @@ impl Connection {
             Some(_) if reply.status.is_success() => {
                 return Err(Failure::nonsense("it is not sealed"));
             }
-            _ => reply.body.to_vec(),
+            // What it says may be anybody's words, also when they look like the service's.
+            Some(_) => {
+                let text = format!("it answers with status {}, not sealed", reply.status);
+                return Err(Failure::unanswered(text));
+            }
+            None => reply.body.to_vec(),
         };
         let parsed = Element::parse(&body);
         match (parsed, reply.status) {
@@ -158,9 +163,9 @@ impl Connection {
             (Err(error), StatusCode::OK) => Err(Failure::nonsense(error)),
             (Ok(_), StatusCode::OK) => Err(Failure::nonsense("it is no envelope")),
             (_, status) => {
-                // Such as a proxy, or something else than WinRM.
-                let text = format!("it answers with status {status}");
-                Err(Failure::new(Stage::Service, text))
+                // Such as a proxy, behind which the service may have done it; or something else
+                // than WinRM.
+                Err(Failure::unanswered(format!("it answers with status {status}")))
             }
         }
     }

@@ -32,6 +32,8 @@ pub(super) struct Failure {
     pub(super) fatal: bool,
     /// Whether the service may have done what the message asks for.
     pub(super) sent: bool,
+    /// Whether there was an answer that nobody understands: what was in it is lost.
+    pub(super) nonsense: bool,
     /// Ways to log in that the service names.
     pub(super) offered: Vec<String>,
     /// The service's own reason.
@@ -47,6 +49,7 @@ impl Failure {
             refused: false,
             fatal: false,
             sent: false,
+            nonsense: false,
             offered: Vec::new(),
             fault: None,
         }
@@ -64,7 +67,7 @@ impl Failure {
 
     /// An answer that makes no sense.
     pub(super) fn nonsense(text: impl std::fmt::Display) -> Self {
-        Self::unanswered(format!("its answer makes no sense: {text}"))
+        Self { nonsense: true, ..Self::unanswered(format!("its answer makes no sense: {text}")) }
     }
 
     /// The service's own refusal.

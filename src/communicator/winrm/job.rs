@@ -114,13 +114,18 @@ impl Shell {
                         }
                     }
                 }
-                Err(failure) if failure.fault.is_some() || failure.fatal => {
+                // The service tells nothing twice: output that was not understood is lost.
+                Err(failure) if failure.fault.is_some() || failure.fatal || failure.nonsense => {
                     return Followed::Gone(failure.text);
                 }
                 Err(failure) => {
                     // The command goes on as long as its shell does.
                     let since = *lost.get_or_insert_with(Instant::now);
-                    tracing::debug!(failure.text, "no output could be asked for");
+                    if failure.sent {
+                        tracing::warn!(failure.text, "an answer with output may have been lost");
+                    } else {
+                        tracing::debug!(failure.text, "no output could be asked for");
+                    }
                     if since.elapsed() + RESUME_PAUSE > pace.resume {
                         return Followed::Gone(failure.text);
                     }

@@ -5,8 +5,9 @@ use quick_xml::reader::Reader;
 
 /// How deep elements may lie in each other.
 const DEPTH: usize = 32;
-/// How many elements there may be.
-const COUNT: usize = 4096;
+/// How many elements there may be: more than output fills an answer with, in which each write of a
+/// command may have an element of some hundred bytes.
+const COUNT: usize = 1 << 14;
 
 /// An element; namespaces are left out, as the protocol has no two elements of one name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -338,10 +338,17 @@ impl Run<'_> {
         };
         // By Run Command it takes a few seconds, and leaves something in the image when it is given
         // up.
-        let by_command = matches!(self.build.communication, Communication::Ssm { .. });
-        hang_up(communicator, if by_command { seconds(20) } else { seconds(5) }).await;
+        let leaves =
+            matches!(self.build.communication, Communication::Ssm { .. }) && result.is_ok();
+        let patience = if leaves { seconds(20) } else { seconds(5) };
+        let ended = hang_up(communicator, patience, self.context.cancel.hurry()).await;
         result?;
-        self.check_cancelled()
+        self.check_cancelled()?;
+        if leaves && !ended {
+            let text = "bake's own files may stay in the image: the instance did not say in time that they are removed";
+            self.context.events.emit(Fact::Warning { text: text.to_owned() }).await;
+        }
+        Ok(())
     }
 
     /// Takes out of the image to be what only the build needed: the temporary key, when the template

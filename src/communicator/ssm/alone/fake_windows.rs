@@ -22,10 +22,12 @@ use tokio_util::sync::CancellationToken;
 use super::seal::Seal;
 use crate::communicator::ssm::communicator::{Ssm, SsmOptions, Tunnels};
 use crate::communicator::ssm::depot::Depot;
+use crate::communicator::ssm::tests::warnings;
 use crate::communicator::ssm::{
     AgentInformation, CommandTiming, Document, Invocation, RunCommand, SendCommand, SessionError,
     Settings,
 };
+use crate::event::{self, Event};
 use crate::plan::Digest;
 use crate::template::schema::Secret;
 
@@ -35,6 +37,8 @@ pub(crate) struct MemoryDepot {
     objects: Mutex<BTreeMap<String, Vec<u8>>>,
     /// How many objects there have been.
     pub(crate) made: Mutex<usize>,
+    /// How many deletions were asked for.
+    pub(crate) deleted: Mutex<usize>,
 }
 
 impl MemoryDepot {
@@ -89,6 +93,7 @@ impl Depot for MemoryDepot {
     }
 
     fn delete(&self, name: String) -> BoxFuture<'_, Result<(), SessionError>> {
+        *self.deleted.lock().unwrap() += 1;
         self.objects.lock().unwrap().remove(&name);
         async { Ok(()) }.boxed()
     }
@@ -100,6 +105,7 @@ pub(crate) struct FakeWindows {
     pub(crate) depot: Arc<MemoryDepot>,
     key: RsaPrivateKey,
     state: Mutex<State>,
+    events: Mutex<Vec<mpsc::Receiver<Event>>>,
 }
 
 #[derive(Default)]
@@ -114,6 +120,7 @@ struct State {
     files: BTreeMap<String, Vec<u8>>,
     starts: u64,
     depot: Arc<MemoryDepot>,
+    confusion: usize,
 }
 
 impl FakeWindows {
@@ -122,7 +129,7 @@ impl FakeWindows {
         let key = RsaPrivateKey::new(&mut rand::rng(), 2048).unwrap();
         let depot = Arc::<MemoryDepot>::default();
         let state = Mutex::new(State { depot: depot.clone(), ..State::default() });
-        Arc::new(Self { depot, key, state })
+        Arc::new(Self { depot, key, state, events: Mutex::default() })
     }
 
     /// What commands of a step come to, one after the other; then each ends with 0.
@@ -148,7 +155,20 @@ impl FakeWindows {
             settings: Settings { ready: Duration::from_secs(20), ..Settings::default() },
             timing: CommandTiming { first: fast, cap: fast * 5, ..CommandTiming::default() },
         };
-        Ssm::new("i-0123456789abcdef0", self.clone(), tunnels, options, CancellationToken::new())
+        let (emitter, events) = event::channel();
+        self.events.lock().unwrap().push(events);
+        let cancel = CancellationToken::new();
+        Ssm::new("i-0123456789abcdef0", self.clone(), tunnels, options, emitter, cancel)
+    }
+
+    /// What its communicators have told the user.
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        warnings(&mut self.events.lock().unwrap())
+    }
+
+    /// How many of the next secrets get no answer that makes sense.
+    pub(crate) fn be_confused(&self, count: usize) {
+        self.state.lock().unwrap().confusion = count;
     }
 }
 
@@ -274,6 +294,10 @@ impl State {
             let number = |bytes: Box<[u8]>| STANDARD.encode(bytes);
             let (n, e) = (number(key.n().to_be_bytes()), STANDARD.encode([1, 0, 1]));
             return format!("bake-job encoder=own gzip=yes key={n},{e}");
+        }
+        if script.contains("Decrypt") && self.confusion > 0 {
+            self.confusion -= 1;
+            return "Out of memory.".to_owned();
         }
         if let Some([wrapped]) = find(r"Decrypt.*String\('([^']*)'", script) {
             let secret = key.decrypt(Oaep::<Sha1>::new(), &decode(&wrapped)).unwrap();

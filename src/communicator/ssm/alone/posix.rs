@@ -32,13 +32,17 @@ fn prelude(scripts: &Scripts) -> String {
     )
 }
 
+/// Ends what listened for the gate. After a restart its number may be that of something else.
+const UNLISTEN: &str = r#"l=$(cat "$d/listener" 2>/dev/null)
+[ -z "$l" ] || [ "$(cat "$d/boot")" != "$(cat /proc/sys/kernel/random/boot_id 2>/dev/null)" ] || kill "$l" 2>/dev/null"#;
+
 pub(super) fn arrange(scripts: &Scripts) -> String {
     format!(
         r#"d={directory}
 umask 077; mkdir -p "$d/p" || exit 1
-[ ! -f "$d/listener" ] || kill "$(cat "$d/listener")" 2>/dev/null
+{UNLISTEN}
 rm -f "$d/listener" "$d/token" "$d/serve" "$d/listen.py" "$d/listen.pl" "$d/secret"
-printf %s {run} > "$d/run"
+printf %s {run} > "$d/run" || exit 1
 e=none k=
 if [ "$(printf aGVsbG8= | base64 -d 2>/dev/null)" = hello ]; then e=own
 elif command -v openssl >/dev/null 2>&1; then e=openssl; fi
@@ -131,12 +135,12 @@ pub(super) fn start(scripts: &Scripts, start: &Start<'_>) -> String {
     format!(
         r#"{prelude}{JOINED}{LOOK}j=$d/{job} ROOM={ROOM}
 {finished}if [ ! -d "$j" ]; then
-rm -rf "$j.new"; mkdir "$j.new" && j=$j.new || exit 1
+n=$j.own
+rm -rf "$n"; mkdir "$n" && j=$n || exit 1
 {command}
 {input}
-boot > "$j/boot"
-: > "$j/out"; : > "$j/err"
-j=${{j%.new}}; mv "$j.new" "$j" || exit 1
+boot > "$j/boot" && : > "$j/out" && : > "$j/err" || incomplete
+j=${{n%.own}}; mv "$n" "$j" || exit 1
 umask 022
 s=; command -v setsid >/dev/null 2>&1 && s=setsid
 {feeder}$s sh "$d/run" "$j" </dev/null >/dev/null 2>&1 &
@@ -148,10 +152,14 @@ look 0 0 10"#,
     )
 }
 
+/// A piece of input that cannot be written matters unless the job wants no more: without it, and
+/// without an error, the job would wait for ever.
+const UNREAD: &str = r#"[ ! -d "${f%/*}" ] || [ -f "${f%/*/*}/exit" ] || exit 1"#;
+
 pub(super) fn feed(scripts: &Scripts, job: &str, number: usize, piece: &str) -> String {
     format!(
         r#"{}f=$d/{job}/i/{number:06}
-printf %s '{piece}' | dec | unseal > "$f.new" && mv "$f.new" "$f"
+printf %s '{piece}' | dec | unseal > "$f.new" && mv "$f.new" "$f" || {UNREAD}
 echo "bake-job done=yes""#,
         prelude(scripts)
     )
@@ -159,7 +167,9 @@ echo "bake-job done=yes""#,
 
 pub(super) fn end_of_input(scripts: &Scripts, job: &str, pieces: usize) -> String {
     format!(
-        "{}echo {pieces} > \"$d/{job}/i/end.new\" && mv \"$d/{job}/i/end.new\" \"$d/{job}/i/end\"\necho \"bake-job done=yes\"",
+        r#"{}f=$d/{job}/i/end
+echo {pieces} > "$f.new" && mv "$f.new" "$f" || {UNREAD}
+echo "bake-job done=yes""#,
         prelude(scripts)
     )
 }
@@ -221,8 +231,48 @@ const TIDY: &str = "while kill -0 \"$1\" 2>/dev/null; do sleep 0.02 2>/dev/null 
 
 pub(super) fn remove(scripts: &Scripts) -> String {
     format!(
-        "rm -rf {}\ns=; command -v setsid >/dev/null 2>&1 && s=setsid\n$s sh -c {} sh $$ </dev/null >/dev/null 2>&1 &\necho \"bake-job done=yes\"",
+        r#"d={}
+{UNLISTEN}
+rm -rf "$d" || exit 1
+s=; command -v setsid >/dev/null 2>&1 && s=setsid
+$s sh -c {} sh $$ </dev/null >/dev/null 2>&1 &
+echo "bake-job done=yes""#,
         quote(&scripts.directory),
         quote(TIDY),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::super::shell::Shell;
+    use super::*;
+
+    #[test]
+    fn input_that_cannot_be_written_is_told_while_somebody_wants_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = folder.path().to_str().unwrap().to_owned();
+        let shell = Shell::Posix;
+        let scripts = Scripts { shell, directory, encoder: Encoder::Own, sealed: false };
+        // As on a full disk.
+        let is_done = |script: &str| {
+            let script = format!("trap '' XFSZ; ulimit -f 2\n{script}");
+            let output = Command::new("sh").args(["-c", &script]).output().unwrap();
+            String::from_utf8(output.stdout).unwrap() == "bake-job done=yes\n"
+        };
+        let large = feed(&scripts, "j1", 0, &"AAAA".repeat(4000));
+        let end = end_of_input(&scripts, "j1", 1);
+        let (job, input) = (folder.path().join("j1"), folder.path().join("j1/i"));
+        std::fs::create_dir_all(&input).unwrap();
+        assert!(!is_done(&large));
+        assert!(is_done(&feed(&scripts, "j1", 0, "AAAA")));
+        // Something is in the way of it.
+        std::fs::create_dir_all(input.join("end.new")).unwrap();
+        assert!(!is_done(&end));
+        std::fs::write(job.join("exit"), "0\n").unwrap();
+        assert!(is_done(&large) && is_done(&end));
+        std::fs::remove_dir_all(&job).unwrap();
+        assert!(is_done(&large) && is_done(&end));
+    }
 }

@@ -17,7 +17,7 @@ use super::seal::Seal;
 use super::shell::{Arranged, Encoder, Input, Offsets, Output, Part, Scripts, Shell, Start};
 use crate::communicator::ssm::SsmOptions;
 use crate::communicator::ssm::commands::RunCommand;
-use crate::communicator::ssm::depot::MOVE_LARGE;
+use crate::communicator::ssm::depot;
 use crate::communicator::ssm::invoke::{CommandTiming, invoke};
 use crate::communicator::ssm::pace::Pauses;
 use crate::communicator::ssm::sessions::{SessionError, SessionErrorKind};
@@ -42,6 +42,9 @@ const PUZZLES: usize = 5;
 
 /// A command to run.
 pub(in super::super) struct Request<'a> {
+    /// The name of the job. One that was started under it, also by another way, is followed and not
+    /// started again.
+    pub(in super::super) job: String,
     /// For the instance's shell.
     pub(in super::super) command: &'a str,
     /// What it reads.
@@ -66,18 +69,18 @@ pub(in super::super) struct Alone {
 }
 
 impl Alone {
-    /// Makes the directory on the instance, and agrees with it on a secret.
-    pub(in super::super) async fn arrange(
+    /// A directory of an instance, as it may be.
+    pub(in super::super) fn at(
         commands: Arc<dyn RunCommand>,
         instance: &str,
         shell: Shell,
         directory: String,
         options: SsmOptions,
-    ) -> Result<Self, SessionError> {
+    ) -> Self {
         let scripts = Scripts { shell, directory, encoder: Encoder::Own, sealed: false };
         let timing =
             CommandTiming { cap: options.timing.cap.min(Duration::from_secs(2)), ..options.timing };
-        let mut alone = Self {
+        Self {
             commands,
             instance: instance.to_owned(),
             scripts,
@@ -86,7 +89,18 @@ impl Alone {
             timing,
             ready: options.settings.ready,
             finished: Mutex::default(),
-        };
+        }
+    }
+
+    /// Makes the directory on the instance, and agrees with it on a secret.
+    pub(in super::super) async fn arrange(
+        commands: Arc<dyn RunCommand>,
+        instance: &str,
+        shell: Shell,
+        directory: String,
+        options: SsmOptions,
+    ) -> Result<Self, SessionError> {
+        let mut alone = Self::at(commands, instance, shell, directory, options);
         let said = alone.once(&alone.scripts.arrange()).await?;
         let Some(Arranged { encoder, gzip, key }) = Arranged::parse(&said) else {
             return Err(senseless(&said));
@@ -115,11 +129,17 @@ impl Alone {
             }
         };
         let said = self.once(&self.scripts.unwrap_secret(&wrapped)).await?;
-        if line(&said).is_some_and(|line| field(&line, "sealed") == Some("yes")) {
-            self.seal = Some(seal);
-            self.scripts.sealed = true;
+        let line = line(&said).ok_or_else(|| senseless(&said))?;
+        match field(&line, "sealed") {
+            Some("yes") => {
+                self.seal = Some(seal);
+                self.scripts.sealed = true;
+                Ok(())
+            }
+            Some(_) => Ok(()),
+            // To take that for a no would be to send everything as it is.
+            None => Err(senseless(&said)),
         }
-        Ok(())
     }
 
     /// What the instance's commands are written in.
@@ -138,7 +158,7 @@ impl Alone {
     }
 
     /// Where everything is on the instance.
-    pub(super) fn directory(&self) -> &str {
+    pub(in super::super) fn directory(&self) -> &str {
         &self.scripts.directory
     }
 
@@ -153,7 +173,7 @@ impl Alone {
 
     /// An error of the bucket.
     pub(super) fn trouble(&self, error: SessionError) -> CommunicatorError {
-        error.of(&self.instance, MOVE_LARGE)
+        depot::trouble(&self.instance, error)
     }
 
     pub(super) fn too_large(&self) -> CommunicatorError {
@@ -265,8 +285,7 @@ impl Alone {
         request: Request<'a>,
     ) -> BoxFuture<'a, Result<Exit, CommunicatorError>> {
         async move {
-            let Request { command, mut stdin, output, files } = request;
-            let job = format!("{:016x}", rand::random::<u64>());
+            let Request { job, command, mut stdin, output, files } = request;
             if let (Shell::PowerShell, Stdin::Stream(queue)) = (self.scripts.shell, &stdin) {
                 // Nothing there takes input while it comes.
                 let mut queue = queue.lock().await;
@@ -400,22 +419,20 @@ impl Alone {
             if files && look.out_size > LARGEST as u64 {
                 return Err(self.too_large());
             }
-            match look.progress {
-                Progress::Incomplete => {
-                    let reason = "what was sent did not arrive whole";
-                    return Err(self.failed("start a command", reason));
-                }
-                Progress::Vanished(reason) => {
-                    return Ok(Exit::Disconnected { reason: reason.to_owned() });
-                }
-                Progress::Running | Progress::Ended(_) => {}
+            if look.progress == Progress::Incomplete {
+                let reason = "what was sent did not arrive whole";
+                return Err(self.failed("start a command", reason));
             }
             let caught_up = async {
                 at.out = self.ranges(job, Output::Out, at.out, look.out_size, output).await?;
                 at.err = self.ranges(job, Output::Err, at.err, look.err_size, output).await?;
                 Ok::<_, CommunicatorError>(())
             };
-            if let Err(error) = caught_up.await {
+            let caught_up = caught_up.await;
+            if let Progress::Vanished(reason) = look.progress {
+                return Ok(Exit::Disconnected { reason: reason.to_owned() });
+            }
+            if let Err(error) = caught_up {
                 return Ok(Exit::Disconnected { reason: error.to_string() });
             }
             if let Progress::Ended(code) = look.progress {
@@ -465,10 +482,8 @@ impl Alone {
     }
 
     /// Takes everything away from the instance.
-    pub(in super::super) async fn remove(&self) {
-        if let Err(error) = self.tell(self.scripts.remove()).await {
-            tracing::debug!(%error, "the directory on the instance stays");
-        }
+    pub(in super::super) async fn remove(&self) -> Result<(), CommunicatorError> {
+        self.tell(self.scripts.remove()).await
     }
 }
 

@@ -12,7 +12,7 @@
 
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Read, Seek as _, Write};
-use std::path::{Component, Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -25,7 +25,9 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc;
 
 use super::way::{Alone, LARGEST, Request};
-use crate::communicator::ssm::depot::Depot;
+use crate::communicator::plain_landing::{PlainLanding, mishap, odd};
+use crate::communicator::ssm::depot::{self, Depot};
+use crate::communicator::stream::Mishap;
 use crate::communicator::{
     Chunk, CommunicatorError, Download, DownloadReport, Exit, Stdin, Upload, UploadReport,
 };
@@ -197,7 +199,7 @@ pub(in super::super) async fn upload(
         Err(error) => failed(&error.to_string()),
     })?;
     let size = file.metadata().map_or(0, |found| found.len());
-    let object = format!("bake-{:032x}", rand::random::<u128>());
+    let object = depot::name();
     let depot = depot.filter(|_| size > THRESHOLD);
     let sending = async {
         let mut rest = Vec::new();
@@ -225,7 +227,7 @@ pub(in super::super) async fn upload(
     };
     let sent = sending.await;
     if let Some(depot) = depot {
-        delete(depot, object).await;
+        depot::delete(depot, object).await;
     }
     let (exit, _, said) = sent?;
     match complaint(exit, &said) {
@@ -251,14 +253,6 @@ fn digest(file: &mut File) -> io::Result<Digest> {
     }
 }
 
-/// Deletes an object, whatever became of it. What cannot be deleted now is up to whoever recorded
-/// that it was made.
-async fn delete(depot: &Arc<dyn Depot>, object: String) {
-    if let Err(error) = depot.delete(object).await {
-        tracing::debug!(%error, "an object stays in the bucket for now");
-    }
-}
-
 /// Fetches files as
 /// [`Communicator::download`](crate::communicator::Communicator::download) says.
 pub(in super::super) async fn download(
@@ -271,7 +265,7 @@ pub(in super::super) async fn download(
         remote: download.source.clone(),
         reason: reason.to_owned(),
     };
-    let object = format!("bake-{:032x}", rand::random::<u128>());
+    let object = depot::name();
     let mut head = json!({ "source": download.source });
     let receiving = async {
         if let Some(depot) = depot {
@@ -305,18 +299,19 @@ pub(in super::super) async fn download(
         }
         Ok((file, head.to_owned()))
     };
-    let received = receiving.await;
+    // Without success the instance may still put it: then it stays recorded, and goes when nothing
+    // can put it any more.
+    let (mut file, head) = receiving.await?;
     if let Some(depot) = depot {
-        delete(depot, object).await;
+        depot::delete(depot, object).await;
     }
-    let (mut file, head) = received?;
     let wanted = download.clone();
     let unpacked = tokio::task::spawn_blocking(move || {
-        file.rewind()?;
+        file.rewind().map_err(|error| Mishap::There(error.to_string()))?;
         unpack(file, &head, &wanted)
     });
     let unpacked = unpacked.await.map_err(|error| failed(&error.to_string()))?;
-    let report = unpacked.map_err(|error| failed(&error.to_string()))?;
+    let report = unpacked.map_err(|error| mishap(download, error))?;
     progress(report.bytes);
     Ok(report)
 }
@@ -380,7 +375,8 @@ async fn run(
         }
         (out, String::from_utf8_lossy(&err).into_owned())
     };
-    let request = Request { command, stdin, output, files: true };
+    let job = format!("{:016x}", rand::random::<u64>());
+    let request = Request { job, command, stdin, output, files: true };
     let (exit, (out, err)) = tokio::join!(alone.run(request), listening);
     Ok((exit?, out, err))
 }
@@ -437,75 +433,71 @@ fn copy(content: &Content, size: u64, digest: Digest, to: &mut impl Write) -> io
     Ok(())
 }
 
-/// Unpacks what arrived, and never outside of the destination.
-fn unpack(stream: impl Read, head: &str, download: &Download) -> io::Result<DownloadReport> {
-    let broken = || io::Error::other("the files did not arrive whole");
-    let to_name = head == "1 file" && !download.into_directory && !download.destination.is_dir();
-    let root = &download.destination;
+/// Unpacks what arrived.
+fn unpack(stream: impl Read, head: &str, download: &Download) -> Result<DownloadReport, Mishap> {
+    let broken = || Mishap::There("the files did not arrive whole".to_owned());
+    let unread = |error: io::Error| Mishap::There(error.to_string());
     let mut reader = BufReader::new(GzDecoder::new(BufReader::new(stream)));
-    if !to_name {
-        std::fs::create_dir_all(root)?;
-    }
-    let mut report = DownloadReport { bytes: 0, files: 0 };
+    let mut landing = PlainLanding::new(download, head == "1 file")?;
+    let name = |encoded: &str| {
+        let name = STANDARD.decode(encoded).map_err(|_| odd())?;
+        String::from_utf8(name).map_err(|_| odd())
+    };
+    let mut space = vec![0; 64 << 10];
     loop {
         let mut line = Vec::new();
-        (&mut reader).take(128 << 10).read_until(b'\n', &mut line)?;
+        (&mut reader).take(128 << 10).read_until(b'\n', &mut line).map_err(unread)?;
         let line = String::from_utf8(line).map_err(|_| broken())?;
         let line = line.strip_suffix('\n').ok_or_else(broken)?;
         let words: Vec<_> = line.split(' ').collect();
         match words.as_slice() {
-            ["E"] => return Ok(report),
-            ["D", path] => std::fs::create_dir_all(inside(root, path)?)?,
+            ["E"] => return landing.finish(),
+            ["D", path] => landing.directory(&name(path)?)?,
             ["F", size, digest, path] => {
-                let size = size.parse().map_err(|_| broken())?;
-                let target = if to_name { root.clone() } else { inside(root, path)? };
-                save(&mut reader, &target, size, digest)?;
-                report.bytes += size;
-                report.files += 1;
+                let size: u64 = size.parse().map_err(|_| broken())?;
+                landing.begin(&name(path)?)?;
+                let mut bytes = (&mut reader).take(size);
+                loop {
+                    let count = bytes.read(&mut space).map_err(unread)?;
+                    if count == 0 {
+                        break;
+                    }
+                    landing.write(space.get(..count).unwrap_or_default())?;
+                }
+                if bytes.limit() > 0 {
+                    return Err(broken());
+                }
+                landing.end(digest)?;
             }
             _ => return Err(broken()),
         }
     }
 }
 
-/// The place of an entry below the root.
-fn inside(root: &Path, path: &str) -> io::Result<PathBuf> {
-    let path = STANDARD.decode(path).ok().and_then(|path| String::from_utf8(path).ok());
-    let path = path.ok_or_else(|| io::Error::other("the name of a file did not arrive whole"))?;
-    let plain = Path::new(&path).components().all(|part| matches!(part, Component::Normal(_)));
-    if path.is_empty() || !plain {
-        return Err(io::Error::other(format!("the instance names `{path}`")));
-    }
-    Ok(root.join(path))
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Writes a file beside its place, and moves it there once it is whole.
-fn save(from: &mut impl Read, target: &Path, size: u64, digest: &str) -> io::Result<()> {
-    let directory = target.parent().filter(|parent| !parent.as_os_str().is_empty());
-    let directory = directory.unwrap_or(Path::new("."));
-    std::fs::create_dir_all(directory)?;
-    let mut file = tempfile::NamedTempFile::new_in(directory)?;
-    let mut hasher = Sha256::new();
-    let mut space = vec![0; 64 << 10];
-    let mut left = size;
-    while left > 0 {
-        let most = usize::try_from(left).map_or(space.len(), |left| left.min(space.len()));
-        let (room, _) = space.split_at_mut(most);
-        let count = from.read(room)?;
-        let piece = room.get(..count).unwrap_or_default();
-        if piece.is_empty() {
-            return Err(io::Error::other("the files did not arrive whole"));
+    #[test]
+    fn a_stream_that_breaks_off_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let to = folder.path().join("to");
+        let download =
+            Download { source: "c:/x".to_owned(), destination: to.clone(), into_directory: true };
+        let lines = |end: &str| {
+            let mut zip = GzEncoder::new(Vec::new(), Compression::fast());
+            let (directory, file) = (STANDARD.encode("d"), STANDARD.encode("d/a"));
+            let digest = Digest::of(b"text").hex();
+            write!(zip, "D {directory}\nF 4 {digest} {file}\ntext{end}").unwrap();
+            zip.finish().unwrap()
+        };
+        for end in ["", "F 9 0 eA==\nte", "nonsense\n", "F 1 0 eA==\nxE\n"] {
+            let refused = unpack(lines(end).as_slice(), "1 other", &download);
+            assert!(matches!(refused, Err(Mishap::There(_))), "{end}");
+            assert!(!to.exists(), "{end}");
         }
-        hasher.update(piece);
-        file.write_all(piece)?;
-        left -= piece.len() as u64;
+        let report = unpack(lines("E\n").as_slice(), "1 other", &download).unwrap();
+        assert_eq!(report, DownloadReport { bytes: 4, files: 1 });
+        assert_eq!(std::fs::read(to.join("d/a")).unwrap(), b"text");
     }
-    if Digest::from_hasher(hasher).hex() != digest {
-        let name = target.display();
-        return Err(io::Error::other(format!("the digest of what arrived of `{name}` differs")));
-    }
-    use std::os::unix::fs::PermissionsExt as _;
-    file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
-    file.persist(target).map_err(|error| error.error)?;
-    Ok(())
 }

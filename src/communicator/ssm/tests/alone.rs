@@ -42,7 +42,7 @@ async fn output_and_true_codes_arrive_and_nothing_is_left() {
     let ssm = communicator(&machine);
     let (exit, out, err) = run(&ssm, "echo to out; echo to err >&2; exit 3").await;
     assert_eq!((exit, out.as_str(), err.as_str()), (Exit::Code(3), "to out\n", "to err\n"));
-    insta::assert_snapshot!(ssm.notices().join("\n"), @"commands and files go through Run Command alone, which is slow: StartSession is denied");
+    insta::assert_snapshot!(machine.notices().join("\n"), @"commands and files go through Run Command alone, which is slow: StartSession is denied");
     for code in [0, 137, 194] {
         assert_eq!(run(&ssm, &format!("exit {code}")).await.0, Exit::Code(code));
     }
@@ -70,7 +70,7 @@ async fn a_session_that_does_not_come_about_is_tried_a_few_times() {
     let ssm = communicator(&machine);
     assert_eq!(run(&ssm, "echo hello").await.1, "hello\n");
     assert_eq!(machine.dialled.load(Ordering::SeqCst), 3);
-    assert!(ssm.notices()[0].ends_with("slow: i-0 is not connected"));
+    assert!(machine.notices()[0].ends_with("slow: i-0 is not connected"));
     // Nothing listens any more, and nothing else is left.
     let directory = directory(&machine);
     assert!(!directory.join("token").exists());
@@ -267,11 +267,11 @@ async fn a_machine_with_few_programs_will_do_and_is_told_about() {
     let command = Command { stdin, ..Command::new("wc -c; echo err >&2; exit 5") };
     let (exit, out, err) = exec(&ssm, command).await;
     assert_eq!((exit, out.trim(), err.as_str()), (Exit::Code(5), "50000", "err\n"));
-    insta::assert_snapshot!(ssm.notices().join("\n"), @r"
+    insta::assert_snapshot!(machine.notices().join("\n"), @r"
     commands and files go through Run Command alone, which is slow: nothing on the instance can listen at a port; install one of python3, perl, systemd-socket-activate, socat, ncat or busybox in the source image for a faster way
     what is sent to the instance and what it prints can be read in the account's history of commands for 30 days: the instance has no `openssl` to encrypt it with
     ");
-    assert!(ssm.notices().is_empty(), "once");
+    assert!(machine.notices().is_empty(), "once");
     let directory = directory(&machine);
     ssm.disconnect().await;
     assert!(!directory.exists());
@@ -317,4 +317,84 @@ async fn an_instance_that_is_gone_is_not_waited_for() {
     insta::assert_snapshot!(error, @"cannot run a command on `i-0123456789abcdef0` through Systems Manager: the instance is `terminated`");
     assert_eq!(error.hints().len(), 1);
     std::fs::remove_dir_all(left).unwrap();
+}
+
+#[tokio::test]
+async fn a_command_that_was_started_through_a_lost_session_runs_once() {
+    let machine = Arc::new(Machine::default());
+    let ssm = communicator(&machine);
+    assert_eq!(run(&ssm, "echo hello").await.1, "hello\n");
+    let folder = tempfile::tempdir().unwrap();
+    let ran = folder.path().join("ran");
+    // All of the start gets there, and nothing comes back.
+    machine.mute.store(true, Ordering::SeqCst);
+    let losing = async {
+        while !ran.exists() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        *machine.refusal.lock().unwrap() = Some(DialError {
+            stage: ConnectStage::Authentication,
+            reason: "StartSession is denied".to_owned(),
+            fatal: true,
+        });
+        machine.cut();
+    };
+    let text = format!("echo ran >> {}; sleep 0.2; echo done; exit 4", ran.display());
+    let ((exit, out, _), ()) = tokio::join!(run(&ssm, &text), losing);
+    assert_eq!((exit, out.as_str()), (Exit::Code(4), "done\n"));
+    assert_eq!(std::fs::read_to_string(&ran).unwrap(), "ran\n");
+    let told = machine.notices().join("\n");
+    assert!(
+        told.contains("go through Run Command alone"),
+        "a later way is told about, too: {told}"
+    );
+    ssm.disconnect().await;
+    assert!(!directory(&machine).exists());
+}
+
+#[tokio::test]
+async fn what_cannot_be_removed_through_a_session_goes_by_run_command() {
+    let machine = Arc::new(Machine::default());
+    let ssm = communicator(&machine);
+    assert_eq!(run(&ssm, "echo hello").await.1, "hello\n");
+    let directory = directory(&machine);
+    assert!(directory.exists());
+    *machine.refusal.lock().unwrap() = Some(DialError {
+        stage: ConnectStage::Tcp,
+        reason: "the session is over".to_owned(),
+        fatal: true,
+    });
+    ssm.disconnect().await;
+    assert!(!directory.exists());
+    assert_eq!(machine.notices(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn what_a_lost_way_has_left_goes_by_run_command_or_is_told() {
+    for is_mended in [true, false] {
+        let machine = Arc::new(Machine::default());
+        let ssm = communicator(&machine);
+        assert_eq!(run(&ssm, "echo hello").await.1, "hello\n");
+        let directory = directory(&machine);
+        machine.nonsense.store(100, Ordering::SeqCst);
+        *machine.gone.lock().unwrap() = Some("stopped".to_owned());
+        let command = "exec sleep 60";
+        let breaking = async {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            machine.cut();
+        };
+        let ((exit, ..), ()) = tokio::join!(run(&ssm, command), breaking);
+        assert!(matches!(exit, Exit::Disconnected { .. }), "{exit:?}");
+        if is_mended {
+            machine.nonsense.store(0, Ordering::SeqCst);
+        }
+        ssm.disconnect().await;
+        assert_eq!(directory.exists(), !is_mended);
+        let told = machine.notices().join("\n");
+        assert_eq!(
+            told.contains("bake's own files stay on the instance in `/var/tmp/"),
+            !is_mended
+        );
+        drop(std::fs::remove_dir_all(directory));
+    }
 }

@@ -6,9 +6,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::Mutex as StdMutex;
 
+use tokio::sync::mpsc;
+
 use super::super::communicator::Ssm;
+use super::super::fake_windows::MemoryDepot;
 use super::machine::{Machine, communicator};
-use crate::communicator::{Communicator as _, Download, DownloadReport, Upload};
+use crate::communicator::{Chunk, Communicator as _, Download, DownloadReport, Stdin, Upload};
 use crate::plan::{Digest, Tree, read_tree};
 
 /// A machine whose programs are those of this one but for some that are missing, and some that are
@@ -133,5 +136,20 @@ async fn a_machine_without_tar_moves_single_files() {
     ssm.download(&download(&there, &here), &|_| {}).await.unwrap();
     assert_eq!(listing(&here).len(), 2);
     assert_eq!(here.join("there").metadata().unwrap().permissions().mode() & 0o777, 0o640);
+    ssm.disconnect().await;
+}
+
+#[tokio::test]
+async fn what_the_instance_may_still_put_stays_recorded() {
+    let memory = Arc::<MemoryDepot>::default();
+    let ssm = communicator(&Arc::new(Machine::default())).through(memory.clone());
+    let (output, mut chunks) = mpsc::channel::<Chunk>(16);
+    // The instance knows no way to that bucket.
+    let moving = ssm.run("head -c 2000000 /dev/zero", Stdin::Empty, output);
+    let reading = async { while chunks.recv().await.is_some() {} };
+    let (moved, ()) = tokio::join!(moving, reading);
+    let error = moved.unwrap_err().to_string();
+    assert!(error.contains("it could not be put into the bucket"), "{error}");
+    assert_eq!(*memory.deleted.lock().unwrap(), 0);
     ssm.disconnect().await;
 }

@@ -12,6 +12,7 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::super::communicator::{Ssm, SsmOptions, Tunnels};
@@ -19,6 +20,7 @@ use super::super::{
     AgentInformation, CommandTiming, Invocation, RunCommand, SendCommand, SessionError, Settings,
 };
 use crate::communicator::{ByteStream, ConnectStage, Dial, DialError};
+use crate::event::{self, Event, Fact};
 
 /// The service and the machine.
 #[derive(Default)]
@@ -48,6 +50,10 @@ pub(super) struct Machine {
     /// Silences all streams that were made under the token.
     freezing: Mutex<CancellationToken>,
     pub(super) dialled: AtomicUsize,
+    /// Whether streams that are made from now on say nothing.
+    pub(super) mute: AtomicBool,
+    /// What its communicators tell the user.
+    events: Mutex<Vec<mpsc::Receiver<Event>>>,
 }
 
 impl RunCommand for Machine {
@@ -156,7 +162,10 @@ impl Dial for Direct {
             })?;
             let token = self.machine.breaking.lock().unwrap().clone();
             let broken = token.cancelled_owned().boxed();
-            let frozen = self.machine.freezing.lock().unwrap().clone();
+            let frozen = self.machine.freezing.lock().unwrap().child_token();
+            if self.machine.mute.load(Ordering::SeqCst) {
+                frozen.cancel();
+            }
             Ok(Box::new(Breakable { stream, broken, frozen }) as Box<dyn ByteStream>)
         }
         .boxed()
@@ -231,10 +240,25 @@ impl Machine {
         std::mem::take(&mut *self.freezing.lock().unwrap()).cancel();
     }
 
+    /// Warnings that were not asked for before.
+    pub(super) fn notices(&self) -> Vec<String> {
+        warnings(&mut self.events.lock().unwrap())
+    }
+
     /// Breaks all streams that there are.
     pub(super) fn cut(&self) {
         std::mem::take(&mut *self.breaking.lock().unwrap()).cancel();
     }
+}
+
+/// The warnings that have come.
+pub(in super::super) fn warnings(events: &mut [mpsc::Receiver<Event>]) -> Vec<String> {
+    let facts = events.iter_mut().flat_map(|one| std::iter::from_fn(|| one.try_recv().ok()));
+    let texts = facts.filter_map(|event| match event.fact {
+        Fact::Warning { text } => Some(text),
+        _ => None,
+    });
+    texts.collect()
 }
 
 /// A communicator with this machine.
@@ -246,5 +270,8 @@ pub(super) fn communicator(machine: &Arc<Machine>) -> Ssm {
         settings: Settings { ready: Duration::from_secs(20), ..Settings::default() },
         timing: CommandTiming { first: fast, cap: fast * 10, ..CommandTiming::default() },
     };
-    Ssm::new("i-0123456789abcdef0", machine.clone(), tunnels, options, CancellationToken::new())
+    let (emitter, events) = event::channel();
+    machine.events.lock().unwrap().push(events);
+    let cancel = CancellationToken::new();
+    Ssm::new("i-0123456789abcdef0", machine.clone(), tunnels, options, emitter, cancel)
 }

@@ -12,6 +12,8 @@ mod network;
 mod service;
 mod windows;
 
+pub(super) use machine::warnings;
+
 /// The byte at a place of an endless stream: no two pieces of it look the same.
 fn byte(position: u64) -> u8 {
     let mixed = position.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ (position >> 7);

@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use rand::RngExt as _;
 
 use super::commands::{exec, run};
@@ -20,7 +22,7 @@ async fn commands_run_with_what_they_read_and_print() {
     windows.answer(0, &long);
     windows.answer(0xC000_013A, "");
     assert_eq!(run(&ssm, "echo hello of the Queen of Hearts").await.1, "hello\r\n");
-    assert!(ssm.notices().is_empty(), "{:?}", ssm.notices());
+    assert_eq!(windows.warnings(), Vec::<String>::new());
     let stdin = Stdin::Bytes(super::bytes(0, 60_000).into());
     let command = Command { stdin, ..Command::new("exit 3") };
     assert_eq!(exec(&ssm, command).await.0, Exit::Code(3));
@@ -112,4 +114,16 @@ async fn large_files_go_through_a_bucket() {
     assert_eq!((windows.depot.count(), *windows.depot.made.lock().unwrap()), (0, 2));
     assert!(!windows.history().contains("memory:"));
     ssm.disconnect().await;
+}
+
+#[tokio::test]
+async fn an_answer_that_makes_no_sense_does_not_leave_all_unsealed() {
+    let windows = FakeWindows::new();
+    windows.be_confused(2);
+    let ssm = windows.communicator();
+    windows.answer(0, "hello\r\n");
+    assert_eq!(run(&ssm, "echo hello of the Queen of Hearts").await.1, "hello\r\n");
+    ssm.disconnect().await;
+    assert!(!windows.history().contains(&STANDARD.encode("echo hello of the Queen of Hearts\n")));
+    assert_eq!(windows.warnings(), Vec::<String>::new());
 }

@@ -179,3 +179,51 @@ async fn what_cannot_be_started_says_why() {
     let error = winrm.exec(command, output).await.unwrap_err();
     insta::assert_snapshot!(error, @"cannot give a command a terminal: WinRM has none");
 }
+
+#[tokio::test]
+async fn a_command_whose_answer_a_proxy_keeps_is_not_sent_again() {
+    let (windows, _drive) = machine();
+    let winrm = login(&windows).await;
+    for (action, status) in [("Command", 502), ("Command", 500), ("Send", 504)] {
+        windows.state().log.clear();
+        windows.state().replaced.push_back((action, status, "<html>Bad gateway</html>"));
+        let stdin = Stdin::Bytes(b"a"[..].into());
+        let command = Command { stdin, ..Command::new("sh:cat") };
+        match ask(&*winrm, command).await {
+            // It had all of its input, and ended by itself.
+            Ok(answer) => assert_eq!((action, answer.stdout.as_str()), ("Send", "a")),
+            Err(error) => {
+                let text = format!("was lost: it answers with status {status} ");
+                assert!(error.to_string().contains(&text), "{error}");
+            }
+        }
+        let sent = windows.log().iter().filter(|one| *one == action).count();
+        assert_eq!(sent, 1, "{action}");
+    }
+}
+
+#[tokio::test]
+async fn output_that_nobody_understands_is_not_passed_over() {
+    let (windows, _drive) = machine();
+    let winrm = login(&windows).await;
+    windows.state().replaced.push_back(("Receive", 200, "<html>Welcome"));
+    let exit = run(&*winrm, "sh:echo a").await.unwrap().exit;
+    let Exit::Disconnected { reason } = exit else { panic!("{exit:?}") };
+    insta::assert_snapshot!(reason, @"its answer makes no sense: it ends too early");
+}
+
+#[tokio::test]
+async fn nobody_but_the_service_refuses_what_is_sealed() {
+    let drive = tempfile::tempdir().unwrap();
+    let windows = guard::machine(drive.path(), "Negotiate", true);
+    let winrm = connected(WinRmOptions { ntlm: true, ..options(windows.port) }).await.0.unwrap();
+    let fault = "<Envelope><Body><Fault><WSManFault Code=\"5\"><Message>No.</Message></WSManFault></Fault></Body></Envelope>";
+    for (status, told) in [
+        (500, "it answers with status 500 Internal Server Error, not sealed"),
+        (200, "its answer makes no sense: it is not sealed"),
+    ] {
+        windows.state().replaced.push_back(("Command", status, fault));
+        let error = run(&*winrm, "echo a").await.unwrap_err().to_string();
+        assert!(error.ends_with(told), "{error}");
+    }
+}

@@ -85,6 +85,8 @@ pub(crate) struct State {
     pub(crate) cuts: u32,
     /// Answers instead of the machine's own.
     pub(crate) raw: VecDeque<(u16, &'static str)>,
+    /// What is done, but answered with this instead: status and text.
+    pub(crate) replaced: VecDeque<(&'static str, u16, &'static str)>,
     /// The largest message so far.
     pub(crate) largest: usize,
     /// How many KiB messages may have, when that is told.
@@ -205,8 +207,13 @@ impl Machine {
                     let text = guard.open(request.body);
                     let text = String::from_utf8(text).expect("requests are UTF-8");
                     let Some((status, answer)) = self.answer(&text) else { return Ok(()) };
-                    let (kind, body) = guard.close(answer.into_bytes());
-                    (status, kind, body)
+                    match self.replaced(action(&text)) {
+                        Some((status, body)) => (status, "text/html", body.as_bytes().to_vec()),
+                        None => {
+                            let (kind, body) = guard.close(answer.into_bytes());
+                            (status, kind, body)
+                        }
+                    }
                 }
             };
             let head = format!(
@@ -219,10 +226,16 @@ impl Machine {
         Ok(())
     }
 
+    /// What comes in the place of an answer.
+    fn replaced(&self, action: &str) -> Option<(u16, &'static str)> {
+        let mut state = self.lock();
+        let (_, status, body) = state.replaced.pop_front_if(|(wanted, ..)| *wanted == action)?;
+        Some((status, body))
+    }
+
     /// What the service answers; `None` cuts the connection.
     fn answer(self: &Arc<Self>, text: &str) -> Option<(u16, String)> {
-        let action = between(text, "<a:Action s:mustUnderstand=\"true\">", "<");
-        let action = action.rsplit('/').next().unwrap_or_default().to_owned();
+        let action = action(text).to_owned();
         let shell = between(text, "<w:Selector Name=\"ShellId\">", "<");
         let command = between(text, "CommandId=\"", "\"");
         {
@@ -766,6 +779,12 @@ fn no_shell() -> (u16, String) {
         2_150_858_843,
         "The request for the Windows Remote Shell failed because the shell was not found on the server.",
     )
+}
+
+/// What a request asks for.
+fn action(text: &str) -> &str {
+    let action = between(text, "<a:Action s:mustUnderstand=\"true\">", "<");
+    action.rsplit('/').next().unwrap_or_default()
 }
 
 /// What stands between two texts.
