@@ -349,7 +349,10 @@ mod tests {
     fn names_that_tools_escape_are_in_no_list() {
         let file = Tree::of_bytes(*b"x", 0o644).entries.remove("").expect("a file");
         for name in ["a\rb", "a\nb", "a\\b"] {
-            assert!(!has_list(&Tree { entries: [(name.to_owned(), file.clone())].into() }), "{name:?}");
+            assert!(
+                !has_list(&Tree { entries: [(name.to_owned(), file.clone())].into() }),
+                "{name:?}"
+            );
         }
         assert!(has_list(&Tree { entries: [("a b".to_owned(), file)].into() }));
     }

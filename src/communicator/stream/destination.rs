@@ -306,7 +306,8 @@ mod tests {
         }
         // In a directory that was there only the list goes.
         std::fs::create_dir(&tree).unwrap();
-        let script = super::more_of_tree(&upload_to(&tree), call, Some(&list), tree.to_str().unwrap());
+        let script =
+            super::more_of_tree(&upload_to(&tree), call, Some(&list), tree.to_str().unwrap());
         let mut shell = begin(&script);
         let mut input = shell.stdin.take().unwrap();
         input.write_all(&beginning(&list)).unwrap();

@@ -73,6 +73,10 @@ fn read(line: &[u8]) -> Option<(PathBuf, Digest)> {
     let (digest, rest) = line.split_at_checked(64)?;
     let digest = Digest::from_hex(std::str::from_utf8(digest).ok()?)?;
     let [b' ', b' ' | b'*', name @ ..] = rest else { return None };
+    // What tools call their input, which they read when there are no files.
+    if name == b"-" {
+        return None;
+    }
     let name = if is_escaped { unescaped(name)? } else { name.to_vec() };
     let path = PathBuf::from(OsString::from_vec(name));
     Some((path.strip_prefix(".").map(Path::to_path_buf).unwrap_or(path), digest))
@@ -120,7 +124,15 @@ mod tests {
             assert_eq!(digests.of(Path::new(OsStr::from_bytes(path))), Some(&digest), "{line}");
         }
         let mut digests = Digests::default();
-        for line in ["", "x", &hex, &format!("{hex} x"), &format!("\\{hex}  a\\"), "sha256sum: x"] {
+        for line in [
+            "",
+            "x",
+            &hex,
+            &format!("{hex} x"),
+            &format!("{hex}  -"),
+            &format!("\\{hex}  a\\"),
+            "sha256sum: x",
+        ] {
             digests.line(line.as_bytes());
         }
         assert!(digests.is_empty());

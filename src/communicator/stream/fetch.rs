@@ -488,8 +488,9 @@ mod tests {
                 .map(|path| path.join("tar"))
                 .find(|path| path.exists());
             let real = real.unwrap().display().to_string();
-            let script =
-                format!("#!/bin/sh\ncase $* in {forgets}) set -- --exclude b \"$@\" ;; esac\nexec {real} \"$@\"\n");
+            let script = format!(
+                "#!/bin/sh\ncase $* in {forgets}) set -- --exclude b \"$@\" ;; esac\nexec {real} \"$@\"\n"
+            );
             std::fs::write(&tar, script).unwrap();
             std::fs::set_permissions(&tar, std::fs::Permissions::from_mode(0o755)).unwrap();
         };
@@ -523,9 +524,8 @@ mod tests {
     #[test]
     fn portions_have_so_many_names_and_bytes() {
         let names = vec![PathBuf::from("x".repeat(PORTION_BYTES / 2)); 5];
-        let lengths = |names: &[PathBuf]| {
-            portions(names, |name| name).map(<[_]>::len).collect::<Vec<_>>()
-        };
+        let lengths =
+            |names: &[PathBuf]| portions(names, |name| name).map(<[_]>::len).collect::<Vec<_>>();
         assert_eq!(lengths(&names), [2, 2, 1]);
         assert_eq!(lengths(&vec![PathBuf::from("x".repeat(2 * PORTION_BYTES)); 2]), [1, 1]);
         assert_eq!(lengths(&vec![PathBuf::from("x"); PORTION + 1]), [PORTION, 1]);

@@ -281,7 +281,8 @@ impl<R: Read> Files<R> {
         let mut links = Vec::new();
         let count = &*self.count;
         let place = Rc::<Cell<Place>>::default();
-        let mut archive = tar::Archive::new(Between { reader: &mut self.reader, place: place.clone() });
+        let mut archive =
+            tar::Archive::new(Between { reader: &mut self.reader, place: place.clone() });
         // Several archives may follow each other.
         archive.set_ignore_zeros(true);
         for entry in archive.entries().map_err(broken)? {

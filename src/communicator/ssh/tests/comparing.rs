@@ -122,7 +122,8 @@ async fn files_that_grow_or_change_while_they_are_read_arrive() {
     }
     // One file: only its beginning was there when it was read.
     let cat = "case $1 in --) exec head -c 4 -- \"$2\" ;; *) exec REAL \"$@\" ;; esac";
-    let (Some(server), _tools) = server_with(&all(), &[("cat", cat)]) else {
+    let ls = "case $1 in -ldnL) set -- $(REAL \"$@\"); echo \"$1 $2 $3 $4 4\" ;; *) exec REAL \"$@\" ;; esac";
+    let (Some(server), _tools) = server_with(&all(), &[("cat", cat), ("ls", ls)]) else {
         return;
     };
     let ssh = server.connect().await;

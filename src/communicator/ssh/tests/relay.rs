@@ -30,7 +30,8 @@ pub(super) async fn start(target: u16) -> Relay {
             let (gone, holds) = (gone.clone(), holds.subscribe());
             drop(tokio::spawn(async move {
                 let mut far = TcpStream::connect(("127.0.0.1", target)).await.unwrap();
-                let ((mut from_near, to_near), (from_far, mut to_far)) = (near.split(), far.split());
+                let ((mut from_near, to_near), (from_far, mut to_far)) =
+                    (near.split(), far.split());
                 let there = async {
                     drop(tokio::io::copy(&mut from_near, &mut to_far).await);
                     drop(to_far.shutdown().await);
@@ -47,7 +48,11 @@ pub(super) async fn start(target: u16) -> Relay {
 }
 
 /// Passes on what the server says, unless it is held.
-async fn pass_back(mut from: ReadHalf<'_>, mut to: WriteHalf<'_>, mut holds: watch::Receiver<bool>) {
+async fn pass_back(
+    mut from: ReadHalf<'_>,
+    mut to: WriteHalf<'_>,
+    mut holds: watch::Receiver<bool>,
+) {
     let mut buffer = vec![0; 64 << 10];
     while let Ok(count @ 1..) = from.read(&mut buffer).await {
         drop(holds.wait_for(|held| !held).await);

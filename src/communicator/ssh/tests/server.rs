@@ -198,9 +198,9 @@ impl Handler for One {
                 let handle = session.handle();
                 drop(tokio::spawn(async move {
                     tokio::time::sleep(Duration::from_millis(500)).await;
-                    drop(handle.data(channel, b"more\n".to_vec()).await);
-                    drop(handle.eof(channel).await);
-                    drop(handle.close(channel).await);
+                    _ = handle.data(channel, b"more\n".to_vec()).await;
+                    _ = handle.eof(channel).await;
+                    _ = handle.close(channel).await;
                 }));
                 return Ok(());
             }

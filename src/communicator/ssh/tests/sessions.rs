@@ -32,10 +32,8 @@ async fn a_server_that_closes_the_session_early_has_not_lost_the_connection() {
     let server = server::start(Behaviour::default()).await;
     let ssh = try_to_connect(key(), server.port).await.unwrap();
     let (sender, stream) = mpsc::channel(1);
-    let command = Command {
-        stdin: Stdin::Stream(Arc::new(Mutex::new(stream))),
-        ..Command::new("no status")
-    };
+    let command =
+        Command { stdin: Stdin::Stream(Arc::new(Mutex::new(stream))), ..Command::new("no status") };
     let (exit, _) = run(&ssh, command).await;
     let reason = "the server closed the session without an exit status".into();
     assert_eq!(exit.unwrap(), Exit::Disconnected { reason });
