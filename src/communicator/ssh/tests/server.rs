@@ -198,7 +198,7 @@ impl Handler for One {
                 let handle = session.handle();
                 drop(tokio::spawn(async move {
                     tokio::time::sleep(Duration::from_millis(500)).await;
-                    _ = handle.data(channel, b"more\n".to_vec()).await;
+                    drop(handle.data(channel, b"more\n".to_vec()).await);
                     _ = handle.eof(channel).await;
                     _ = handle.close(channel).await;
                 }));
