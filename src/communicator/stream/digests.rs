@@ -73,8 +73,8 @@ fn read(line: &[u8]) -> Option<(PathBuf, Digest)> {
     let (digest, rest) = line.split_at_checked(64)?;
     let digest = Digest::from_hex(std::str::from_utf8(digest).ok()?)?;
     let [b' ', b' ' | b'*', name @ ..] = rest else { return None };
-    // What tools call their input, which they read when there are no files.
-    if name == b"-" {
+    // All names that we ask for begin so; without any, tools read their input and name that.
+    if !name.starts_with(b"./") {
         return None;
     }
     let name = if is_escaped { unescaped(name)? } else { name.to_vec() };
