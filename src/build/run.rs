@@ -14,7 +14,7 @@ use tokio::sync::Semaphore;
 use crate::aws::OwnCloud;
 use crate::communicator::ssh::{self, Address};
 use crate::communicator::ssm::{self, SsmOptions};
-use crate::communicator::{self, Communicator, winrm};
+use crate::communicator::{self, Communicator, CommunicatorError, Dial, winrm};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::event::{Emitter, Fact};
 use crate::plan::identity::{image_hash, template_hash};
@@ -164,6 +164,18 @@ fn identify(plan: &Plan, source: &ResolvedSource) -> ImageIdentity {
     ImageIdentity { hash: image_hash(plan, amazon_ebs::SELECTORS, &found).hex(), unrepeatable }
 }
 
+/// Closes the way to the machine when nothing comes of connecting over it.
+async fn or_close<T>(
+    connecting: impl Future<Output = Result<T, CommunicatorError>>,
+    dial: Option<Arc<dyn Dial>>,
+) -> Result<T, CommunicatorError> {
+    let connected = connecting.await;
+    if let (Err(_), Some(dial)) = (&connected, dial) {
+        dial.close().await;
+    }
+    connected
+}
+
 /// Connects the way that is asked for.
 async fn connect(request: ConnectRequest) -> Result<Arc<dyn Communicator>, BoxError> {
     let ConnectRequest { way, events, cancel } = request;
@@ -173,28 +185,14 @@ async fn connect(request: ConnectRequest) -> Result<Arc<dyn Communicator>, BoxEr
                 let options = login.load(private_key.as_ref(), dial.clone()).await?;
                 ssh::connect(options, Address::known(host, port), events, cancel).await
             };
-            match (connecting.await, dial) {
-                (Ok(connection), _) => Ok(Arc::new(connection)),
-                (Err(error), Some(dial)) => {
-                    dial.close().await;
-                    Err(error.into())
-                }
-                (Err(error), None) => Err(error.into()),
-            }
+            Ok(Arc::new(or_close(connecting, dial.clone()).await?))
         }
         Way::WinRm { host, port, login, dial } => {
             let connecting = async {
                 let options = login.load(host, port, dial.clone())?;
                 winrm::connect(options, events, cancel).await
             };
-            match (connecting.await, dial) {
-                (Ok(connection), _) => Ok(Arc::new(connection)),
-                (Err(error), Some(dial)) => {
-                    dial.close().await;
-                    Err(error.into())
-                }
-                (Err(error), None) => Err(error.into()),
-            }
+            Ok(Arc::new(or_close(connecting, dial.clone()).await?))
         }
         Way::Ssm { instance, client, depot } => {
             let started = Fact::ConnectStarted { communicator: "SSM", address: instance.clone() };
