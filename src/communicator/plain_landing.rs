@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest as _, Sha256};
 
 use super::stream::{Arrived, Landing, Mishap, Stamp};
-use super::{CommunicatorError, Download, DownloadReport};
+use super::{Download, DownloadReport};
 use crate::plan::Digest;
 
 /// The mode of files.
@@ -129,16 +129,6 @@ impl PlainLanding {
 /// What is wrong with something that is no file.
 pub(super) fn odd() -> Mishap {
     Mishap::There("the instance sends something else than files".to_owned())
-}
-
-/// The error of a download that did not land.
-pub(super) fn mishap(download: &Download, mishap: Mishap) -> CommunicatorError {
-    match mishap {
-        Mishap::Here(error) => error,
-        Mishap::There(reason) => {
-            CommunicatorError::Download { remote: download.source.clone(), reason }
-        }
-    }
 }
 
 #[cfg(test)]

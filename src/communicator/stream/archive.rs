@@ -97,7 +97,7 @@ fn write(load: Load, packing: Packing, check: &Check, writer: PieceWriter) -> io
 
 /// An error of ours that travelled through `io::Error`, or `Ok` when the receiver is gone: then
 /// the far side has its own story to tell.
-fn own_error(error: io::Error) -> Result<(), CommunicatorError> {
+pub(crate) fn own_error(error: io::Error) -> Result<(), CommunicatorError> {
     if error.kind() == io::ErrorKind::BrokenPipe {
         return Ok(());
     }
@@ -330,15 +330,19 @@ impl Read for Checked<'_> {
     }
 }
 
+/// Writes exactly the bytes of a file that the plan names; anything else is an error, which
+/// [`own_error`] gets back. What is no file has no bytes.
+pub(crate) fn write_planned(file: &Entry, writer: &mut impl Write) -> io::Result<()> {
+    let Entry::File { size, .. } = file else { return Ok(()) };
+    let check = Check { checked_there: Arc::default(), files: Rc::default() };
+    part(file, 0, *size, &check, writer)
+}
+
 /// Reads all files of a tree again, and tells the first that is not what was planned.
 pub(crate) fn recheck(tree: &Tree) -> Result<(), CommunicatorError> {
-    let check = Check { checked_there: Arc::default(), files: Rc::default() };
-    for entry in tree.entries.values() {
-        if let Entry::File { size, .. } = entry {
-            part(entry, 0, *size, &check, &mut io::sink()).or_else(own_error)?;
-        }
-    }
-    Ok(())
+    tree.entries
+        .values()
+        .try_for_each(|entry| write_planned(entry, &mut io::sink()).or_else(own_error))
 }
 
 #[cfg(test)]

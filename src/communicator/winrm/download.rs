@@ -11,8 +11,9 @@ use tokio::time::{Duration, interval};
 use super::communicator::WinRm;
 use super::powershell::{LINE, send};
 use super::upload::one_line;
-use crate::communicator::plain_landing::{PlainLanding, mishap, odd};
+use crate::communicator::plain_landing::{PlainLanding, odd};
 use crate::communicator::stream::Mishap;
+use crate::communicator::stream::receive::told;
 use crate::communicator::{Chunk, CommunicatorError, Download, DownloadReport, Exit, Stdin};
 use crate::event::Stream;
 
@@ -73,11 +74,11 @@ pub(super) async fn download(
         }
         _ => return Err(failed(said)),
     }
-    let landed = landed.map_err(|error| mishap(download, error))?;
+    let landed = landed.map_err(|error| told(download, error))?;
     let finished = tokio::task::spawn_blocking(move || landed.finish()).await;
     let report = finished
         .map_err(|error| failed(error.to_string()))?
-        .map_err(|error| mishap(download, error))?;
+        .map_err(|error| told(download, error))?;
     progress(report.bytes);
     Ok(report)
 }

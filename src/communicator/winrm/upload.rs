@@ -1,22 +1,21 @@
 //! Sending files: all of them through the input of one PowerShell, checked on arrival.
 
-use std::fs::File;
-use std::io::{self, BufReader, Read};
-use std::path::PathBuf;
+use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use sha2::{Digest as _, Sha256};
 use tokio::sync::{Mutex, mpsc};
 use tokio::time::{Duration, interval};
 
 use super::communicator::WinRm;
 use super::powershell::{PIECE, receive};
+use crate::communicator::stream::archive::{own_error, write_planned};
+use crate::communicator::stream::failed;
 use crate::communicator::{Chunk, CommunicatorError, Exit, Stdin, Upload, UploadReport};
 use crate::event::Stream;
-use crate::plan::{Content, Digest, Entry, Tree};
+use crate::plan::{Digest, Entry, Tree};
 
 /// Lines that may wait.
 const WAITING: usize = 8;
@@ -38,11 +37,7 @@ pub(super) async fn upload(
     let sent = Arc::new(AtomicU64::new(0));
     let (wanted, count) = (upload.clone(), sent.clone());
     let making = tokio::task::spawn_blocking(move || {
-        match (Lines { sender, sent: count }).write(&wanted) {
-            Err(Stop::Failed(error)) => Err(error),
-            // The far side has its own story to tell.
-            Ok(()) | Err(Stop::Unwanted) => Ok(()),
-        }
+        Lines { sender, sent: count }.upload(&wanted).or_else(own_error)
     });
     let stdin = Stdin::Stream(Arc::new(Mutex::new(lines)));
     let (output, chunks) = mpsc::channel(16);
@@ -102,17 +97,6 @@ pub(super) fn one_line(said: &[u8]) -> String {
     lines.collect::<Vec<_>>().join("; ")
 }
 
-fn failed(upload: &Upload, reason: &str) -> CommunicatorError {
-    CommunicatorError::Upload { destination: upload.destination.clone(), reason: reason.into() }
-}
-
-/// Why no more lines are made.
-enum Stop {
-    /// Nobody reads them any more.
-    Unwanted,
-    Failed(CommunicatorError),
-}
-
 /// The lines that the far side reads.
 struct Lines {
     sender: mpsc::Sender<Vec<u8>>,
@@ -121,11 +105,11 @@ struct Lines {
 }
 
 impl Lines {
-    fn write(&self, upload: &Upload) -> Result<(), Stop> {
+    fn upload(&mut self, upload: &Upload) -> io::Result<()> {
         let Upload { tree, name, destination, contents_only } = upload;
-        if let Some(Entry::File { size, digest, content, .. }) = tree.single_file() {
+        if let Some(file @ Entry::File { digest, .. }) = tree.single_file() {
             self.line('F', &[destination, name])?;
-            self.file(content, *size, *digest)?;
+            self.file(file, digest)?;
         } else {
             let appended = if *contents_only { "" } else { name };
             self.line('D', &[destination, appended])?;
@@ -135,13 +119,13 @@ impl Lines {
     }
 
     /// Everything below the root; links last, when there is what they point to.
-    fn tree(&self, tree: &Tree) -> Result<(), Stop> {
+    fn tree(&mut self, tree: &Tree) -> io::Result<()> {
         for (path, entry) in tree.entries.iter().filter(|(path, _)| !path.is_empty()) {
             match entry {
                 Entry::Directory { .. } => self.line('d', &[path])?,
-                Entry::File { size, digest, content, .. } => {
+                Entry::File { digest, .. } => {
                     self.line('f', &[path])?;
-                    self.file(content, *size, *digest)?;
+                    self.file(entry, digest)?;
                 }
                 Entry::Symlink { .. } => {}
             }
@@ -154,45 +138,14 @@ impl Lines {
         Ok(())
     }
 
-    /// Exactly the bytes that the plan names; anything else is an error.
-    fn file(&self, content: &Content, size: u64, digest: Digest) -> Result<(), Stop> {
-        let (mut source, path): (Box<dyn Read>, PathBuf) = match content {
-            Content::Bytes(bytes) => (Box::new(io::Cursor::new(bytes.clone())), PathBuf::new()),
-            Content::File(path) => {
-                let file = File::open(path).map_err(|source| unreadable(path.clone(), source))?;
-                (Box::new(BufReader::new(file)), path.clone())
-            }
-        };
-        let changed = || Stop::Failed(CommunicatorError::Changed { path: path.clone() });
-        let mut hasher = Sha256::new();
-        let mut read = 0;
-        loop {
-            let mut piece = Vec::with_capacity(PIECE);
-            let most = u64::try_from(PIECE).unwrap_or(u64::MAX);
-            (&mut source)
-                .take(most)
-                .read_to_end(&mut piece)
-                .map_err(|source| unreadable(path.clone(), source))?;
-            if piece.is_empty() {
-                break;
-            }
-            let length = u64::try_from(piece.len()).unwrap_or(u64::MAX);
-            read += length;
-            if read > size {
-                return Err(changed());
-            }
-            hasher.update(&piece);
-            self.send(format!("+ {}\n", BASE64_STANDARD.encode(&piece)))?;
-            self.sent.fetch_add(length, Ordering::Relaxed);
-        }
-        if read != size || Digest::from_hasher(hasher) != digest {
-            return Err(changed());
-        }
+    /// The bytes of a file, a line for each piece, and their digest.
+    fn file(&mut self, file: &Entry, digest: &Digest) -> io::Result<()> {
+        write_planned(file, self)?;
         self.send(format!(". {}\n", digest.hex()))
     }
 
     /// A word and its arguments.
-    fn line(&self, word: char, arguments: &[&str]) -> Result<(), Stop> {
+    fn line(&self, word: char, arguments: &[&str]) -> io::Result<()> {
         let mut line = String::from(word);
         for argument in arguments {
             line.push(' ');
@@ -202,11 +155,22 @@ impl Lines {
         self.send(line)
     }
 
-    fn send(&self, line: String) -> Result<(), Stop> {
-        self.sender.blocking_send(line.into_bytes()).map_err(|_| Stop::Unwanted)
+    fn send(&self, line: String) -> io::Result<()> {
+        let sent = self.sender.blocking_send(line.into_bytes());
+        sent.map_err(|_unwanted| io::ErrorKind::BrokenPipe.into())
     }
 }
 
-fn unreadable(path: PathBuf, source: io::Error) -> Stop {
-    Stop::Failed(CommunicatorError::Read { path, source })
+/// Takes bytes of files.
+impl Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let (piece, _later) = bytes.split_at(bytes.len().min(PIECE));
+        self.send(format!("+ {}\n", BASE64_STANDARD.encode(piece)))?;
+        self.sent.fetch_add(piece.len() as u64, Ordering::Relaxed);
+        Ok(piece.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }

@@ -12,7 +12,6 @@
 
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Read, Seek as _, Write};
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -25,14 +24,16 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc;
 
 use super::way::{Alone, LARGEST, Request};
-use crate::communicator::plain_landing::{PlainLanding, mishap, odd};
+use crate::communicator::plain_landing::{PlainLanding, odd};
 use crate::communicator::ssm::depot::{self, Depot};
-use crate::communicator::stream::Mishap;
+use crate::communicator::stream::archive::write_planned;
+use crate::communicator::stream::receive::told;
+use crate::communicator::stream::{Mishap, failed};
 use crate::communicator::{
     Chunk, CommunicatorError, Download, DownloadReport, Exit, Stdin, Upload, UploadReport,
 };
 use crate::event::Stream;
-use crate::plan::{Content, Digest, Entry, Tree};
+use crate::plan::{Digest, Entry, Tree};
 
 /// More than this goes through a bucket, where there is one.
 const THRESHOLD: u64 = 1 << 20;
@@ -178,10 +179,7 @@ pub(in super::super) async fn upload(
     upload: &Upload,
     progress: &(dyn Fn(u64) + Send + Sync),
 ) -> Result<UploadReport, CommunicatorError> {
-    let failed = |reason: &str| CommunicatorError::Upload {
-        destination: upload.destination.clone(),
-        reason: reason.to_owned(),
-    };
+    let failed = |reason: &str| failed(upload, reason);
     if upload.destination.is_empty() {
         return Err(failed("the destination is empty"));
     }
@@ -311,7 +309,7 @@ pub(in super::super) async fn download(
         unpack(file, &head, &wanted)
     });
     let unpacked = unpacked.await.map_err(|error| failed(&error.to_string()))?;
-    let report = unpacked.map_err(|error| mishap(download, error))?;
+    let report = unpacked.map_err(|error| told(download, error))?;
     progress(report.bytes);
     Ok(report)
 }
@@ -391,46 +389,14 @@ fn pack<W: Write>(tree: &Tree, writer: W) -> io::Result<W> {
             Entry::Directory { .. } if path.is_empty() => {}
             Entry::Directory { .. } => writeln!(zip, "D {name}")?,
             Entry::Symlink { target } => writeln!(zip, "L {name} {}", STANDARD.encode(target))?,
-            Entry::File { size, digest, content, .. } => {
+            Entry::File { size, digest, .. } => {
                 writeln!(zip, "F {size} {digest} {name}")?;
-                copy(content, *size, *digest, &mut zip)?;
+                write_planned(entry, &mut zip)?;
             }
         }
     }
     writeln!(zip, "E")?;
     zip.finish()
-}
-
-/// Copies a file that must be what the plan says.
-fn copy(content: &Content, size: u64, digest: Digest, to: &mut impl Write) -> io::Result<()> {
-    let (mut from, path): (Box<dyn Read>, PathBuf) = match content {
-        Content::Bytes(bytes) => (Box::new(io::Cursor::new(bytes.clone())), PathBuf::new()),
-        Content::File(path) => {
-            let opened = File::open(path).map_err(|source| {
-                io::Error::other(CommunicatorError::Read { path: path.clone(), source })
-            })?;
-            (Box::new(opened), path.clone())
-        }
-    };
-    let mut hasher = Sha256::new();
-    let mut space = vec![0; 64 << 10];
-    let mut copied = 0;
-    loop {
-        let count = from.read(&mut space).map_err(|source| {
-            io::Error::other(CommunicatorError::Read { path: path.clone(), source })
-        })?;
-        let piece = space.get(..count).unwrap_or_default();
-        copied += count as u64;
-        if count == 0 || copied > size {
-            break;
-        }
-        hasher.update(piece);
-        to.write_all(piece)?;
-    }
-    if copied != size || Digest::from_hasher(hasher) != digest {
-        return Err(io::Error::other(CommunicatorError::Changed { path }));
-    }
-    Ok(())
 }
 
 /// Unpacks what arrived.
