@@ -20,7 +20,7 @@ use super::signals::Signals;
 use super::{outcome, sandbox};
 
 /// Builds the images of a template.
-pub(super) fn run(arguments: &BuildArguments, mask: &Mask) -> Exit {
+pub(super) fn run(arguments: BuildArguments, mask: &Mask) -> Exit {
     let inputs = match Inputs::read(&arguments.template, arguments.warn_on_undeclared_var, mask) {
         Ok(inputs) => inputs,
         Err(found) => return refused(&found, mask),
@@ -42,7 +42,14 @@ pub(super) fn run(arguments: &BuildArguments, mask: &Mask) -> Exit {
         Ok(runtime) => runtime,
         Err(error) => return sandbox::failed(&error),
     };
-    runtime.block_on(build(arguments, &inputs, first, mask))
+    // On a worker of the runtime: what sends files then takes turns with what encrypts them, where a
+    // thread of its own would have to be woken for each packet.
+    let mask = mask.clone();
+    let built = runtime.spawn(async move { build(&arguments, &inputs, first, &mask).await });
+    match runtime.block_on(built) {
+        Ok(exit) => exit,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
 }
 
 fn refused(found: &Diagnostics, mask: &Mask) -> Exit {

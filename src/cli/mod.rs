@@ -50,7 +50,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         plan::remember_digests_in(DigestCache::new(cache.join("digests")));
     }
     match arguments.command {
-        Command::Build(arguments) => build::run(&arguments, &mask),
+        Command::Build(arguments) => build::run(arguments, &mask),
         Command::Validate(arguments) => validate::run(&arguments, &mask),
         Command::Hash(arguments) => hash::run(&arguments, &mask),
         Command::Inspect(arguments) => inspect::run(&arguments, &mask),

@@ -35,7 +35,7 @@ pub(super) async fn start(
     bind: std::net::SocketAddr,
     access_key: Option<String>,
     behaviour: &SandboxBehaviour,
-) -> Result<Sandbox, Box<dyn std::error::Error>> {
+) -> Result<Sandbox, Box<dyn std::error::Error + Send + Sync>> {
     let store = Store::open(Store::default_root())?;
     let host = UserlandHost::new(store.clone())?;
     let options = Options {

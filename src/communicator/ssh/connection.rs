@@ -1,6 +1,5 @@
 //! One connection: from a byte stream to a place where channels can be opened.
 
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -17,7 +16,7 @@ use super::authenticate::{Credentials, LoginError};
 use super::client::{Client, Knowledge, explain};
 use super::options::{Address, SshOptions};
 use super::stream::Watched;
-use super::way::{Line, Reached};
+use super::way::{Line, Peer, Reached};
 use crate::communicator::{ByteStream, CommunicatorError, ConnectStage};
 use crate::event::Emitter;
 
@@ -75,8 +74,8 @@ pub(super) struct Connection {
     spare: Mutex<Spare>,
     /// Host and port as people know them.
     pub(super) name: String,
-    /// The address that was reached.
-    pub(super) peer: Option<SocketAddr>,
+    /// The machine that answered, when nothing lies between.
+    pub(super) peer: Option<Peer>,
     /// Whether commands may use this machine's SSH agent.
     pub(super) agent_forwarded: bool,
     /// The connection that this one goes through.

@@ -91,7 +91,8 @@ impl Waiting<'_> {
             let attempt = self.attempt(&address, start.elapsed(), &reached);
             let failure = match tokio::time::timeout_at(deadline, attempt).await {
                 Ok(Ok(connection)) => {
-                    let (attempts, address) = (story.attempts, connection.peer);
+                    let (attempts, peer) = (story.attempts, connection.peer);
+                    let address = peer.map(|peer| peer.address);
                     self.emitter.emit(Fact::Connected { attempts, address }).await;
                     return Ok(connection);
                 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_socks::Error as SocksError;
 use tokio_socks::tcp::Socks5Stream;
 use tokio_util::sync::CancellationToken;
@@ -128,10 +128,19 @@ impl Reached {
 /// A stream to the machine.
 pub(super) struct Line {
     pub(super) stream: Box<dyn ByteStream>,
-    /// The address that was reached, when it is the machine's own.
-    pub(super) peer: Option<SocketAddr>,
+    /// The machine that answered, when nothing lies between.
+    pub(super) peer: Option<Peer>,
     /// The connection that the stream goes through, kept as long as it is needed.
     pub(super) below: Option<Arc<Connection>>,
+}
+
+/// What a TCP connection to the machine itself has taught.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Peer {
+    /// The address that was reached.
+    pub(super) address: SocketAddr,
+    /// How long it took to connect: a round trip, as the far side's kernel answers.
+    pub(super) round_trip: Duration,
 }
 
 /// Goes along a route again and again. The connection to a bastion host is kept between attempts:
@@ -333,11 +342,7 @@ impl<'a> Way<'a> {
         }
     }
 
-    async fn tcp(
-        &self,
-        address: &Address,
-        limit: Duration,
-    ) -> Result<(TcpStream, SocketAddr), Failure> {
+    async fn tcp(&self, address: &Address, limit: Duration) -> Result<(TcpStream, Peer), Failure> {
         let (stream, peer) = dial(address, limit).await?;
         prepare(&stream, self.options.silence_limit);
         Ok((stream, peer))
@@ -388,16 +393,15 @@ struct LastHop {
     count: usize,
 }
 
-async fn dial(address: &Address, limit: Duration) -> Result<(TcpStream, SocketAddr), Failure> {
+async fn dial(address: &Address, limit: Duration) -> Result<(TcpStream, Peer), Failure> {
     let found = tokio::net::lookup_host((address.host.as_str(), address.port))
         .await
         .map_err(|error| Failure::new(ConnectStage::Resolve, error.to_string()))?;
     let mut failure = Failure::new(ConnectStage::Resolve, "the name server knows none");
-    for peer in found {
-        match timeout(limit, TcpStream::connect(peer)).await {
-            Ok(Ok(stream)) => {
-                return Ok((stream, peer));
-            }
+    for address in found {
+        let start = Instant::now();
+        match timeout(limit, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => return Ok((stream, Peer { address, round_trip: start.elapsed() })),
             Ok(Err(error)) => failure = Failure::new(ConnectStage::Tcp, plain(&error)),
             Err(_) => {
                 let text = format!("no answer for {} s", limit.as_secs());

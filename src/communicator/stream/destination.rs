@@ -22,7 +22,9 @@ const UNPACK: &str = "un() { case $u in zstd) zstd -dc ;; gzip) gzip -dc ;; *) c
 ///
 /// Python writes and digests at once, which nothing else does, so a large file is worth its start
 /// (in `any`, as what is written is a number and what `update` returns is none). It says `+` before
-/// it reads: without that it does not work here, and all of the input is still there. `openssl` is
+/// it reads: without that it does not work here, and all of the input is still there. Before that it
+/// makes the pipe larger (1031 is `F_SETPIPE_SZ` of Linux, see fcntl(2)): the server is then woken a
+/// few thousand times for a gigabyte instead of tens of thousands. `openssl` is
 /// so fast that it reads the file again: one more program that hands on all bytes costs more. The
 /// others are slower than most links, so they work while the bytes come; when these cannot be
 /// written, `$s` holds an `x`.
@@ -35,8 +37,10 @@ trap fail TERM HUP;
 umask 077;
 if [ "$4" = - ] || [ -z "$h" ]; then un > "$d" || fail;
 elif [ "$h" = openssl ]; then
-  y="import hashlib, sys; sys.excepthook = lambda t, e, b: print(getattr(e, 'strerror', e), file=sys.stderr);
+  y="import fcntl, hashlib, os, stat, sys;
+     sys.excepthook = lambda t, e, b: print(getattr(e, 'strerror', e), file=sys.stderr);
      h = hashlib.sha256(); i = sys.stdin.buffer.raw; b = memoryview(bytearray(262144));
+     sys.platform == 'linux' and stat.S_ISFIFO(os.fstat(0).st_mode) and fcntl.fcntl(0, 1031, 1048576);
      print('+', end='', flush=True); o = open(sys.argv[1], 'wb');
      any(o.write(b[:n]) and h.update(b[:n]) for n in iter(lambda: i.readinto(b), 0));
      o.close(); print(h.hexdigest())";
@@ -85,10 +89,10 @@ if [ -n "$h" ]; then s=$(sum < "$d") || exit 1; echo "$m:digest ${s%% *}" >&2; f
 ///
 /// GNU tar would replace a link to a directory (such as `/lib`) by a directory, and change the
 /// modes of directories that exist; it has options against both, the first since 1.27 (before, it
-/// did not). bsdtar has `-P` against the first. Neither it nor busybox has anything against the
-/// second; it helps that most directories are not in the archive, see
-/// [`archive`](super::archive). `-o` and `-m`: owner and time are those of the extraction. `-p`:
-/// modes are those of the archive.
+/// did not), and reads 64 KiB at a time when told to. bsdtar has `-P` against the first. Neither it
+/// nor busybox has anything against the second; it helps that most directories are not in the
+/// archive, see [`archive`](super::archive). `-o` and `-m`: owner and time are those of the
+/// extraction. `-p`: modes are those of the archive.
 ///
 /// What somebody gave up may still be there when it is tried again: a directory that was made for
 /// it and goes in a moment, as its own command fails when its input ends. Its list of files tells,
@@ -118,9 +122,9 @@ fail() {
 trap "fail 143" TERM HUP;
 [ -d "$d" ] || { mkdir -p -- "$d" && n=y && echo "$m:made" >&2 && chmod -- "$3" "$d"; } || fail 1;
 cd -- "$d" || fail 1;
-o="--no-overwrite-dir --keep-directory-symlink";
+o="-b 128 --no-overwrite-dir --keep-directory-symlink";
 if tar $o --version >/dev/null 2>&1; then :;
-elif tar --no-overwrite-dir --version >/dev/null 2>&1; then o=--no-overwrite-dir;
+elif tar --no-overwrite-dir --version >/dev/null 2>&1; then o="-b 128 --no-overwrite-dir";
 else case $(tar --version 2>&1) in *bsdtar*) o=-P ;; *) o= ;; esac;
 fi;
 if [ "$u" = none ]; then tar -x -m -o -p $o -f -; else un | tar -x -m -o -p $o -f -; fi;

@@ -51,7 +51,9 @@ impl Network {
         let relay = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/bench/transfer/relay.py");
         let mut relay = Command::new("python3")
             .arg(relay)
-            .args(["bkt0", "bkt1", &LINKS[1].round_trip.to_string()])
+            .args(["bkt0", "bkt1"])
+            .arg(std::env::current_exe().expect("has a path"))
+            .args(["--relay", &(LINKS[1].round_trip / 2).to_string()])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

@@ -228,7 +228,7 @@ async fn busybox_sends_too() {
     let ssh = server.connect().await;
     there_and_back(&ssh, &rich_tree()).await;
     // Neither its `find` nor its `tar` can do what is needed for parts.
-    ssh.link.pretend(Duration::from_millis(20), Some(1e6));
+    ssh.link.pretend(Duration::from_millis(100), Some(1e6));
     there_and_back(&ssh, &rich_tree()).await;
 }
 

@@ -56,14 +56,25 @@ fn closed() -> Closed {
     Closed { port: socket.local_addr().unwrap().port(), _socket: socket }
 }
 
-/// Options that give up after one refused log-in, and soon in any case.
+/// Options that give up after one refused log-in. Whatever else happens is tried again for a minute,
+/// which a loaded machine may need to come to the refusal.
 fn impatient(options: SshOptions) -> SshOptions {
-    SshOptions { timeout: Duration::from_millis(1500), handshake_attempts: 1, ..options }
+    SshOptions { timeout: Duration::from_secs(60), handshake_attempts: 1, ..options }
 }
 
-/// What is said when it is not possible to connect, with what to do. Ports have names in it.
+/// What is said when the far side refuses, with what to do. Ports have names in it.
 async fn complaint(options: SshOptions, port: u16, names: &[(u16, &str)]) -> String {
-    let error = match try_to_connect(impatient(options), port).await {
+    said_of(impatient(options), port, names).await
+}
+
+/// What is said when it is not possible to connect for as long as the template allows.
+async fn late_complaint(options: SshOptions, port: u16, names: &[(u16, &str)]) -> String {
+    let timeout = Duration::from_secs(4);
+    said_of(SshOptions { timeout, ..impatient(options) }, port, names).await
+}
+
+async fn said_of(options: SshOptions, port: u16, names: &[(u16, &str)]) -> String {
+    let error = match try_to_connect(options, port).await {
         Ok(_) => panic!("it let us in"),
         Err(error) => error,
     };

@@ -13,7 +13,7 @@ fn bytes(count: u32) -> Vec<u8> {
 }
 
 async fn long_link(ssh: &Ssh) {
-    ssh.link.pretend(Duration::from_millis(20), None);
+    ssh.link.pretend(Duration::from_millis(100), None);
 }
 
 async fn a_large_file_and_a_large_tree(ssh: &Ssh) {
@@ -69,6 +69,28 @@ async fn large_uploads_go_over_four_connections() {
     assert_eq!(ssh.link.extra(), 0);
 }
 
+/// The client's ports that commands came from.
+fn ports_of_commands(log: &str) -> std::collections::BTreeSet<String> {
+    let line = regex::Regex::new(r"Starting session: command .* port (\d+)").unwrap();
+    line.captures_iter(log).map(|found| found[1].to_owned()).collect()
+}
+
+#[tokio::test]
+async fn a_link_that_only_looked_long_is_not_split() {
+    let Some(server) = openssh::start("LogLevel VERBOSE") else { return };
+    let ssh = server.connect().await;
+    // What a busy machine may make of a short one; three more connections will show.
+    ssh.link.pretend(Duration::from_millis(20), None);
+    let folder = tempfile::tempdir().unwrap();
+    let one = Tree::of_bytes(bytes(40 << 20), 0o644);
+    for lanes in [1, 4] {
+        send(&ssh, &upload_of(one.clone(), "x", at(&folder, "x"), false)).await.unwrap();
+        assert_eq!(std::fs::metadata(folder.path().join("x")).unwrap().len(), one.size());
+        assert_eq!(ports_of_commands(&server.log()).len(), lanes);
+        long_link(&ssh).await;
+    }
+}
+
 #[tokio::test]
 async fn a_server_that_allows_one_of_everything_is_served() {
     let mut server = match openssh::start("MaxSessions 1") {
@@ -90,7 +112,7 @@ async fn large_uploads_are_packed_when_it_pays() {
     long_link(&ssh).await;
     let folder = tempfile::tempdir().unwrap();
     send(&ssh, &upload_of(rich_tree(), "x", at(&folder, "first"), true)).await.unwrap();
-    ssh.link.pretend(Duration::from_millis(20), Some(1e6));
+    ssh.link.pretend(Duration::from_millis(100), Some(1e6));
     let text = b"many lines like this\n".repeat(2_000_000);
     let one = Tree::of_bytes(text.clone(), 0o644);
     send(&ssh, &upload_of(one, "x", at(&folder, "one"), false)).await.unwrap();
@@ -199,7 +221,7 @@ async fn small_downloads_over_a_long_link_make_no_connections() {
 async fn large_downloads_are_packed_when_it_pays() {
     let Some(server) = openssh::start("") else { return };
     let ssh = server.connect().await;
-    ssh.link.pretend(Duration::from_millis(20), Some(1e6));
+    ssh.link.pretend(Duration::from_millis(100), Some(1e6));
     large_downloads(&ssh).await;
 }
 

@@ -16,7 +16,7 @@ use crate::communicator::stream::Packing;
 /// a few refuses, and we would wait for another session to end.
 const SECOND_SESSION: Duration = Duration::from_secs(1);
 
-/// How often the round trip is measured at most, and how long an answer may take.
+/// How often the server is asked for an answer at most, and how long one may take.
 const PINGS: usize = 3;
 const ANSWER: Duration = Duration::from_secs(2);
 
@@ -92,6 +92,17 @@ impl Link {
         self.known().packings = packings.to_vec();
     }
 
+    /// Notes how long another connection took, where a busy machine may have been the reason that
+    /// the link looks long.
+    pub(super) fn note_round_trip(&self, time: Duration) {
+        let mut known = self.known();
+        if let Some(least) = &mut known.round_trip
+            && *least < SURELY_LONG
+        {
+            *least = time.min(*least);
+        }
+    }
+
     /// Takes the extra connections that are still there.
     pub(super) fn take_extra(&self) -> Vec<Arc<Connection>> {
         let mut extra = std::mem::take(&mut self.known().extra);
@@ -127,8 +138,7 @@ impl Link {
 }
 
 impl Way<'_> {
-    /// The time from a question to its answer, measured once; `None` when no answer comes. A busy
-    /// machine answers late, so what looks long is measured again, and the shortest counts.
+    /// The time from a question to its answer, measured once; `None` when no answer comes.
     async fn round_trip(&self) -> Option<Duration> {
         {
             let known = self.link.known();
@@ -136,6 +146,18 @@ impl Way<'_> {
                 return known.round_trip;
             }
         }
+        let measured = match self.connection.peer {
+            Some(peer) => Some(peer.round_trip),
+            None => self.shortest_ping().await,
+        };
+        let mut known = self.link.known();
+        (known.round_trip, known.is_measured) = (measured, true);
+        measured
+    }
+
+    /// The time in which the server answers. A busy machine answers late, so what looks long is
+    /// measured again, and the shortest counts.
+    async fn shortest_ping(&self) -> Option<Duration> {
         let mut least = None;
         for _ in 0..PINGS {
             let Ok(Some(time)) = timeout(ANSWER, self.connection.ping()).await else { break };
@@ -144,8 +166,6 @@ impl Way<'_> {
                 break;
             }
         }
-        let mut known = self.link.known();
-        (known.round_trip, known.is_measured) = (least, true);
         least
     }
 

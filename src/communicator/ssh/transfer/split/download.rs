@@ -47,7 +47,7 @@ pub(in super::super) async fn download(
         {
             way.link.note_rate_of_downloads(rate);
         }
-        lanes::at_least_one(way, &mut lanes);
+        lanes::that_pay(way, &mut lanes).await;
         let packings = Packing::all_for_rate(way.link.rate_of_downloads());
         let fetch = Fetch { packings, ..*fetch };
         let job = Job { fetch: &fetch, lanes: &lanes, arrived: AtomicU64::new(0) };
@@ -104,15 +104,10 @@ impl Job<'_, '_> {
         size: u64,
     ) -> Result<Stamp, CommunicatorError> {
         let failed = |source| CommunicatorError::Write { path: place.into(), source };
-        let rest = size.saturating_sub(from);
-        let share = rest.div_ceil(self.lanes.len() as u64).next_multiple_of(BLOCK);
         let mut legs = Vec::new();
         let mut start = from;
-        for lane in self.lanes {
-            let length = share.min(size.saturating_sub(start));
-            if length == 0 {
-                break;
-            }
+        let parts = lanes::parts(size.saturating_sub(from), self.lanes);
+        for (lane, length) in self.lanes.iter().zip(parts).filter(|(_, length)| *length > 0) {
             let file = file.try_clone().map_err(failed)?;
             let target = Target::Range { file, place: place.into(), start, length };
             let mark = Mark::new();

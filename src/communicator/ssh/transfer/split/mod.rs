@@ -23,5 +23,6 @@ pub(super) const LONG: Duration = Duration::from_millis(5);
 /// Bytes that are worth splitting.
 const LARGE: u64 = 32 << 20;
 
-/// How much of a transfer the first leg takes.
-const FIRST: u64 = 12 << 20;
+/// How much of a transfer the first leg takes: about as long as others need to log in, since a TCP
+/// connection begins slowly.
+const FIRST: u64 = 8 << 20;

@@ -11,7 +11,7 @@ use super::super::way::Way;
 use super::lanes::{self, Lane};
 use super::{FIRST, LARGE};
 use crate::communicator::stream::archive::{self, holds_something};
-use crate::communicator::stream::destination::{self, BLOCK};
+use crate::communicator::stream::destination;
 use crate::communicator::stream::{
     Call, Ended, Far, Leg, Load, Mark, Packing, Progress, Said, Sent, check, failed, leg, undone,
 };
@@ -82,16 +82,18 @@ impl Job<'_, '_> {
         size: u64,
         packing: Packing,
     ) -> Result<Said, CommunicatorError> {
-        let share = (size - FIRST).div_ceil(lanes.len() as u64).next_multiple_of(BLOCK);
-        let legs = lanes.iter().zip(0..).map(|(lane, index)| {
-            let start = (FIRST + index * share).min(size.next_multiple_of(BLOCK));
-            let length = share.min(size.saturating_sub(start));
-            let mark = Mark::new();
-            let call = Call { mark: &mark, packings: &[packing], bytes: length };
-            let text = destination::range(self.upload, call, start);
-            let load = Load::Part { file: file.clone(), start, length };
-            self.more(lane, Leg { text, mark, load, packing })
-        });
+        let mut next = FIRST;
+        let parts = lanes::parts(size - FIRST, &lanes);
+        let legs =
+            lanes.iter().zip(parts).filter(|(_, length)| *length > 0).map(|(lane, length)| {
+                let start = next;
+                next += length;
+                let mark = Mark::new();
+                let call = Call { mark: &mark, packings: &[packing], bytes: length };
+                let text = destination::range(self.upload, call, start);
+                let load = Load::Part { file: file.clone(), start, length };
+                self.more(lane, Leg { text, mark, load, packing })
+            });
         try_join_all(legs).await?;
 
         let mark = Mark::new();
@@ -136,14 +138,15 @@ impl Job<'_, '_> {
 
     async fn rest_of_tree(
         &self,
-        mut lanes: Vec<Lane>,
+        lanes: Vec<Lane>,
         rest: Tree,
         root: &str,
         packing: Packing,
     ) -> Result<(), CommunicatorError> {
-        let shares = shares(rest, lanes.len());
-        lanes.truncate(shares.len());
-        let legs = lanes.iter().zip(shares).map(|(lane, tree)| async move {
+        let behind: Vec<_> = lanes.iter().map(Lane::behind).collect();
+        let shares = shares(rest, &behind);
+        let full = lanes.iter().zip(shares).filter(|(_, tree)| !tree.entries.is_empty());
+        let legs = full.map(|(lane, tree)| async move {
             let mark = Mark::new();
             let call = Call { mark: &mark, packings: &[packing], bytes: tree.size() };
             let list = archive::has_list(&tree).then(|| destination::list_name(&mark));
@@ -213,7 +216,7 @@ impl Job<'_, '_> {
         let packing = Packing::for_rate(self.way.link.rate(), &self.way.link.packings());
         let packable = packing != Packing::None && is_packable(&self.upload.tree).await;
         let packing = if packable { packing } else { Packing::None };
-        lanes::at_least_one(self.way, &mut lanes);
+        lanes::that_pay(self.way, &mut lanes).await;
         tracing::debug!(lanes = lanes.len(), ?packing, rate = self.way.link.rate(), "split");
         Ok(First::Went(lanes, said, packing))
     }
@@ -266,19 +269,20 @@ fn first_and_rest(tree: &Tree) -> (Tree, Tree) {
     (first, rest)
 }
 
-/// The files in so many shares of about the same size.
-fn shares(tree: Tree, count: usize) -> Vec<Tree> {
+/// The files in shares, one for each lane, that take about the same time: `behind` has the bytes that
+/// each lane falls behind.
+fn shares(tree: Tree, behind: &[u64]) -> Vec<Tree> {
     let size = |entry: &Entry| if let Entry::File { size, .. } = entry { *size } else { 0 };
     let mut files: Vec<_> = tree.entries.into_iter().collect();
     files.sort_by_key(|(_, entry)| std::cmp::Reverse(size(entry)));
-    let mut shares = vec![(0, Tree::default()); count.max(1)];
+    let mut shares: Vec<_> = behind.iter().map(|bytes| (*bytes, Tree::default())).collect();
     for (path, entry) in files {
         if let Some((bytes, share)) = shares.iter_mut().min_by_key(|(bytes, _)| *bytes) {
             *bytes += size(&entry);
             share.entries.insert(path, entry);
         }
     }
-    shares.into_iter().map(|(_, share)| share).filter(|share| !share.entries.is_empty()).collect()
+    shares.into_iter().map(|(_, share)| share).collect()
 }
 
 #[cfg(test)]
@@ -304,8 +308,11 @@ mod tests {
         let (first, rest) = first_and_rest(&tree);
         assert_eq!((first.files(), first.size()), (3, 11 << 20));
         assert_eq!(first.entries.len(), 5, "with the directory and the link");
-        let shares = shares(rest, 2);
-        assert_eq!(shares.iter().map(Tree::size).collect::<Vec<_>>(), [11 << 20, 15 << 20]);
+        let sizes = |shares: &[Tree]| shares.iter().map(Tree::size).collect::<Vec<_>>();
+        assert_eq!(sizes(&super::shares(rest.clone(), &[9 << 20, 0])), [9 << 20, 17 << 20]);
+        assert_eq!(sizes(&super::shares(Tree::default(), &[0, 0])), [0, 0]);
+        let shares = super::shares(rest, &[0, 0]);
+        assert_eq!(sizes(&shares), [11 << 20, 15 << 20]);
         assert_eq!(first.files() + shares.iter().map(Tree::files).sum::<usize>(), tree.files());
     }
 
