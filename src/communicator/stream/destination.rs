@@ -274,14 +274,14 @@ mod tests {
     /// The beginning of an archive with a list of files.
     fn beginning(list: &str) -> Vec<u8> {
         let mut archive = tar::Builder::new(Vec::new());
-        for (name, bytes) in [(list, &b"./d/f\0"[..]), ("d/f", &[7; 100_000])] {
+        for (name, bytes) in [(list, &b"./d/f\0"[..]), ("d/f", &[7; 300_000])] {
             let mut header = tar::Header::new_gnu();
             header.set_mode(0o644);
             header.set_size(bytes.len() as u64);
             archive.append_data(&mut header, name, bytes).unwrap();
         }
         let mut bytes = archive.into_inner().unwrap();
-        bytes.truncate(50_000);
+        bytes.truncate(200_000);
         bytes
     }
 

@@ -31,7 +31,7 @@ async fn wrong_key_wrong_user_and_closed_port() {
     check `ssh_username` (`root` here; images have their own: ec2-user, ubuntu, admin, rocky, fedora, …), and that the key is the one the instance was launched with
     ");
     server.stop();
-    insta::assert_snapshot!(complaint(server.options(), port, &names).await, @"
+    insta::assert_snapshot!(late_complaint(server.options(), port, &names).await, @"
     no TCP connection to MACHINE: connection refused
     check that the security group and the network let this machine reach MACHINE, and that sshd runs on the instance
     ");

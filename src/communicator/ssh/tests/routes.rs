@@ -83,13 +83,13 @@ async fn the_stop_that_fails_is_named() {
         address: Address { host: "127.0.0.1".into(), port: nowhere },
         ..bastion(&gate)
     }]);
-    insta::assert_snapshot!(complaint(options, port, &names(nowhere)).await, @"
+    insta::assert_snapshot!(late_complaint(options, port, &names(nowhere)).await, @"
     no TCP connection to the bastion host CLOSED: connection refused
     check `ssh_bastion_host` and `ssh_bastion_port`, and that this machine reaches CLOSED
     ");
 
     let options = through(&machine, &[&gate]);
-    insta::assert_snapshot!(complaint(options, nowhere, &names(nowhere)).await, @"
+    insta::assert_snapshot!(late_complaint(options, nowhere, &names(nowhere)).await, @"
     no TCP connection to CLOSED through the bastion host GATE: that server cannot connect to it
     check that the security group and the network let the bastion host GATE reach CLOSED, and that sshd runs on the instance
     ");
@@ -151,7 +151,7 @@ async fn what_a_proxy_refuses_is_told() {
     let told = async |behaviour: socks::Behaviour, login| {
         let proxy = socks::start(behaviour).await;
         let names = [(port, "MACHINE"), (proxy.port, "PROXY")];
-        complaint(proxied(&machine, proxy.port, login), port, &names).await
+        late_complaint(proxied(&machine, proxy.port, login), port, &names).await
     };
     let guarded = socks::Behaviour { login: Some(("me", "secret")), ..socks::Behaviour::default() };
     insta::assert_snapshot!(told(guarded, None).await, @"
@@ -180,14 +180,14 @@ async fn what_a_proxy_refuses_is_told() {
     let closed = closed();
     let names = [(port, "MACHINE"), (closed.port, "PROXY")];
     let options = proxied(&machine, closed.port, None);
-    insta::assert_snapshot!(complaint(options, port, &names).await, @"
+    insta::assert_snapshot!(late_complaint(options, port, &names).await, @"
     no TCP connection to the proxy PROXY: connection refused
     check `ssh_proxy_host` and `ssh_proxy_port`, and that it is a SOCKS 5 proxy
     ");
     // An SSH server is no proxy.
     let names = [(port, "MACHINE")];
     let options = proxied(&machine, port, None);
-    insta::assert_snapshot!(complaint(options, port, &names).await, @"
+    insta::assert_snapshot!(late_complaint(options, port, &names).await, @"
     no SOCKS 5 proxy answers at MACHINE: what answers does not speak SOCKS 5
     check `ssh_proxy_host` and `ssh_proxy_port`, and that it is a SOCKS 5 proxy
     ");

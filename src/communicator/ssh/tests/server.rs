@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use russh::keys::{Algorithm, PrivateKey};
 use russh::server::{Auth, ChannelOpenHandle, Config, Handler, Msg, Response, Session, run_stream};
-use russh::{Channel, ChannelId, Sig};
+use russh::{Channel, ChannelId, ChannelOpenFailure, Sig};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -146,7 +146,11 @@ impl Handler for One {
     ) -> Result<(), Self::Error> {
         let target = (host.to_owned(), u16::try_from(port).unwrap());
         drop(tokio::spawn(async move {
-            let mut far = tokio::net::TcpStream::connect(target).await.unwrap();
+            // A machine that has only just been started may not listen yet.
+            let Ok(mut far) = tokio::net::TcpStream::connect(target).await else {
+                reply.reject(ChannelOpenFailure::ConnectFailed).await;
+                return;
+            };
             reply.accept().await;
             drop(tokio::io::copy_bidirectional(&mut channel.into_stream(), &mut far).await);
         }));

@@ -72,6 +72,8 @@ async fn connect(url: &str, signature: &str) -> Result<Socket, Error> {
 struct Client {
     socket: Socket,
     sequence: i64,
+    /// The first sequence number that has not come yet.
+    expected: i64,
 }
 
 impl Client {
@@ -80,7 +82,7 @@ impl Client {
         let open = OpenDataChannel::new(&started.token, client_id);
         let text = String::from_utf8(json(&open)).expect("text");
         socket.send(Message::text(text)).await.expect("sent");
-        Self { socket, sequence: 0 }
+        Self { socket, sequence: 0, expected: 0 }
     }
 
     /// Opens, and shakes hands.
@@ -117,7 +119,8 @@ impl Client {
         self.socket.send(frame).await.expect("sent");
     }
 
-    /// The next stream message, acknowledged, or the last word. Nothing else counts.
+    /// The next stream message, acknowledged, or the last word. Nothing else counts, nor what comes
+    /// again because a busy machine acknowledged it late.
     async fn next(&mut self) -> Option<AgentMessage> {
         loop {
             let Some(Ok(message)) = self.socket.next().await else { return None };
@@ -127,7 +130,10 @@ impl Client {
                 MessageType::OutputStreamData => {
                     let acknowledge = Acknowledge::of(&message).message(Uuid::new_v4(), 1);
                     self.send_message(&acknowledge).await;
-                    return Some(message);
+                    if message.sequence >= self.expected {
+                        self.expected = message.sequence + 1;
+                        return Some(message);
+                    }
                 }
                 MessageType::ChannelClosed => return Some(message),
                 _ => {}

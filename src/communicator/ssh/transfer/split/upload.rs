@@ -306,13 +306,13 @@ mod tests {
         let (small, large) = without_large(&tree);
         assert_eq!((&small, large.files()), (&tree, 0));
         let (first, rest) = first_and_rest(&tree);
-        assert_eq!((first.files(), first.size()), (3, 11 << 20));
-        assert_eq!(first.entries.len(), 5, "with the directory and the link");
+        assert_eq!((first.files(), first.size()), (2, 7 << 20));
+        assert_eq!(first.entries.len(), 4, "with the directory and the link");
         let sizes = |shares: &[Tree]| shares.iter().map(Tree::size).collect::<Vec<_>>();
-        assert_eq!(sizes(&super::shares(rest.clone(), &[9 << 20, 0])), [9 << 20, 17 << 20]);
+        assert_eq!(sizes(&super::shares(rest.clone(), &[9 << 20, 0])), [10 << 20, 20 << 20]);
         assert_eq!(sizes(&super::shares(Tree::default(), &[0, 0])), [0, 0]);
         let shares = super::shares(rest, &[0, 0]);
-        assert_eq!(sizes(&shares), [11 << 20, 15 << 20]);
+        assert_eq!(sizes(&shares), [15 << 20, 15 << 20]);
         assert_eq!(first.files() + shares.iter().map(Tree::files).sum::<usize>(), tree.files());
     }
 
