@@ -376,14 +376,17 @@ async fn what_a_lost_way_has_left_goes_by_run_command_or_is_told() {
         let ssm = communicator(&machine);
         assert_eq!(run(&ssm, "echo hello").await.1, "hello\n");
         let directory = directory(&machine);
-        machine.nonsense.store(100, Ordering::SeqCst);
-        *machine.gone.lock().unwrap() = Some("stopped".to_owned());
-        let command = "exec sleep 60";
+        let (output, mut chunks) = mpsc::channel(4);
         let breaking = async {
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            chunks.recv().await.expect("it has begun, and we know it");
+            machine.nonsense.store(100, Ordering::SeqCst);
+            *machine.gone.lock().unwrap() = Some("stopped".to_owned());
             machine.cut();
+            while chunks.recv().await.is_some() {}
         };
-        let ((exit, ..), ()) = tokio::join!(run(&ssm, command), breaking);
+        let command = ssm.exec(Command::new("echo begun; exec sleep 60"), output);
+        let (exit, ()) = tokio::join!(command, breaking);
+        let exit = exit.unwrap();
         assert!(matches!(exit, Exit::Disconnected { .. }), "{exit:?}");
         if is_mended {
             machine.nonsense.store(0, Ordering::SeqCst);
