@@ -55,5 +55,5 @@ pub(crate) fn carry(delay: Duration) {
 /// A device that is down, as both are at first, answers so.
 fn not_up_yet(error: Errno) {
     assert_eq!(error, Errno::IO);
-    std::thread::sleep(Duration::from_millis(1));
+    std::thread::park_timeout(Duration::from_millis(1));
 }
