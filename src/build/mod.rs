@@ -16,6 +16,7 @@ mod machine;
 mod places;
 mod resources;
 mod run;
+mod source_search;
 mod step;
 mod teardown;
 
@@ -33,5 +34,6 @@ pub(crate) use error::kind_name;
 pub use ledger::Ledger;
 pub use places::Places;
 pub use resources::{Resource, Resources};
+pub use source_search::SourceSearch;
 pub use run::{RunError, RunSettings, run};
 pub use teardown::{Left, Teardown};

@@ -16,6 +16,7 @@ use crate::build::{BuildContext, Cancel, Clock, ImageIdentity, Ledger, OnError};
 use crate::communicator::{
     Chunk, Command, Communicator, CommunicatorError, Exit, Upload, UploadReport,
 };
+use crate::plan::lock::Pins;
 use crate::event::{Artifact, Event, Fact, channel};
 
 /// A hash as good as any.
@@ -79,6 +80,7 @@ impl World {
             teardown_deadline: seconds(3000),
             force: false,
             on_error: OnError::Cleanup,
+            pins: Pins::default(),
             identify: Arc::new(|_| Ok(ImageIdentity { hash: HASH.to_owned(), unrepeatable: None })),
             connect: Arc::new(|_| async { Ok(Arc::new(Idle) as Arc<dyn Communicator>) }.boxed()),
             provision: Arc::new(|_| async { Ok(()) }.boxed()),
