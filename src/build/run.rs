@@ -17,8 +17,8 @@ use crate::communicator::ssm::{self, SsmOptions};
 use crate::communicator::{self, Communicator, CommunicatorError, Dial, winrm};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::event::{Emitter, Fact};
-use crate::plan::lock::Pins;
 use crate::plan::identity::{image_hash, template_hash};
+use crate::plan::lock::Pins;
 use crate::plan::{Plan, StepPlan};
 use crate::provision::{self, StepContext};
 

@@ -5,11 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use crate::aws::OwnCloud;
-use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::build::SourceSearch;
-use crate::lookup::{
-    DATA_SOURCES, LookUp, PinnedLookUp, Resolver, Round, Surroundings, settle,
-};
+use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::lookup::{DATA_SOURCES, LookUp, PinnedLookUp, Resolver, Round, Surroundings, settle};
 use crate::plan::identity::template_hash;
 use crate::plan::lock::{Pins, Scope};
 use crate::plan::{self, Kinds, Plan, Selection};
@@ -129,8 +127,10 @@ impl Inputs {
         cloud: Option<&OwnCloud>,
     ) -> Result<Vec<SourceSearch>, Diagnostics> {
         let mut found = Diagnostics::new();
-        let searches =
-            plans.iter().map(|plan| SourceSearch::of(plan, &self.directory, cloud)).collect::<Vec<_>>();
+        let searches = plans
+            .iter()
+            .map(|plan| SourceSearch::of(plan, &self.directory, cloud))
+            .collect::<Vec<_>>();
         let searches = searches.into_iter().filter_map(|search| found.take(search).flatten());
         let searches = searches.collect();
         found.into_result(searches)
@@ -165,6 +165,9 @@ impl Inputs {
         mask: &Mask,
     ) -> Result<Prepared, Diagnostics> {
         let resolver = self.resolver(cloud.cloned());
+        if !pins.exist() {
+            return self.settle(first, &resolver, mask).await;
+        }
         let looking = PinnedLookUp::new(&resolver, pins, Scope::Nothing);
         match self.settle(first, &looking, mask).await {
             Ok(mut prepared) => {
@@ -175,7 +178,10 @@ impl Inputs {
                 prepared.warnings.extend(looking.notices());
                 Ok(prepared)
             }
-            Err(mut found) if pins.are_strict() => {
+            Err(found) if pins.are_strict() => {
+                // Evaluation stops at the first kind of thing that is refused.
+                let refusals = looking.refusals();
+                let mut found = if refusals.is_empty() { found } else { refusals };
                 // As far as they are known without the look-ups.
                 if let Ok(prepared) = self.evaluate(&Answers::default(), mask).result {
                     found.extend(self.unpinned_sources(&prepared.plans, cloud, pins).await);

@@ -179,7 +179,8 @@ impl Locking {
 fn pin_of(met: &Met, template: &str, mask: &Mask) -> Result<Pin, Diagnostic> {
     let pin = met.to_pin(template).and_then(|pin| {
         // Versions of secrets are told in public, and what stands for public parameters, too.
-        let is_open = matches!(pin.answer, Pinned::Version(_) | Pinned::Value { identity: Some(_), .. });
+        let is_open =
+            matches!(pin.answer, Pinned::Version(_) | Pinned::Value { identity: Some(_), .. });
         let Answer::Found { value, .. } = &met.answer else { return Ok(pin) };
         let told = format!("{}\n{}", to_json(value).unwrap_or_default(), pin.asked);
         if is_open || mask.apply(&told) == told { Ok(pin) } else { Err("there is a secret in it") }

@@ -66,6 +66,19 @@ impl<'a> PinnedLookUp<'a> {
         unpinned.filter(|met| matches!(met.answer, Answer::Found { .. })).map(notice).collect()
     }
 
+    /// Errors about all that was not looked up because it is not pinned.
+    pub fn refusals(&self) -> Diagnostics {
+        let all = self.lock();
+        let refused = all.iter().filter(|met| met.pin.is_none() && self.pins.are_strict());
+        let errors = refused.filter_map(|met| {
+            let Answer::Refused(refusal) = &met.answer else { return None };
+            let summary = format!("`{}`: {}", met.lookup.name(), refusal.message);
+            let finding = Diagnostic::error("not-pinned", summary).at(&met.lookup.span, "");
+            Some(refusal.hints.iter().cloned().fold(finding, Diagnostic::help))
+        });
+        errors.collect()
+    }
+
     fn lock(&self) -> MutexGuard<'_, Vec<Met>> {
         self.met.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -78,7 +91,10 @@ impl<'a> PinnedLookUp<'a> {
             Ok(region) => region.map(|region| self.pins.place(region)),
             Err(refusal) => return Answer::Refused(refusal),
         };
-        let found: Vec<_> = askers.iter().map(|one| self.find(one, place.as_ref())).collect();
+        // One answer for all who ask, so one of them is enough to ask again.
+        let again = askers.iter().any(|one| self.again.holds(&one.name()));
+        let find = |one| if again { Found::Nothing } else { self.find(one, place.as_ref()) };
+        let found: Vec<_> = askers.iter().map(find).collect();
         let pin = found.iter().find_map(|found| match found {
             Found::Pin(pin) => Some(*pin),
             Found::Stale(_) | Found::Nothing => None,
@@ -102,11 +118,8 @@ impl<'a> PinnedLookUp<'a> {
     }
 
     fn find(&self, lookup: &Lookup, place: Option<&Place>) -> Found<'_> {
-        let name = lookup.name();
-        match &lookup.published {
-            Some(asked) if !self.again.holds(&name) => self.pins.find(&name, place, asked),
-            _ => Found::Nothing,
-        }
+        let Some(asked) = &lookup.published else { return Found::Nothing };
+        self.pins.find(&lookup.name(), place, asked)
     }
 
     /// The answer that a pin leads to.
@@ -252,7 +265,7 @@ fn update(pin: &Pin) -> String {
 
 /// Why a look-up without a pin is not made.
 fn refused(askers: &[Lookup], found: &[Found<'_>], place: Option<&Place>) -> Refusal {
-    let here = place.map(|place| format!(" for {place}")).unwrap_or_default();
+    let here = place.map(|place| format!(" in {place}")).unwrap_or_default();
     if askers.iter().all(|one| one.published.is_none()) {
         return Refusal::new("what it asks depends on a secret, so it is in no lock")
             .hint("leave out -locked, or ask for something that is no secret");

@@ -52,7 +52,10 @@ fn all() -> Lock {
         other("data.http.large", Pinned::Download { sha256, value: None }),
         other(
             "data.amazon-parameterstore.newest",
-            Pinned::Value { value: json!({ "value": "ami-3" }), identity: Some("arn#1".to_owned()) },
+            Pinned::Value {
+                value: json!({ "value": "ami-3" }),
+                identity: Some("arn#1".to_owned()),
+            },
         ),
     ])
 }
@@ -133,9 +136,11 @@ fn a_pin_answers_its_question_whoever_asks() {
     ]);
     let pins = Pins::new(lock, "db.pkr.hcl", false, false);
     let asked = image("", "", "", "").asked;
-    let id = |name: &str, place: Option<Place>, asked: &Json| match pins
-        .find(name, place.as_ref(), asked)
-    {
+    let id = |name: &str, place: Option<Place>, asked: &Json| match pins.find(
+        name,
+        place.as_ref(),
+        asked,
+    ) {
         Found::Pin(Pin { answer: Pinned::Image(image), .. }) => image.id.clone(),
         Found::Stale(pin) => format!("stale: {}", pin.name),
         Found::Pin(_) | Found::Nothing => "nothing".to_owned(),
@@ -202,7 +207,10 @@ fn a_template_is_called_by_its_file() {
     let path = directory.path();
     assert_eq!((label(path), beside(path)), (".".to_owned(), Some(path.join(LOCK_FILE))));
     let file = path.join("web.pkr.hcl");
-    assert_eq!((label(&file), beside(&file)), ("web.pkr.hcl".to_owned(), Some(path.join(LOCK_FILE))));
+    assert_eq!(
+        (label(&file), beside(&file)),
+        ("web.pkr.hcl".to_owned(), Some(path.join(LOCK_FILE)))
+    );
     assert_eq!(beside("web.json".as_ref()), Some(LOCK_FILE.into()));
     assert_eq!(beside("-".as_ref()), None);
 }

@@ -23,8 +23,11 @@ impl SourceSettings {
             asked["id"] = json!(id);
         }
         if let Some(filter) = &self.filter {
-            let filters: Vec<_> =
-                filter.filters.iter().map(|one| json!({ (one.name.clone()): one.values })).collect();
+            let filters: Vec<_> = filter
+                .filters
+                .iter()
+                .map(|one| json!({ (one.name.clone()): one.values }))
+                .collect();
             asked["filters"] = json!(filters);
             asked["owners"] = json!(filter.owners);
             asked["most_recent"] = json!(filter.most_recent);
@@ -96,9 +99,9 @@ pub(in crate::build) fn may_be_looked_for(
     }
     let place = pins.place(region);
     let message = match found {
-        Found::Stale(_) => format!(
-            "{LOCK_FILE} has a source image for {place}, but something else was asked then"
-        ),
+        Found::Stale(_) => {
+            format!("{LOCK_FILE} has a source image for {place}, but something else was asked then")
+        }
         Found::Pin(_) | Found::Nothing => format!("{LOCK_FILE} has no source image for {place}"),
     };
     Err(BuildError::option(settings.option(), message)

@@ -16,8 +16,8 @@ use crate::build::{BuildContext, Cancel, Clock, ImageIdentity, Ledger, OnError};
 use crate::communicator::{
     Chunk, Command, Communicator, CommunicatorError, Exit, Upload, UploadReport,
 };
-use crate::plan::lock::Pins;
 use crate::event::{Artifact, Event, Fact, channel};
+use crate::plan::lock::Pins;
 
 /// A hash as good as any.
 pub(super) const HASH: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
