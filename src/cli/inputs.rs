@@ -136,20 +136,20 @@ impl Inputs {
         found.into_result(searches)
     }
 
-    /// What keeps `-locked` from looking for the source images of plans.
-    pub(super) async fn unpinned_sources(
+    /// What keeps `-locked` from looking for the source images of plans, as far as these are known.
+    async fn unpinned_sources(
         &self,
         plans: &[Plan],
         cloud: Option<&OwnCloud>,
         pins: &Pins,
     ) -> Diagnostics {
-        let searches = match self.searches(plans, cloud) {
-            Ok(searches) => searches,
-            Err(found) => return found,
-        };
-        let checks = searches.iter().map(|search| search.check(pins));
-        let checked = futures::future::join_all(checks).await;
-        checked.into_iter().filter_map(Result::err).collect()
+        let searches = plans.iter().map(|plan| SourceSearch::of(plan, &self.directory, cloud));
+        // Options that cannot be read are errors of somebody else.
+        let checks = searches.filter_map(Result::ok).flatten().map(async |search| {
+            let checked = search.check(pins).await;
+            checked.err()
+        });
+        futures::future::join_all(checks).await.into_iter().flatten().collect()
     }
 
     /// Like [`settle`](Self::settle), by `pins` and in a `cloud`; where these are strict, all that is

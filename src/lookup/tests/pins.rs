@@ -115,7 +115,15 @@ build {{ sources = ["vm.app"] }}
     let changed = pins(Lock::new(changed.collect()), false);
     let looking = PinnedLookUp::new(&resolver, &changed, Scope::Nothing);
     let refused = found(&looking, &text).await.expect_err("changed");
-    assert_snapshot!(refused.replace(&server.url, "URL"), @r#""#);
+    assert_snapshot!(refused.replace(&server.url, "URL"), @r#"
+    error[lookup-failed]: `data.http.large`: it has changed since it was pinned: its sha256 is 9f7c43699b2162d78b1bd59765ff87b1f8d50836451d244478cfa4a6dc5d73f9, and bake.lock has cba06b5736faf67e54b07b561eae94395e774c517a7d910a54369e1263ccfbd4
+     --> a.pkr.hcl:2:1
+      |
+    2 | data "http" "large" { url = "URL/large" }
+      | ^^^^^^^^^^^^^^^^^^^
+      |
+      = help: `bake lock -update 'data.http.large'` looks again
+    "#);
 }
 
 #[tokio::test]
@@ -135,7 +143,11 @@ build {{ sources = ["vm.app"] }}
     let looking = PinnedLookUp::new(&resolver, &pins, Scope::Nothing);
     found(&looking, &text).await.expect_err("nothing is pinned");
     let refused: Vec<_> = looking.refusals().iter().map(|one| one.summary.clone()).collect();
-    assert_snapshot!(refused.join("\n"), @r#""#);
+    assert_snapshot!(refused.join("\n"), @"
+    `consul_key(port)`: bake.lock has no pin for it
+    `data.http.one`: bake.lock has no pin for it
+    `data.http.two`: bake.lock has no pin for it
+    ");
     assert_eq!(server.requests(), [""; 0]);
 }
 

@@ -70,7 +70,48 @@ fn a_lock_is_a_file_that_people_can_read() {
         image("web.pkr.hcl", "amazon-ebs.web", "us-east-1", "ami-1"),
         value("consul_key(port)", "port", json!("8080")),
     ]);
-    assert_snapshot!(lock.write(), @r#""#);
+    assert_snapshot!(lock.write(), @r#"
+    {
+      "version": 1,
+      "pins": [
+        {
+          "template": "web.pkr.hcl",
+          "name": "amazon-ebs.web",
+          "region": "us-east-1",
+          "asked": {
+            "filters": [
+              {
+                "name": [
+                  "a*"
+                ]
+              }
+            ],
+            "owners": [
+              "amazon"
+            ],
+            "type": "source-image"
+          },
+          "image": {
+            "id": "ami-1",
+            "name": "a1",
+            "architecture": "x86_64",
+            "creation_date": "2026-01-02T03:04:05.000Z"
+          }
+        },
+        {
+          "template": "web.pkr.hcl",
+          "name": "consul_key(port)",
+          "asked": {
+            "arguments": {
+              "key": "port"
+            },
+            "type": "consul_key"
+          },
+          "value": "8080"
+        }
+      ]
+    }
+    "#);
 }
 
 #[test]
@@ -83,18 +124,51 @@ fn what_is_written_is_read() {
 #[test]
 fn a_lock_of_a_newer_version_is_refused() {
     let text = "{\n  \"version\": 2,\n  \"pins\": {\"new\": \"form\"}\n}\n";
-    assert_snapshot!(read(text).expect_err("newer"), @r#""#);
+    assert_snapshot!(read(text).expect_err("newer"), @r#"
+    error[newer-lock]: this lock is of version 2, made by a newer bake
+     --> bake.lock:2:14
+      |
+    2 |   "version": 2,
+      |              ^ this bake knows version 1
+      |
+      = help: use a newer bake, or remove the file and run `bake lock`
+    "#);
 }
 
 #[test]
 fn a_garbled_lock_is_told_with_its_place() {
     let text = all().write();
     let cut = text.get(..400).expect("long enough");
-    assert_snapshot!(read(cut).expect_err("cut off"), @r#""#);
+    assert_snapshot!(read(cut).expect_err("cut off"), @r#"
+    error[json-syntax]: this string is not closed
+      --> bake.lock:23:9
+       |
+    23 |         "nam
+       |         ^^^^ starts here
+       |
+       = help: add `"`
+       = help: restore the file from version control, or remove it and run `bake lock`
+    "#);
     let conflict = text.replacen("    {\n", "<<<<<<< HEAD\n    {\n", 1);
-    assert_snapshot!(read(&conflict).expect_err("a conflict"), @r#""#);
+    assert_snapshot!(read(&conflict).expect_err("a conflict"), @"
+    error[json-syntax]: expected a value, found `<`
+     --> bake.lock:4:1
+      |
+    4 | <<<<<<< HEAD
+      | ^ not the start of a value
+      |
+      = help: restore the file from version control, or remove it and run `bake lock`
+    ");
     let misspelt = text.replacen("\"region\"", "\"regoin\"", 1);
-    assert_snapshot!(read(&misspelt).expect_err("unknown"), @r#""#);
+    assert_snapshot!(read(&misspelt).expect_err("unknown"), @r#"
+    error[wrong-lock]: this lock is not understood: unknown field `regoin`, expected one of `template`, `name`, `region`, `cloud`, `asked`, `image`, `identity`, `sha256`, `value`
+     --> bake.lock:7:14
+      |
+    7 |       "regoin": "us-east-1",
+      |              ^
+      |
+      = help: restore the file from version control, or remove it and run `bake lock`
+    "#);
 }
 
 #[test]
@@ -125,7 +199,21 @@ fn a_lock_that_makes_no_sense_is_refused() {
             r#"{"version":1,"pins":[{"template":"t","name":"n","asked":{},"value":1},{"template":"t","name":"n","asked":{},"value":2}]}"#,
         ),
     ];
-    assert_snapshot!(said.join("\n"), @r#""#);
+    assert_snapshot!(said.join("\n"), @"
+    error[wrong-lock]: a lock is an object, not an array
+    error[wrong-lock]: there is no `version`
+    error[wrong-lock]: this is no version of a lock
+    error[wrong-lock]: this is no version of a lock
+    error[wrong-lock]: this lock is not understood: missing field `pins`
+    error[wrong-lock]: `n` must be pinned to one of `image`, `value`, `identity` and `sha256`
+    error[wrong-lock]: `n` must be pinned to one of `image`, `value`, `identity` and `sha256`
+    error[wrong-lock]: the `sha256` of `n` is not 64 hexadecimal digits
+    error[wrong-lock]: `moon` is no cloud that bake knows
+    error[wrong-lock]: `n` has a cloud and no region
+    error[wrong-lock]: the pin of `n` does not fit what it asks
+    error[wrong-lock]: the `body` of `n` does not have its `sha256`
+    error[wrong-lock]: `n` is pinned twice
+    ");
 }
 
 #[test]
@@ -181,7 +269,11 @@ fn a_new_look_keeps_what_it_is_not_about() {
         changes.iter().map(one).collect::<Vec<_>>().join("\n")
     };
     let (lock, changes) = old.renewed("web.pkr.hcl", true, now.clone());
-    assert_snapshot!(told(&changes), @r#""#);
+    assert_snapshot!(told(&changes), @r#"
+    ~ amazon-ebs.web: ami-9 (a1)
+    - consul_key(gone): "x"
+    + consul_key(new): "y"
+    "#);
     let names: Vec<_> = lock.pins().iter().map(|pin| pin.answer.to_string()).collect();
     assert_eq!(names, ["ami-3 (a1)", "ami-2 (a1)", "ami-9 (a1)", "\"y\"", "\"8080\""]);
 
