@@ -4,7 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 use super::Resolver;
 use super::rounds::LookUp;
@@ -128,7 +128,9 @@ impl<'a> PinnedLookUp<'a> {
             Pinned::Value { value, identity } => {
                 Answer::Found { value: from_json(value), identity: identity.clone() }
             }
-            Pinned::Download { value: Some(value), .. } => Answer::found(from_json(value)),
+            Pinned::Download { value: Some(value), .. } => {
+                Answer::found(from_json(&whole_download(value.clone(), question)))
+            }
             Pinned::Download { sha256, value: None } => {
                 same_download(self.resolver.look_up(question).await, pin, sha256)
             }
@@ -192,7 +194,7 @@ fn pinned(
         ("http", _) => {
             let whole = json(value)?;
             let body = body(&whole).ok_or("it has no body")?;
-            let value = (body.len() <= LARGEST_KEPT).then(|| without_passing(whole.clone()));
+            let value = (body.len() <= LARGEST_KEPT).then(|| kept_download(&whole, body));
             Ok(Pinned::Download { sha256: Digest::of(body.as_bytes()), value })
         }
         // Versions of these cannot be asked for, and they are no secrets.
@@ -214,14 +216,24 @@ fn body(answer: &Json) -> Option<&str> {
     answer.get("body").and_then(Json::as_str)
 }
 
-/// An answer of a server without the headers that differ each time.
-fn without_passing(mut answer: Json) -> Json {
-    for headers in ["request_headers", "response_headers"] {
-        if let Some(Json::Object(headers)) = answer.get_mut(headers) {
-            headers.retain(|name, _| !NOT_KEPT.contains(&name.as_str()));
-        }
+/// What is kept of an answer of a server: the body, and the headers that are no others each time.
+fn kept_download(answer: &Json, body: &str) -> Json {
+    let mut headers = answer.get("response_headers").cloned().unwrap_or_default();
+    if let Json::Object(headers) = &mut headers {
+        headers.retain(|name, _| !NOT_KEPT.contains(&name.as_str()));
     }
-    answer
+    json!({ "body": body, "response_headers": headers })
+}
+
+/// The answer that was kept, as data sources give it.
+fn whole_download(mut kept: Json, question: &Question) -> Json {
+    let url = question.request().ok().and_then(|asked: Json| asked.get("url").cloned());
+    let headers = kept.get("response_headers").cloned();
+    if let Json::Object(kept) = &mut kept {
+        kept.extend(url.map(|url| ("url".to_owned(), url)));
+        kept.extend(headers.map(|headers| ("request_headers".to_owned(), headers)));
+    }
+    kept
 }
 
 fn same_download(answer: Answer, pin: &Pin, sha256: &Digest) -> Answer {

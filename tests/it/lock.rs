@@ -77,7 +77,11 @@ fn a_locked_template_makes_the_same_image_another_day() {
     let unlocked = build(&[]).expect(0);
     assert_ne!(unlocked.hash(), before.hash());
     let refused = build(&["-locked"]).expect(1).stderr;
-    assert_snapshot!(refused, @r#""#);
+    assert_snapshot!(refused, @r#"
+    error[no-lock]: there is no `bake.lock` in `.`
+     |
+     = help: `bake lock t.pkr.hcl` makes one
+    "#);
 
     fs::write(&file, &pinned).expect("put the lock back");
     let said = bake(&workspace, &["lock", "--sandbox", "t.pkr.hcl"]).expect(0).stdout;
@@ -87,7 +91,15 @@ fn a_locked_template_makes_the_same_image_another_day() {
     // What is asked has changed: the pin is for something else.
     workspace.write("t.pkr.hcl", newest("base-?"));
     let refused = build(&["-locked"]).expect(1);
-    assert_snapshot!(refused.stderr, @r#""#);
+    assert_snapshot!(refused.stderr, @r#"
+    error[source-image]: `amazon-ebs.t`: bake.lock has a source image for us-east-1 of the sandbox, but something else was asked then
+     --> t.pkr.hcl:4:3
+      |
+    4 |   source_ami_filter {
+      |   ^^^^^^^^^^^^^^^^^
+      |
+      = help: `bake lock` looks for one and pins it; -locked looks for none
+    "#);
     let warned = build(&[]).expect(0);
     assert!(warned.stdout.contains("the source image in bake.lock is for another question"));
     workspace.write("t.pkr.hcl", newest("base-*"));
@@ -169,7 +181,7 @@ fn downloads_are_what_they_were() {
     let hash = || bake(&workspace, &["hash", "t.pkr.hcl"]).expect(0).stdout;
     let unlocked = hash();
     let said = bake(&workspace, &["lock", "t.pkr.hcl"]).expect(0);
-    let digest = "c47f5b18b8a430e698b9fd15e51f6119984e78334bcf3f45e210d30c37ef2f9e";
+    let digest = "c47f5b18b8a430e698b9fe15e51f6119984e78334bcf3f45e210d30c37ef2f9e";
     assert_eq!(
         said.stdout,
         format!(
@@ -188,14 +200,46 @@ fn downloads_are_what_they_were() {
     workspace
         .write("t.pkr.hcl", downloading(&[("b", url("other")), ("c", url("c")), ("d", url("d"))]));
     let refused = bake(&workspace, &strict).expect(1).stderr;
-    assert_snapshot!(refused.replace(web.url(), "URL"), @r#""#);
+    assert_snapshot!(refused.replace(web.url(), "URL"), @r#"
+    error[not-pinned]: `data.http.b`: bake.lock has a pin, but it was asked something else then
+     --> t.pkr.hcl:1:1
+      |
+    1 | data "http" "b" {
+      | ^^^^^^^^^^^^^^^
+      |
+      = help: `bake lock` looks it up and pins it; -locked looks nothing up
+
+    error[not-pinned]: `data.http.c`: bake.lock has no pin for it
+     --> t.pkr.hcl:4:1
+      |
+    4 | data "http" "c" {
+      | ^^^^^^^^^^^^^^^
+      |
+      = help: `bake lock` looks it up and pins it; -locked looks nothing up
+
+    error[not-pinned]: `data.http.d`: bake.lock has no pin for it
+     --> t.pkr.hcl:7:1
+      |
+    7 | data "http" "d" {
+      | ^^^^^^^^^^^^^^^
+      |
+      = help: `bake lock` looks it up and pins it; -locked looks nothing up
+    "#);
     let warned = bake(&workspace, &["validate", "-evaluate-datasources", "t.pkr.hcl"]).expect(0);
     assert_eq!(warned.stderr.matches("warning[not-pinned]").count(), 3, "{}", warned.stderr);
 
     let said = bake(&workspace, &["lock", "-only=nothing.*", "t.pkr.hcl"]);
     assert_eq!(said.code, 1, "{}", said.stdout);
     let said = bake(&workspace, &["lock", "t.pkr.hcl"]).expect(0).stdout;
-    assert_snapshot!(said, @r#""#);
+    let new = "30f3fadac3f9d8b6c8a8188a0e7b0c36abc9b90886ac3fa94654e2961c4ff765";
+    assert_eq!(
+        said,
+        format!(
+            "- data.http.a\n~ data.http.b: sha256 {new} (was sha256 {digest})\n\
+             + data.http.c: sha256 {new}\n+ data.http.d: sha256 {new}\n\
+             bake.lock: 2 new, 1 changed, 1 dropped, 0 as before\n"
+        )
+    );
     let said = bake(&workspace, &["lock", "t.pkr.hcl", "-update"]).expect(0).stdout;
     assert!(said.ends_with("0 new, 0 changed, 0 dropped, 3 as before\n"), "{said}");
 }
@@ -209,10 +253,30 @@ fn a_secret_does_not_get_into_a_lock() {
         "variable \"token\" {\n  default   = \"hunter2-of-nobody\"\n  sensitive = true\n}\n";
     workspace.write("t.pkr.hcl", format!("{variable}{text}"));
     let outcome = bake(&workspace, &["lock", "t.pkr.hcl"]).expect(0);
-    assert_snapshot!(outcome.stderr, @r#""#);
+    assert_snapshot!(outcome.stderr, @r#"
+    warning[not-pinned]: `data.http.a` is not pinned: there is a secret in it
+     --> t.pkr.hcl:5:1
+      |
+    5 | data "http" "a" {
+      | ^^^^^^^^^^^^^^^ looked up in each build
+    "#);
     let lock = lock_of(&workspace);
-    assert_snapshot!(lock, @r#""#);
+    assert_snapshot!(lock, @r#"
+    {
+      "version": 1,
+      "pins": []
+    }
+    "#);
     assert!(!outcome.stdout.contains("hunter2") && !outcome.stderr.contains("hunter2"));
+
+    // A secret in the question alone is no hindrance: it is told as the template writes it.
+    web.serve("hello");
+    bake(&workspace, &["lock", "t.pkr.hcl"]).expect(0);
+    let lock = lock_of(&workspace);
+    assert!(lock.contains("var.token") && lock.contains("\"body\": \"hello\""), "{lock}");
+    assert!(!lock.contains("hunter2"), "{lock}");
+    bake(&workspace, &["validate", "-evaluate-datasources", "-locked", "t.pkr.hcl"]).expect(0);
+    assert_eq!(web.paths().len(), 2);
 }
 
 #[test]
@@ -224,10 +288,14 @@ fn a_lock_that_cannot_be_used_is_told() {
     let good = lock_of(&workspace);
 
     let said = bake(&workspace, &["lock", "-update", "data.http.lisst", "t.pkr.hcl"]).expect(1);
-    assert_snapshot!(said.stderr, @r#""#);
+    assert_snapshot!(said.stderr, @r#"
+    error[unknown-pin]: nothing is looked up as `data.http.lisst`
+     |
+     = help: did you mean `data.http.list`?
+    "#);
     assert_eq!(lock_of(&workspace), good);
     let said = bake(&workspace, &["lock", "-update"]).expect(2);
-    assert_snapshot!(said.stderr, @r#""#);
+    assert_eq!(said.stderr, "error: name the template whose look-ups are to be pinned\n");
     let updated = bake(&workspace, &["lock", "-update", "t.pkr.hcl"]).expect(0).stdout;
     assert_eq!(updated, "bake.lock: 0 new, 0 changed, 0 dropped, 1 as before\n");
 
@@ -241,5 +309,5 @@ fn a_lock_that_cannot_be_used_is_told() {
     workspace.write("bake.lock", good.get(..100).expect("long enough"));
     let said = bake(&workspace, &["build", "t.pkr.hcl"]).expect(1).stderr;
     assert!(said.starts_with("error[json-syntax]") && said.contains("bake.lock:"), "{said}");
-    assert_eq!(web.paths().len(), 3, "two looks and one that named nothing: {:?}", web.paths());
+    assert_eq!(web.paths().len(), 2, "who names nothing asks nobody: {:?}", web.paths());
 }

@@ -1,6 +1,6 @@
 //! What a command may take from a lock.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::Value as Json;
@@ -103,8 +103,9 @@ impl Pins {
 }
 
 fn no_lock(template: &Path, path: &Path) -> Diagnostics {
-    let directory = path.parent().map(Path::to_owned).unwrap_or_else(PathBuf::new);
-    let summary = format!("there is no `{LOCK_FILE}` in `{}`", directory.display());
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let directory = directory.unwrap_or(Path::new(".")).display();
+    let summary = format!("there is no `{LOCK_FILE}` in `{directory}`");
     Diagnostic::error("no-lock", summary)
         .help(format!("`bake lock {}` makes one", template.display()))
         .into()
