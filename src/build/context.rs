@@ -11,6 +11,7 @@ use crate::aws::{Client, Image};
 use crate::communicator::ssm::Depot;
 use crate::communicator::{Communicator, Dial, SshSettings, WinRmSettings};
 use crate::event::{Artifact, Emitter};
+use crate::plan::lock::Pins;
 use crate::template::schema::{BuildData, Secret};
 
 /// Any error of a neighbour.
@@ -41,6 +42,8 @@ pub struct BuildContext {
     pub force: bool,
     /// What a failure does to what was made.
     pub on_error: OnError,
+    /// What look-ups have come to before.
+    pub pins: Pins,
     /// Gives the image its hash.
     pub identify: Identify,
     /// Connects to the instance.

@@ -16,6 +16,7 @@ mod machine;
 mod places;
 mod resources;
 mod run;
+mod source_search;
 mod step;
 mod teardown;
 
@@ -34,4 +35,5 @@ pub use ledger::Ledger;
 pub use places::Places;
 pub use resources::{Resource, Resources};
 pub use run::{RunError, RunSettings, run};
+pub use source_search::SourceSearch;
 pub use teardown::{Left, Teardown};

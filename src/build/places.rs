@@ -21,10 +21,12 @@ impl Places {
     /// Where the template asks for what failed: the provisioner, the option, or the builder that
     /// lacks the option.
     pub fn of<'a>(&'a self, error: &'a BuildError) -> Option<&'a Span> {
-        error.step_place().or_else(|| {
-            let option = error.option_name()?;
-            self.options.get(option).or(self.owner.as_ref())
-        })
+        error.step_place().or_else(|| self.of_option(error.option_name()?))
+    }
+
+    /// Where an option stands, or the builder that lacks it.
+    pub(super) fn of_option(&self, option: &str) -> Option<&Span> {
+        self.options.get(option).or(self.owner.as_ref())
     }
 }
 

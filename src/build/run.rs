@@ -18,6 +18,7 @@ use crate::communicator::{self, Communicator, CommunicatorError, Dial, winrm};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::event::{Emitter, Fact};
 use crate::plan::identity::{image_hash, template_hash};
+use crate::plan::lock::Pins;
 use crate::plan::{Plan, StepPlan};
 use crate::provision::{self, StepContext};
 
@@ -51,6 +52,8 @@ pub struct RunSettings {
     pub ledgers: PathBuf,
     /// A cloud of one's own, in place of the account that the template names.
     pub cloud: Option<OwnCloud>,
+    /// What look-ups have come to before.
+    pub pins: Pins,
 }
 
 /// Why a run did not begin. Nothing was made.
@@ -144,6 +147,7 @@ fn context(
         teardown_deadline: TEARDOWN_DEADLINE,
         force: settings.force,
         on_error: settings.on_error,
+        pins: settings.pins.clone(),
         identify: {
             let plan = Arc::clone(&plan);
             Arc::new(move |source| Ok(identify(&plan, source)))

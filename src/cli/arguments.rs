@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::plan::lock::Scope;
 use crate::sandbox::cloud::Latency;
 use crate::sandbox::endpoint::FaultRule;
 
@@ -49,6 +50,8 @@ pub(super) enum Command {
     Upgrade(UpgradeArguments),
     /// Run and look after the embedded sandbox.
     Sandbox(SandboxArguments),
+    /// Pin what a template looks up in `bake.lock`, beside it.
+    Lock(LockArguments),
 }
 
 /// A template and the values of its variables.
@@ -96,6 +99,9 @@ pub(super) struct ValidateArguments {
     /// Say nothing of values for variables that are not declared.
     #[arg(long)]
     pub(super) no_warn_undeclared_var: bool,
+    /// Look up nothing that is not pinned in `bake.lock`.
+    #[arg(long, requires = "evaluate_datasources")]
+    pub(super) locked: bool,
 }
 
 /// Flags that Packer takes with every template, where there are no builds to choose from.
@@ -223,6 +229,9 @@ pub(super) struct BuildArguments {
     pub(super) sandbox: bool,
     #[command(flatten)]
     pub(super) behaviour: SandboxBehaviour,
+    /// Look up nothing that is not pinned in `bake.lock`.
+    #[arg(long)]
+    pub(super) locked: bool,
 }
 
 /// What happens to the resources of a failed build.
@@ -305,6 +314,49 @@ pub(super) enum SandboxCommand {
         /// A directory, or a tar archive (plain or gzip).
         from: PathBuf,
     },
+}
+
+#[derive(Args, Debug)]
+pub(super) struct LockArguments {
+    /// An HCL or JSON template, or a directory of `*.pkr.hcl` files.
+    #[arg(value_name = "TEMPLATE", required_unless_present = "update")]
+    template: Option<PathBuf>,
+    #[command(flatten)]
+    values: ValueArguments,
+    /// Only builds that match one of these names or patterns, separated by commas.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    only: Vec<String>,
+    /// All builds but those that match one of these names or patterns.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    except: Vec<String>,
+    #[command(flatten)]
+    elsewhere: Elsewhere,
+    /// Look again for what is pinned: for all of it, or for what is called so (`amazon-ebs.web`,
+    /// `data.http.list`, `vault`).
+    #[arg(long, value_name = "NAME", num_args = 0..=1)]
+    update: Option<Option<String>>,
+    /// Look up in the sandbox instead of AWS.
+    #[arg(long)]
+    pub(super) sandbox: bool,
+    #[command(flatten)]
+    pub(super) behaviour: SandboxBehaviour,
+}
+
+impl LockArguments {
+    /// The template, and what is looked for again: the one word after `-update` is the template.
+    /// `None` where there is no template.
+    pub(super) fn meant(self) -> Option<(TemplateArguments, Scope, SandboxBehaviour)> {
+        let Self { template, values, only, except, elsewhere, update, behaviour, .. } = self;
+        let (template, again) = match (template, update) {
+            (Some(template), None) => (template, Scope::Nothing),
+            (Some(template), Some(None)) => (template, Scope::All),
+            (Some(template), Some(Some(name))) => (template, Scope::Named(name)),
+            (None, Some(Some(template))) => (PathBuf::from(template), Scope::All),
+            (None, _) => return None,
+        };
+        let template = TemplateArguments { template, values, only, except, elsewhere };
+        Some((template, again, behaviour))
+    }
 }
 
 #[derive(Args, Debug)]

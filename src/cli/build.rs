@@ -8,6 +8,7 @@ use crate::diagnostic::Diagnostics;
 use crate::event::channel;
 use crate::lookup::Round;
 use crate::plan::Plan;
+use crate::plan::lock::Pins;
 use crate::render::{Console, MachineReadable, Mask, Settings};
 use crate::template::lookup::Answers;
 use crate::template::schema::Secret;
@@ -23,6 +24,11 @@ use super::{outcome, sandbox};
 pub(super) fn run(arguments: BuildArguments, mask: &Mask) -> Exit {
     let inputs = match Inputs::read(&arguments.template, arguments.warn_on_undeclared_var, mask) {
         Ok(inputs) => inputs,
+        Err(found) => return refused(&found, mask),
+    };
+    let (template, strict) = (&arguments.template.template, arguments.locked);
+    let pins = match Pins::of_template(template, strict, arguments.sandbox) {
+        Ok(pins) => pins,
         Err(found) => return refused(&found, mask),
     };
     // What is wrong without anybody being asked is said before anybody is.
@@ -45,7 +51,7 @@ pub(super) fn run(arguments: BuildArguments, mask: &Mask) -> Exit {
     // On a worker of the runtime: what sends files then takes turns with what encrypts them, where a
     // thread of its own would have to be woken for each packet.
     let mask = mask.clone();
-    let built = runtime.spawn(async move { build(&arguments, &inputs, first, &mask).await });
+    let built = runtime.spawn(async move { build(&arguments, &inputs, first, pins, &mask).await });
     match runtime.block_on(built) {
         Ok(exit) => exit,
         Err(error) => std::panic::resume_unwind(error.into_panic()),
@@ -61,6 +67,7 @@ async fn build(
     arguments: &BuildArguments,
     inputs: &Inputs,
     first: Round<Prepared>,
+    pins: Pins,
     mask: &Mask,
 ) -> Exit {
     let Some(ledgers) = build::ledger::default_directory() else {
@@ -73,7 +80,7 @@ async fn build(
         Err(error) => return sandbox::failed(&error),
     };
     if !arguments.sandbox {
-        let settings = settings(arguments, ledgers, None);
+        let settings = settings(arguments, ledgers, None, pins);
         return look_up_and_build(arguments, inputs, first, &settings, signals, mask).await;
     }
     // Other users of this machine can reach the port too, and may not run commands as this one.
@@ -85,7 +92,7 @@ async fn build(
         Err(error) => return sandbox::failed(&*error),
     };
     let own = OwnCloud { url: cloud.endpoint_url(), access_key: Secret::new(access_key) };
-    let settings = settings(arguments, ledgers, Some(own));
+    let settings = settings(arguments, ledgers, Some(own), pins);
     let exit = look_up_and_build(arguments, inputs, first, &settings, signals, mask).await;
     cloud.stop().await;
     exit
@@ -100,9 +107,8 @@ async fn look_up_and_build(
     mut signals: Signals,
     mask: &Mask,
 ) -> Exit {
-    let resolver = inputs.resolver(settings.cloud.clone());
     let settled = tokio::select! {
-        settled = inputs.settle(first, &resolver, mask) => settled,
+        settled = inputs.look_up(first, settings.cloud.as_ref(), &settings.pins, mask) => settled,
         // Nothing was made yet.
         signal = signals.next() => return interrupted(signal),
     };
@@ -125,7 +131,12 @@ fn interrupted(signal: Signal) -> Exit {
     }
 }
 
-fn settings(arguments: &BuildArguments, ledgers: PathBuf, cloud: Option<OwnCloud>) -> RunSettings {
+fn settings(
+    arguments: &BuildArguments,
+    ledgers: PathBuf,
+    cloud: Option<OwnCloud>,
+    pins: Pins,
+) -> RunSettings {
     RunSettings {
         run_id: uuid::Uuid::now_v7().to_string(),
         force: arguments.force,
@@ -138,6 +149,7 @@ fn settings(arguments: &BuildArguments, ledgers: PathBuf, cloud: Option<OwnCloud
         directory: std::env::current_dir().unwrap_or_default(),
         ledgers,
         cloud,
+        pins,
     }
 }
 

@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use crate::aws::OwnCloud;
+use crate::build::SourceSearch;
 use crate::diagnostic::{Diagnostic, Diagnostics};
-use crate::lookup::{DATA_SOURCES, LookUp, Resolver, Round, Surroundings, settle};
+use crate::lookup::{DATA_SOURCES, LookUp, PinnedLookUp, Resolver, Round, Surroundings, settle};
 use crate::plan::identity::template_hash;
+use crate::plan::lock::{Pins, Scope};
 use crate::plan::{self, Kinds, Plan, Selection};
 use crate::render::Mask;
 use crate::template::lookup::{Answers, Lookup};
@@ -112,6 +114,82 @@ impl Inputs {
     ) -> Result<Vec<Plan>, Diagnostics> {
         let (template, directory) = (&self.loaded.template, &self.directory);
         plan::plan(template, environment, kinds(), &self.selection, directory, warnings)
+    }
+
+    /// The searches for source images of plans; in place of the account that the template names, a
+    /// `cloud` of one's own is asked.
+    ///
+    /// # Errors
+    /// Options that cannot be read.
+    pub(super) fn searches(
+        &self,
+        plans: &[Plan],
+        cloud: Option<&OwnCloud>,
+    ) -> Result<Vec<SourceSearch>, Diagnostics> {
+        let mut found = Diagnostics::new();
+        let searches = plans
+            .iter()
+            .map(|plan| SourceSearch::of(plan, &self.directory, cloud))
+            .collect::<Vec<_>>();
+        let searches = searches.into_iter().filter_map(|search| found.take(search).flatten());
+        let searches = searches.collect();
+        found.into_result(searches)
+    }
+
+    /// What keeps `-locked` from looking for the source images of plans, as far as these are known.
+    async fn unpinned_sources(
+        &self,
+        plans: &[Plan],
+        cloud: Option<&OwnCloud>,
+        pins: &Pins,
+    ) -> Diagnostics {
+        let searches = plans.iter().map(|plan| SourceSearch::of(plan, &self.directory, cloud));
+        // Options that cannot be read are errors of somebody else.
+        let checks = searches.filter_map(Result::ok).flatten().map(async |search| {
+            let checked = search.check(pins).await;
+            checked.err()
+        });
+        futures::future::join_all(checks).await.into_iter().flatten().collect()
+    }
+
+    /// Like [`settle`](Self::settle), by `pins` and in a `cloud`; where these are strict, all that is
+    /// not pinned is told at once. Warns of what is not in the lock.
+    ///
+    /// # Errors
+    /// As for `settle`; what is not pinned.
+    pub(super) async fn look_up(
+        &self,
+        first: Round<Prepared>,
+        cloud: Option<&OwnCloud>,
+        pins: &Pins,
+        mask: &Mask,
+    ) -> Result<Prepared, Diagnostics> {
+        let resolver = self.resolver(cloud.cloned());
+        if !pins.exist() {
+            return self.settle(first, &resolver, mask).await;
+        }
+        let looking = PinnedLookUp::new(&resolver, pins, Scope::Nothing);
+        match self.settle(first, &looking, mask).await {
+            Ok(mut prepared) => {
+                if pins.are_strict() {
+                    let found = self.unpinned_sources(&prepared.plans, cloud, pins).await;
+                    found.into_result(())?;
+                }
+                prepared.warnings.extend(looking.notices());
+                Ok(prepared)
+            }
+            Err(found) if pins.are_strict() => {
+                // Evaluation stops at the first kind of thing that is refused.
+                let refusals = looking.refusals();
+                let mut found = if refusals.is_empty() { found } else { refusals };
+                // As far as they are known without the look-ups.
+                if let Ok(prepared) = self.evaluate(&Answers::default(), mask).result {
+                    found.extend(self.unpinned_sources(&prepared.plans, cloud, pins).await);
+                }
+                Err(found)
+            }
+            Err(found) => Err(found),
+        }
     }
 
     /// Who asks the network; in place of the account that the template names, a `cloud` of one's own.

@@ -10,6 +10,7 @@ mod fmt;
 mod hash;
 mod inputs;
 mod inspect;
+mod lock;
 mod outcome;
 mod plugins;
 mod sandbox;
@@ -62,5 +63,6 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Fix(arguments) => fix::run(&arguments, &mask),
         Command::Upgrade(arguments) => upgrade::run(&arguments),
         Command::Sandbox(arguments) => sandbox::run(&arguments),
+        Command::Lock(arguments) => lock::run(arguments, &mask),
     }
 }

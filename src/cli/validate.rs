@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::diagnostic::Diagnostics;
 use crate::lookup::Round;
+use crate::plan::lock::Pins;
 use crate::render::Mask;
 use crate::template::lookup::Answers;
 use crate::template::{self, UNKNOWN_VALUE};
@@ -24,13 +25,21 @@ pub(super) fn run(arguments: &ValidateArguments, mask: &Mask) -> Exit {
         Ok(inputs) => inputs,
         Err(found) => return failed(&found, mask),
     };
+    let pins = match arguments.evaluate_datasources {
+        true => Pins::of_template(&arguments.template.template, arguments.locked, false),
+        false => Ok(Pins::default()),
+    };
+    let pins = match pins {
+        Ok(pins) => pins,
+        Err(found) => return failed(&found, mask),
+    };
     let first = inputs.evaluate(&Answers::default(), mask);
     let checked = if arguments.evaluate_datasources {
         let runtime = match tokio::runtime::Runtime::new() {
             Ok(runtime) => runtime,
             Err(error) => return sandbox::failed(&error),
         };
-        runtime.block_on(inputs.settle(first, &inputs.resolver(None), mask))
+        runtime.block_on(inputs.look_up(first, None, &pins, mask))
     } else {
         without_lookups(first)
     };

@@ -17,13 +17,16 @@ mod hcp;
 mod http;
 mod null;
 mod parameter_store;
+mod pinned;
 mod resolver;
 mod rounds;
 mod secrets_manager;
 #[cfg(test)]
 mod tests;
 mod vault;
+mod versions;
 
+pub use pinned::{Met, PinnedLookUp};
 pub use resolver::{Resolver, Surroundings};
 pub use rounds::{LookUp, Round, settle};
 

@@ -66,6 +66,25 @@ impl Resolver {
         Self { clients: Clients { surroundings }, http: OnceCell::new() }
     }
 
+    /// The region in which a question is asked; `None` for one that is asked of no cloud.
+    ///
+    /// # Errors
+    /// No region is known.
+    pub(super) async fn region(&self, question: &Question) -> Result<Option<String>, Refusal> {
+        /// The part of a request that says whom to ask.
+        #[derive(serde::Deserialize)]
+        struct Addressed {
+            #[serde(default)]
+            access: Access,
+        }
+        if !asks_aws(question.kind()) {
+            return Ok(None);
+        }
+        let access = question.request().map(|Addressed { access }| access);
+        let client = self.clients.client(access.unwrap_or_default()).await?;
+        Ok(Some(client.region().to_owned()))
+    }
+
     async fn answer(&self, question: &Question) -> Result<Answer, Refusal> {
         if let Some(refusal) = question.refusal() {
             return Err(refusal);
@@ -103,6 +122,11 @@ impl LookUp for Resolver {
         }
         .boxed()
     }
+}
+
+/// Whether questions of this kind go to AWS.
+fn asks_aws(kind: &str) -> bool {
+    kind.starts_with("amazon-") || kind.starts_with("aws_")
 }
 
 async fn ask<T: DeserializeOwned, F: Future<Output = Result<Answer, Refusal>>>(

@@ -1,6 +1,6 @@
 //! Evaluates, finds answers, and evaluates again, until nothing is left to ask.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use futures::future::BoxFuture;
 
@@ -15,6 +15,15 @@ const ROUNDS: usize = 100;
 pub trait LookUp: Sync {
     /// Finds the answer to one question.
     fn look_up<'a>(&'a self, question: &'a Question) -> BoxFuture<'a, Answer>;
+
+    /// The same, told who asks it, at each place.
+    fn look_up_for<'a>(
+        &'a self,
+        question: &'a Question,
+        _askers: &'a [Lookup],
+    ) -> BoxFuture<'a, Answer> {
+        self.look_up(question)
+    }
 }
 
 /// What one evaluation came to.
@@ -53,10 +62,12 @@ pub async fn settle<T>(
         if round.is_final() {
             return round.result;
         }
-        let pending = round.pending.into_iter();
-        let questions: BTreeSet<Question> = pending.map(|one| one.question).collect();
-        let asked = questions.into_iter().map(|question| async {
-            let answer = who.look_up(&question).await;
+        let mut questions: BTreeMap<Question, Vec<Lookup>> = BTreeMap::new();
+        for lookup in round.pending {
+            questions.entry(lookup.question.clone()).or_default().push(lookup);
+        }
+        let asked = questions.into_iter().map(|(question, askers)| async move {
+            let answer = who.look_up_for(&question, &askers).await;
             (question, answer)
         });
         for (question, answer) in futures::future::join_all(asked).await {
@@ -104,6 +115,7 @@ mod tests {
                 question: Question::new("http", &json!({ "count": count })),
                 asked_by: "data.http.a".to_owned(),
                 span: Span::whole(&source),
+                published: None,
             };
             Round { result: Ok(()), pending: vec![lookup] }
         })

@@ -60,6 +60,7 @@ pub(super) struct Request {
 pub(super) struct Call {
     name: String,
     key: Option<String>,
+    version_id: Option<String>,
 }
 
 fn read(reader: &mut DataReader<'_>) -> Option<Reading> {
@@ -110,8 +111,8 @@ pub(super) async fn answer_call(
     call: Call,
     raw: bool,
 ) -> Result<Answer, Refusal> {
-    let stage = Some(CURRENT.to_owned());
-    let query = SecretQuery { name: call.name, version_id: None, version_stage: stage };
+    let version_stage = call.version_id.is_none().then(|| CURRENT.to_owned());
+    let query = SecretQuery { name: call.name, version_id: call.version_id, version_stage };
     let secret = fetch(clients, Access::default(), &query).await?;
     let Some(text) = &secret.string else {
         return Err(Refusal::new("the secret is binary")

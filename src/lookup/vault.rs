@@ -16,6 +16,8 @@ const ADDRESS: &str = "https://127.0.0.1:8200";
 pub(super) struct Call {
     path: String,
     key: String,
+    /// A version of a secret of the key-value engine's second version.
+    version: Option<u64>,
 }
 
 /// Asks Vault: a secret of the key-value engine's second version, else of the first.
@@ -36,6 +38,9 @@ pub(super) async fn answer(surroundings: &Surroundings, call: Call) -> Result<An
     let mut url = base_url("VAULT_ADDR", address)?;
     let path = call.path.trim_matches('/');
     extend(&mut url, std::iter::once("v1").chain(path.split('/')))?;
+    if let Some(version) = call.version {
+        url.query_pairs_mut().append_pair("version", &version.to_string());
+    }
     let mut request =
         client.get(url).header("X-Vault-Token", token).header("X-Vault-Request", "true");
     if let Some(namespace) = surroundings.variable("VAULT_NAMESPACE") {

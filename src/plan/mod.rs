@@ -11,6 +11,7 @@ mod digest_cache;
 mod fields;
 pub mod identity;
 pub mod input;
+pub mod lock;
 mod planned;
 mod planning;
 mod read;

@@ -153,7 +153,8 @@ pub(super) fn read(
     found.extend(refused);
     let reading = reading.filter(|_| !failed)?;
     let options: BTreeMap<_, _> = facts.hashed.iter().collect();
-    let mut origin = json!({ "type": kind.name, "options": options }).to_string();
+    let asked = json!({ "type": kind.name, "options": options });
+    let mut origin = asked.to_string();
     let outputs = if facts.late.is_empty() {
         match reading {
             Reading::Known(outputs) => Some(outputs),
@@ -166,6 +167,7 @@ pub(super) fn read(
                     question,
                     asked_by: format!("data.{}.{}", kind.name, data.name.text),
                     span: data.header.clone(),
+                    published: Some(asked),
                 };
                 match lookups.ask(lookup.clone()) {
                     Some(Answer::Found { value, identity }) => {

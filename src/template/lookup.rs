@@ -71,6 +71,32 @@ pub struct Lookup {
     pub asked_by: String,
     /// The header of the data source's block, or the call.
     pub span: Span,
+    /// The question as others may read it: the `type` that is asked, and what. Where it depends on a
+    /// secret, how the template writes it; `None` where that would still tell too little to know
+    /// two questions apart. Neither account nor region are in it.
+    pub published: Option<serde_json::Value>,
+}
+
+impl Lookup {
+    /// What it is known by: `data.http.list`, or a call with its arguments,
+    /// `vault(secret/data/app, password)`.
+    pub fn name(&self) -> String {
+        let arguments = self.published.as_ref().and_then(|asked| asked.get(ARGUMENTS)?.as_object());
+        let Some(arguments) = arguments else { return self.asked_by.clone() };
+        let texts: Vec<_> = arguments.values().filter_map(serde_json::Value::as_str).collect();
+        format!("{}({})", self.asked_by, texts.join(", "))
+    }
+}
+
+/// What a function is asked, in a published question.
+const ARGUMENTS: &str = "arguments";
+
+/// The published question of a function.
+pub(in crate::template) fn published_call(
+    function: &str,
+    arguments: &serde_json::Value,
+) -> Option<serde_json::Value> {
+    Some(serde_json::json!({ "type": function, ARGUMENTS: arguments }))
 }
 
 /// What came of a question.

@@ -11,6 +11,7 @@ mod components;
 mod corpus;
 mod identity;
 mod interruption;
+mod lock;
 mod lookups;
 mod machine;
 mod machine_readable;

@@ -4,7 +4,7 @@
 use serde_json::json;
 
 use super::declaration::{Call, Failure, Function, Of, Outcome, string};
-use crate::template::lookup::{Answer, Lookup, Question};
+use crate::template::lookup::{Answer, Lookup, Question, published_call};
 use crate::value::{Marks, Type, Value};
 
 pub(super) const FUNCTIONS: &[Function] = &[
@@ -51,6 +51,10 @@ fn ask(call: &Call<'_>, name: &str, request: &serde_json::Value, marks: Marks) -
         question: Question::new(name, request),
         asked_by: name.to_owned(),
         span: call.span.clone(),
+        published: match call.sensitive.contains(&true) {
+            true => None,
+            false => published_call(name, request),
+        },
     };
     match call.context().lookups.ask(lookup) {
         Some(Answer::Found { value, .. }) => Ok(value.clone().marked(marks)),

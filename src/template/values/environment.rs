@@ -26,7 +26,7 @@ use crate::template::evaluate::{FunctionContext, Reference, Scope, evaluate, ref
 use crate::template::function::clean_path;
 use crate::template::go_template::{Available, Data, GoTemplate, Moment, PackerFunctions, Request};
 use crate::template::load::collect::{self, list_items};
-use crate::template::lookup::{Answer, Answers, Lookup, Question};
+use crate::template::lookup::{Answer, Answers, Lookup, Question, published_call};
 use crate::template::syntax::{Block, Dialect, Expression, parse_expression};
 use crate::template::upgrade::{self, Names};
 use crate::template::version;
@@ -276,11 +276,16 @@ impl Environment {
         let env =
             |request: &Request<'_>| Ok(variables.get(request.key).cloned().unwrap_or_default());
         let secret = |request: &Request<'_>| {
+            let mut lookup = secret_lookup(request, span)?;
+            // What is asked may have come from a sensitive variable.
+            if marks.get().sensitive {
+                lookup.published = None;
+            }
             if request.function != "consul_key" {
                 marks.set(marks.get() | Marks::SENSITIVE);
             }
             looks_up.set(true);
-            match self.context.lookups.ask(secret_lookup(request, span)?) {
+            match self.context.lookups.ask(lookup) {
                 Some(Answer::Found { value, .. }) => {
                     Ok(value.as_str().unwrap_or_default().to_owned())
                 }
@@ -466,5 +471,6 @@ fn secret_lookup(request: &Request<'_>, span: &Span) -> Result<Lookup, String> {
         question: Question::new(request.function, &asked),
         asked_by: request.function.to_owned(),
         span: span.clone(),
+        published: published_call(request.function, &asked),
     })
 }

@@ -22,7 +22,7 @@ mod profile;
 mod reach;
 mod run;
 mod settings;
-mod source;
+pub(in crate::build) mod source;
 mod tags;
 mod user_data;
 

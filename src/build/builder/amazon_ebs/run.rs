@@ -165,7 +165,7 @@ impl Run<'_> {
         let events = &self.context.events;
         let looking = async {
             tokio::try_join!(
-                source::resolve(self.client, &self.build.source).boxed(),
+                source::resolve(self.client, &self.build.source, self.context).boxed(),
                 network::resolve(self.client, self.build).boxed(),
                 self.local_key(),
                 self.check_login(),

@@ -17,6 +17,7 @@ use crate::communicator::{
     Chunk, Command, Communicator, CommunicatorError, Exit, Upload, UploadReport,
 };
 use crate::event::{Artifact, Event, Fact, channel};
+use crate::plan::lock::Pins;
 
 /// A hash as good as any.
 pub(super) const HASH: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
@@ -79,6 +80,7 @@ impl World {
             teardown_deadline: seconds(3000),
             force: false,
             on_error: OnError::Cleanup,
+            pins: Pins::default(),
             identify: Arc::new(|_| Ok(ImageIdentity { hash: HASH.to_owned(), unrepeatable: None })),
             connect: Arc::new(|_| async { Ok(Arc::new(Idle) as Arc<dyn Communicator>) }.boxed()),
             provision: Arc::new(|_| async { Ok(()) }.boxed()),
