@@ -33,5 +33,5 @@ pub(crate) use error::kind_name;
 pub use ledger::Ledger;
 pub use places::Places;
 pub use resources::{Resource, Resources};
-pub use run::{RunError, RunSettings, run};
+pub use run::{RunError, RunSettings, resolve, run};
 pub use teardown::{Left, Teardown};

@@ -7,7 +7,7 @@ use crate::build::{self, BuildOutcome, Cancel, OnError, RunError, RunSettings, S
 use crate::diagnostic::Diagnostics;
 use crate::event::channel;
 use crate::lookup::Round;
-use crate::plan::Plan;
+use crate::plan::{self, Plan};
 use crate::render::{Console, MachineReadable, Mask, Settings};
 use crate::template::lookup::Answers;
 use crate::template::schema::Secret;
@@ -138,6 +138,8 @@ fn settings(arguments: &BuildArguments, ledgers: PathBuf, cloud: Option<OwnCloud
         directory: std::env::current_dir().unwrap_or_default(),
         ledgers,
         cloud,
+        template: arguments.template.template.clone(),
+        records: plan::record::default_directory(),
     }
 }
 

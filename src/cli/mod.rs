@@ -3,6 +3,7 @@
 mod arguments;
 mod build;
 mod console;
+mod depends;
 mod exit;
 mod explore;
 mod fix;
@@ -18,6 +19,7 @@ mod upgrade;
 mod validate;
 mod values;
 mod version;
+mod why;
 
 pub use exit::Exit;
 
@@ -62,5 +64,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Fix(arguments) => fix::run(&arguments, &mask),
         Command::Upgrade(arguments) => upgrade::run(&arguments),
         Command::Sandbox(arguments) => sandbox::run(&arguments),
+        Command::Why(arguments) => why::run(&arguments, &mask),
+        Command::Inputs(arguments) => depends::run(&arguments, &mask),
     }
 }

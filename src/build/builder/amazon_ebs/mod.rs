@@ -8,8 +8,10 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 
 use super::{Builder, PreparedBuild};
-use crate::build::{BuildContext, BuildOutcome};
-use crate::plan::ComponentKind;
+use crate::aws::Client;
+use crate::build::{BuildContext, BuildOutcome, ResolvedSource, RunSettings};
+use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::plan::{ComponentKind, Plan};
 
 mod data;
 mod depot;
@@ -45,15 +47,41 @@ pub const BUILDER: Builder = Builder {
         schema: options::AmazonEbsOptions::schema,
         plan: options::plan,
     },
-    prepare: Some(|plan, settings| {
-        let mut prepared = prepare(&plan.builder, &settings.directory)?;
-        if let Some(cloud) = &settings.cloud {
-            let access = &mut prepared.build.access;
-            *access = std::mem::take(access).in_own(cloud);
-        }
-        Ok(Box::new(prepared))
-    }),
+    prepare: Some(|plan, settings| Ok(Box::new(prepared(plan, settings)?))),
 };
+
+fn prepared(plan: &Plan, settings: &RunSettings) -> Result<Prepared, Diagnostics> {
+    let mut prepared = prepare(&plan.builder, &settings.directory)?;
+    if let Some(cloud) = &settings.cloud {
+        let access = &mut prepared.build.access;
+        *access = std::mem::take(access).in_own(cloud);
+    }
+    Ok(prepared)
+}
+
+/// Looks up the source image that a plan means; makes nothing.
+///
+/// # Errors
+/// What is wrong with the options, or what AWS says, at its place.
+pub async fn find_source(
+    plan: &Plan,
+    settings: &RunSettings,
+) -> Result<ResolvedSource, Diagnostics> {
+    let Prepared { build, .. } = prepared(plan, settings)?;
+    let finding = async {
+        let client = Client::connect(&build.access).await?;
+        source::resolve(&client, &build.source).await
+    };
+    finding.await.map_err(|error| {
+        let finding = Diagnostic::error("source-image", error.report());
+        let finding = error.hints().into_iter().fold(finding, Diagnostic::help);
+        match build.places.of(&error) {
+            Some(place) => finding.at(place, ""),
+            None => finding.at(&plan.builder.component.owner, ""),
+        }
+        .into()
+    })
+}
 
 impl PreparedBuild for Prepared {
     fn run<'a>(&'a self, context: &'a BuildContext) -> BoxFuture<'a, BuildOutcome> {
