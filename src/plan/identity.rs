@@ -98,3 +98,44 @@ fn tree_form(tree: &Tree) -> Json {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The vectors of the specification: their domains, texts and hashes.
+    fn vectors() -> Vec<(String, String, String)> {
+        let page = include_str!("../../docs/hash.md");
+        let (_, vectors) = page.split_once("## Test vectors").expect("vectors");
+        let mut found = Vec::new();
+        let mut lines = vectors.lines().map(str::trim);
+        while let Some(line) = lines.next().filter(|line| !line.starts_with("## ")) {
+            if line != "```json" {
+                continue;
+            }
+            let text = lines.next().expect("a text");
+            let said =
+                lines.find(|line| line.starts_with('`') && line.contains(": ")).expect("a hash");
+            let mut parts = said.split('`').filter(|part| !part.is_empty() && *part != ": ");
+            let mut part = || parts.next().expect("domain and hash").to_owned();
+            found.push((part(), text.to_owned(), part()));
+        }
+        found
+    }
+
+    #[test]
+    fn the_specification_has_true_vectors() {
+        let vectors = vectors();
+        assert!(vectors.len() >= 6, "{}", vectors.len());
+        for (domain, text, hash) in vectors {
+            let recipe: Json = serde_json::from_str(&text).expect(&text);
+            assert_eq!(canonical_json(&recipe), text);
+            let computed = match domain.as_str() {
+                "template" => recipe_hash(&recipe),
+                "image" => image_recipe_hash(&recipe),
+                other => panic!("the domain `{other}`"),
+            };
+            assert_eq!(computed.hex(), hash, "{text}");
+        }
+    }
+}

@@ -22,3 +22,4 @@ mod sandbox_agent;
 mod secrets;
 mod systems_manager;
 mod upgrade;
+mod why;

@@ -21,6 +21,9 @@ pub(super) struct Pair {
 /// How alike two steps are at most.
 const SAME: u32 = 1000;
 
+/// How many pairs of changed steps are looked at; where there are more, order and type alone count.
+const PAIRS: usize = 1 << 16;
+
 /// Pairs steps: equal ones first, then those of one type between the same neighbours, then those
 /// that are alike wherever they are. In the order of the new recipe, with the removed ones where
 /// they were.
@@ -60,14 +63,20 @@ pub(super) fn pairs(old: &[Json], new: &[Json]) -> Vec<Pair> {
     for (old_anchor, new_anchor) in anchors.iter().copied().chain([(old.len(), new.len())]) {
         let (olds, news) =
             (partners.free_old(one..old_anchor), partners.free_new(other..new_anchor));
-        let found = best(olds.len(), news.len(), |at, to| alike(olds[at], news[to]));
+        let found = match olds.len().saturating_mul(news.len()) {
+            0..=PAIRS => best(olds.len(), news.len(), |at, to| alike(olds[at], news[to])),
+            _ => in_order(olds.len().min(news.len()), |at| alike(olds[at], news[at]) > 0),
+        };
         for (at, to) in found {
             partners.join(olds[at], news[to]);
         }
         (one, other) = (old_anchor + 1, new_anchor + 1);
     }
     // Changed ones that moved.
-    for one in partners.free_old(0..old.len()) {
+    let left = partners.free_old(0..old.len());
+    let others = partners.free_new(0..new.len()).len();
+    let few = left.len().saturating_mul(others) <= PAIRS;
+    for one in left.into_iter().filter(|_| few) {
         let others = partners.free_new(0..new.len());
         let likeness = |other: &usize| alike(one, *other);
         if let Some(other) =
@@ -79,6 +88,11 @@ pub(super) fn pairs(old: &[Json], new: &[Json]) -> Vec<Pair> {
         }
     }
     partners.in_order(&moved)
+}
+
+/// Each with the other at its place, if the two may be one.
+fn in_order(count: usize, may: impl Fn(usize) -> bool) -> Vec<(usize, usize)> {
+    (0..count).filter(|at| may(*at)).map(|at| (at, at)).collect()
 }
 
 struct Partners {

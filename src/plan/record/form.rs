@@ -124,6 +124,24 @@ impl Record {
         &self.build
     }
 
+    /// Of recipes that no template has, with the texts of files.
+    #[cfg(test)]
+    pub(crate) fn of_recipes(recipe: Json, image: Option<Json>, texts: &[&str]) -> Self {
+        let text = |text: &&str| (Digest::of(text.as_bytes()).hex(), (*text).to_owned());
+        Self {
+            format: FORMAT,
+            scheme: SCHEME,
+            build: "vm.a".to_owned(),
+            template: "/t/a.pkr.hcl".to_owned(),
+            template_hash: recipe_hash(&recipe).hex(),
+            image_hash: image.as_ref().map(|image| image_recipe_hash(image).hex()),
+            recipe,
+            image,
+            places: Vec::new(),
+            texts: texts.iter().map(text).collect(),
+        }
+    }
+
     /// The same record under another build name.
     #[must_use]
     pub fn named(mut self, build: &str) -> Self {
@@ -213,18 +231,7 @@ mod tests {
         });
         let mut image = recipe.clone();
         image["source_image"] = json!({ "id": "ami-1" });
-        Record {
-            format: FORMAT,
-            scheme: SCHEME,
-            build: "vm.a".to_owned(),
-            template: "/t/a.pkr.hcl".to_owned(),
-            template_hash: recipe_hash(&recipe).hex(),
-            image_hash: Some(image_recipe_hash(&image).hex()),
-            recipe,
-            image: Some(image),
-            places: Vec::new(),
-            texts: BTreeMap::from([(Digest::of(b"x\n").hex(), "x\n".to_owned())]),
-        }
+        Record::of_recipes(recipe, Some(image), &["x\n"])
     }
 
     #[test]
@@ -258,7 +265,7 @@ mod tests {
             }),
             with(&|one| *one = json!([])),
         ];
-        insta::assert_snapshot!(told.join("\n"));
+        insta::assert_snapshot!(told.join("\n"), @"");
     }
 
     #[test]
