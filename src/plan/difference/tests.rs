@@ -35,7 +35,23 @@ fn options_are_told_by_their_names() {
         "disk": [{ "device": "x", "size": 2 }, { "device": "y" }], "pw": "",
         "from": { "late": "data.x.y\ndata.x.y:2" }, "key": { "sensitive": "var.b" },
     });
-    insta::assert_snapshot!(told(recipe(old, &[]), recipe(new, &[])), @"");
+    insta::assert_snapshot!(told(recipe(old, &[]), recipe(new, &[])), @r#"
+    builder vm: disk[0].size: 2 instead of 1
+    builder vm: esc: "\u{1b}[31m" instead of the default
+    builder vm: from: changed
+      -   2: data.x.y:1
+      +   2: data.x.y:2
+    builder vm: gone: the default instead of true
+    builder vm: key: (sensitive) changed
+    builder vm: list: changed
+      -   1: a
+      +   2: c
+    builder vm: pw: "" instead of (sensitive)
+    builder vm: size: 2 instead of 1
+    builder vm: text: changed
+      -   2: b
+      +   2: c
+    "#);
 }
 
 #[test]
@@ -52,7 +68,17 @@ fn files_are_told_by_their_paths() {
     let texts = ["b\nb\n", "b\nB\n"];
     let old = record(recipe(json!({}), &[step(json!({}), old)]), &texts);
     let new = record(recipe(json!({}), &[step(json!({}), new)]), &texts);
-    insta::assert_snapshot!(render_differences(&difference(&old, &new)), @"");
+    insta::assert_snapshot!(render_differences(&difference(&old, &new)), @"
+    step 1 (run): source.0/: sent as `source.0/` instead of `source.0:conf`
+    step 1 (run): source.0/b: changed
+      -   2: b
+      +   2: B
+    step 1 (run): source.0/c: a directory instead of a symbolic link
+    step 1 (run): source.0/e: changed
+    step 1 (run): source.0/e: made executable
+    step 1 (run): source.0/A: renamed; it was source.0:conf/a
+    step 1 (run): script.1: removed
+    ");
 }
 
 #[test]
@@ -66,7 +92,13 @@ fn parts_are_told() {
     let old = recipe(json!({}), &[one.clone(), cleanup("x")]);
     let mut new = recipe(json!({}), &[cleanup("y")]);
     new["builder"]["type"] = json!("box");
-    insta::assert_snapshot!(told(old, new), @"");
+    insta::assert_snapshot!(told(old, new), @"
+    builder box: `box` instead of `vm`
+    step 1 (run): removed
+    error-cleanup step (run): inline: changed
+      -   1: x
+      +   1: y
+    ");
 }
 
 #[test]
@@ -79,7 +111,7 @@ fn source_images_count_where_both_are_known() {
     };
     let (old, new) = (image("ami-1"), image("ami-2"));
     let told = render_differences(&difference(&old, &new));
-    insta::assert_snapshot!(told, @"");
+    insta::assert_snapshot!(told, @r#"  source image: id: "ami-2" instead of "ami-1""#);
     assert_eq!(difference(&old, &record(asked.clone(), &[])), []);
     assert_eq!(of_templates(&old, &new), []);
 }
@@ -89,7 +121,28 @@ fn a_difference_is_json() {
     let old = recipe(json!({ "size": 1 }), &[]);
     let new = recipe(json!({}), &[step(json!({}), json!({}))]);
     let found = difference(&record(old, &[]), &record(new, &[]));
-    insta::assert_snapshot!(serde_json::to_string_pretty(&found).unwrap(), @"");
+    insta::assert_snapshot!(serde_json::to_string_pretty(&found).unwrap(), @r#"
+    [
+      {
+        "part": "builder",
+        "kind": "vm",
+        "change": "option",
+        "option": "size",
+        "old": {
+          "value": 1
+        },
+        "new": {
+          "default": true
+        }
+      },
+      {
+        "part": "step",
+        "number": 1,
+        "kind": "run",
+        "change": "added"
+      }
+    ]
+    "#);
 }
 
 #[test]

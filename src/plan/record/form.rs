@@ -106,7 +106,7 @@ impl Record {
             _ => return Err(RecordError::Shape("an image hash and its recipe belong together")),
         }
         for (digest, text) in &record.texts {
-            check_hash("digest of a file", digest, &Digest::of(text.as_bytes()))?;
+            check_hash("file digest", digest, &Digest::of(text.as_bytes()))?;
         }
         Ok(record)
     }
@@ -265,7 +265,18 @@ mod tests {
             }),
             with(&|one| *one = json!([])),
         ];
-        insta::assert_snapshot!(told.join("\n"), @"");
+        insta::assert_snapshot!(told.join("\n"), @"
+        the record has format 2, and this bake reads 1
+        the record has hash scheme 9, and this bake has 1
+        the record does not fit its template hash: it claims [hash], and its inputs give [hash]
+        the record does not fit its image hash: it claims [hash], and its inputs give [hash]
+        the record does not fit its image hash: it claims [31mx, and its inputs give [hash]
+        the record is no recipe: its steps are no components
+        the record is no recipe: its builder is no component
+        the record is no recipe: an image hash and its recipe belong together
+        the record does not fit its file digest: it claims [hash], and its inputs give [hash]
+        the record cannot be read: invalid length 0, expected struct Versions with 2 elements at line 1 column 2
+        ");
     }
 
     #[test]
