@@ -34,6 +34,6 @@ pub(crate) use error::kind_name;
 pub use ledger::Ledger;
 pub use places::Places;
 pub use resources::{Resource, Resources};
-pub use run::{RunError, RunSettings, run};
+pub use run::{RunError, RunSettings, record, run};
 pub use source_search::SourceSearch;
 pub use teardown::{Left, Teardown};

@@ -3,7 +3,7 @@
 //! Here the rooms meet: a plan's hash, its way to the instance and its provisioners are put into
 //! the context of a builder.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -17,9 +17,9 @@ use crate::communicator::ssm::{self, SsmOptions};
 use crate::communicator::{self, Communicator, CommunicatorError, Dial, winrm};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::event::{Emitter, Fact};
-use crate::plan::identity::{image_hash, template_hash};
+use crate::plan::identity::template_hash;
 use crate::plan::lock::Pins;
-use crate::plan::{Plan, StepPlan};
+use crate::plan::{Plan, Record, StepPlan};
 use crate::provision::{self, StepContext};
 
 use super::builder::{BUILDERS, PreparedBuild, amazon_ebs};
@@ -54,6 +54,10 @@ pub struct RunSettings {
     pub cloud: Option<OwnCloud>,
     /// What look-ups have come to before.
     pub pins: Pins,
+    /// The template as it was named, for records.
+    pub template: PathBuf,
+    /// Where records of what image hashes were taken over are kept, if anywhere.
+    pub records: Option<PathBuf>,
 }
 
 /// Why a run did not begin. Nothing was made.
@@ -135,6 +139,7 @@ fn context(
     clock: Clock,
 ) -> BuildContext {
     let plan = Arc::new(plan.clone());
+    let of_record = events.clone();
     BuildContext {
         run_id: settings.run_id.clone(),
         build: plan.name.clone(),
@@ -149,23 +154,44 @@ fn context(
         on_error: settings.on_error,
         pins: settings.pins.clone(),
         identify: {
-            let plan = Arc::clone(&plan);
-            Arc::new(move |source| Ok(identify(&plan, source)))
+            let (plan, settings) = (Arc::clone(&plan), settings.clone());
+            Arc::new(move |source| Ok(identify(&plan, source, &settings, &of_record)))
         },
         connect: Arc::new(|request| connect(request).boxed()),
         provision: Arc::new(move |request| provision(Arc::clone(&plan), request).boxed()),
     }
 }
 
-/// The image hash, and whether an image may be known by it.
-fn identify(plan: &Plan, source: &ResolvedSource) -> ImageIdentity {
-    let found = json!({ "id": source.image.id, "architecture": source.image.architecture });
+/// The image hash, and whether an image may be known by it. What it was taken over is kept.
+fn identify(
+    plan: &Plan,
+    source: &ResolvedSource,
+    settings: &RunSettings,
+    events: &Emitter,
+) -> ImageIdentity {
+    let record = record(plan, source, &settings.directory, &settings.template);
+    if let Some(directory) = &settings.records
+        && let Err(error) = record.save(directory)
+    {
+        // The image is as good without; only `bake why` and `bake verify` will know less.
+        let text = format!("the record of what the image hash was taken over is not kept: {error}");
+        events.emit_lossy(Fact::Warning { text });
+    }
     let unrepeatable = plan
         .components()
         .flat_map(|component| &component.volatile)
         .map(|(option, span)| format!("`{option}` at {span} changes with every run"))
         .next();
-    ImageIdentity { hash: image_hash(plan, amazon_ebs::SELECTORS, &found).hex(), unrepeatable }
+    let hash = record.image_hash().unwrap_or_default().to_owned();
+    ImageIdentity { hash, unrepeatable }
+}
+
+/// What the image hash of a plan of `template` is taken over, once its source image is known.
+/// Relative paths start in `directory`.
+pub fn record(plan: &Plan, source: &ResolvedSource, directory: &Path, template: &Path) -> Record {
+    let found = json!({ "id": source.image.id, "architecture": source.image.architecture });
+    let record = Record::of(plan, directory, template);
+    record.with_source_image(plan, amazon_ebs::SELECTORS, &found)
 }
 
 /// Closes the way to the machine when nothing comes of connecting over it.

@@ -29,8 +29,8 @@ pub(super) enum Command {
     Build(BuildArguments),
     /// Check a template without touching the network.
     Validate(ValidateArguments),
-    /// Print the template hash of each build, without touching the network.
-    Hash(TemplateArguments),
+    /// Print the hash of each build; without -resolve, the network is not touched.
+    Hash(HashArguments),
     /// Show the variables, locals and builds of a template.
     Inspect(ExploreArguments),
     /// Evaluate expressions, typed or from a pipe.
@@ -52,10 +52,14 @@ pub(super) enum Command {
     Sandbox(SandboxArguments),
     /// Pin what a template looks up in `bake.lock`, beside it.
     Lock(LockArguments),
+    /// Say why two hashes differ: each input that does, to the line.
+    Why(WhyArguments),
+    /// List the files and variables that a template depends on.
+    Inputs(DependsArguments),
 }
 
 /// A template and the values of its variables.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub(super) struct TemplateArguments {
     /// An HCL or JSON template, or a directory of `*.pkr.hcl` files.
     #[arg(value_name = "TEMPLATE")]
@@ -73,7 +77,7 @@ pub(super) struct TemplateArguments {
 }
 
 /// Flags of Packer that have nothing to act on here: taken, so that scripts work as they are.
-#[derive(Args, Debug, Default)]
+#[derive(Args, Clone, Debug, Default)]
 pub(super) struct Elsewhere {
     /// There are no plugins.
     #[arg(long, hide = true)]
@@ -165,7 +169,7 @@ pub(super) enum PluginsCommand {
 }
 
 /// Values of variables.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub(super) struct ValueArguments {
     /// Set a variable; may be repeated.
     #[arg(long = "var", value_name = "NAME=VALUE", value_parser = assignment)]
@@ -377,6 +381,80 @@ pub(super) struct SandboxBehaviour {
     /// A fault that the sandbox shows, such as `RunInstances:2:throttle`; may be repeated.
     #[arg(long = "fault", value_name = "RULE")]
     pub(super) faults: Vec<FaultRule>,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct HashArguments {
+    #[command(flatten)]
+    pub(super) template: TemplateArguments,
+    /// Print JSON.
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Print every input with its digest.
+    #[arg(long)]
+    pub(super) explain: bool,
+    /// End with 1 unless a build has this hash, and say what differs from what it was taken over.
+    #[arg(long, value_name = "HASH", value_parser = hash_prefix)]
+    pub(super) check: Option<String>,
+    /// Look up data sources and the source image, and print the image hash.
+    #[arg(long)]
+    pub(super) resolve: bool,
+    /// Look things up in the sandbox of this machine instead of AWS.
+    #[arg(long, requires = "resolve")]
+    pub(super) sandbox: bool,
+    /// Look up nothing that is not pinned in `bake.lock`.
+    #[arg(long, requires = "resolve")]
+    pub(super) locked: bool,
+}
+
+/// Flags that hold for both sides.
+#[derive(Args, Debug)]
+pub(super) struct WhyArguments {
+    /// A template, a directory of `*.pkr.hcl` files, `REV:PATH` of git, a hash or its beginning, the
+    /// id of a run, or the id of an image.
+    #[arg(value_name = "OLD")]
+    pub(super) old: String,
+    /// The same; what is new is told in its words.
+    #[arg(value_name = "NEW")]
+    pub(super) new: String,
+    #[command(flatten)]
+    pub(super) values: ValueArguments,
+    /// Only builds that match one of these names or patterns, separated by commas.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub(super) only: Vec<String>,
+    /// All builds but those that match one of these names or patterns.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub(super) except: Vec<String>,
+    /// Print JSON.
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Where images are looked up; by default from AWS_REGION or the profile.
+    #[arg(long, value_name = "REGION")]
+    pub(super) region: Option<String>,
+    /// Look images up in the sandbox of this machine instead of AWS.
+    #[arg(long)]
+    pub(super) sandbox: bool,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct DependsArguments {
+    #[command(flatten)]
+    pub(super) template: TemplateArguments,
+    /// Print JSON.
+    #[arg(long, conflicts_with = "paths")]
+    pub(super) json: bool,
+    /// Print nothing but the paths of files and directories.
+    #[arg(long)]
+    pub(super) paths: bool,
+}
+
+/// The beginning of a hash: enough digits to mean something.
+fn hash_prefix(text: &str) -> Result<String, String> {
+    let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    if (8..=64).contains(&text.len()) && text.bytes().all(is_digit) {
+        return Ok(text.to_owned());
+    }
+    Err("a hash is 64 digits of 0-9 and a-f; its first 8 are enough".to_owned())
 }
 
 fn assignment(text: &str) -> Result<(String, String), String> {

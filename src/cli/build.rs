@@ -7,8 +7,8 @@ use crate::build::{self, BuildOutcome, Cancel, OnError, RunError, RunSettings, S
 use crate::diagnostic::Diagnostics;
 use crate::event::channel;
 use crate::lookup::Round;
-use crate::plan::Plan;
 use crate::plan::lock::Pins;
+use crate::plan::{self, Plan};
 use crate::render::{Console, MachineReadable, Mask, Settings};
 use crate::template::lookup::Answers;
 use crate::template::schema::Secret;
@@ -150,6 +150,8 @@ fn settings(
         ledgers,
         cloud,
         pins,
+        template: arguments.template.template.clone(),
+        records: plan::record::default_directory(),
     }
 }
 

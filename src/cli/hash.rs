@@ -1,43 +1,208 @@
 //! `bake hash`.
 
-use crate::plan::identity::template_hash;
+use serde_json::{Value as Json, json};
+
+use crate::aws::OwnCloud;
+use crate::build::{self, SourceSearch};
+use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::plan::difference::render_differences;
+use crate::plan::lock::Pins;
+use crate::plan::record::{self, Record};
+use crate::plan::{Plan, difference};
 use crate::render::Mask;
-use crate::template::UNKNOWN_VALUE;
 use crate::template::lookup::Answers;
+use crate::template::schema::Secret;
 
-use super::Exit;
-use super::arguments::TemplateArguments;
-use super::inputs::{Inputs, not_looked_up};
-use super::outcome::{print, report};
+use super::arguments::{HashArguments, SandboxBehaviour};
+use super::inputs::Inputs;
+use super::outcome::{complain, print, report};
+use super::{Exit, sandbox};
 
-/// Prints the template hash of each build: the hash alone when there is one, else a line for each
-/// with its name. Nothing is looked up: where a value would be, the hash covers how it comes about.
-pub(super) fn run(arguments: &TemplateArguments, mask: &Mask) -> Exit {
-    let inputs = match Inputs::read(arguments, true, mask) {
-        Ok(inputs) => inputs,
-        Err(found) => {
-            report(&found, mask);
-            return Exit::Failed;
-        }
+/// Prints the hash of each build: the hash alone when there is one, else a line for each with its
+/// name. Unless that is asked for nothing is looked up: where a value would be, the template hash
+/// covers how it comes about.
+pub(super) fn run(arguments: &HashArguments, mask: &Mask) -> Exit {
+    let found = match arguments.resolve {
+        false => offline(arguments, mask),
+        true => resolved(arguments, mask),
     };
-    let round = inputs.evaluate(&Answers::default(), mask);
-    let prepared = match round.result {
-        Ok(prepared) => prepared,
-        Err(mut found) => {
-            if found.iter().any(|one| one.code == UNKNOWN_VALUE) {
-                found.extend(not_looked_up(&round.pending, "the hash cannot be known", None));
-            }
+    match found {
+        Ok(records) => tell(arguments, &records, mask),
+        Err(Failure::Found(found)) => {
             report(&found, mask);
-            return Exit::Failed;
+            Exit::Failed
         }
-    };
+        Err(Failure::Machine(error)) => sandbox::failed(&*error),
+    }
+}
+
+/// Why there are no hashes.
+enum Failure {
+    /// What is wrong with the template, or what others say to it.
+    Found(Diagnostics),
+    /// What this machine lacks.
+    Machine(Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl From<Diagnostics> for Failure {
+    fn from(found: Diagnostics) -> Self {
+        Self::Found(found)
+    }
+}
+
+/// A build's record, and whether its image may be known by its hash.
+struct Build {
+    record: Record,
+    is_repeatable: bool,
+}
+
+fn offline(arguments: &HashArguments, mask: &Mask) -> Result<Vec<Build>, Failure> {
+    let inputs = Inputs::read(&arguments.template, true, mask)?;
+    let prepared = inputs.offline("the hash cannot be known", mask)?;
+    let template = &arguments.template.template;
+    let builds = prepared.plans.iter().map(|plan| Build {
+        record: Record::of(plan, inputs.directory(), template),
+        is_repeatable: plan.is_repeatable(),
+    });
+    Ok(builds.collect())
+}
+
+/// Looks everything up; makes nothing.
+fn resolved(arguments: &HashArguments, mask: &Mask) -> Result<Vec<Build>, Failure> {
+    let inputs = Inputs::read(&arguments.template, true, mask)?;
+    let machine = |error: std::io::Error| Failure::Machine(error.into());
+    let runtime = tokio::runtime::Runtime::new().map_err(machine)?;
+    runtime.block_on(async {
+        if !arguments.sandbox {
+            return look_up(arguments, &inputs, None, mask).await;
+        }
+        let access_key = uuid::Uuid::new_v4().simple().to_string();
+        let bind = ([127, 0, 0, 1], 0).into();
+        let behaviour = SandboxBehaviour { latency: None, faults: Vec::new() };
+        let started = sandbox::start(bind, Some(access_key.clone()), &behaviour).await;
+        let cloud = started.map_err(Failure::Machine)?;
+        let own = OwnCloud { url: cloud.endpoint_url(), access_key: Secret::new(access_key) };
+        let found = look_up(arguments, &inputs, Some(own), mask).await;
+        cloud.stop().await;
+        found
+    })
+}
+
+async fn look_up(
+    arguments: &HashArguments,
+    inputs: &Inputs,
+    cloud: Option<OwnCloud>,
+    mask: &Mask,
+) -> Result<Vec<Build>, Failure> {
+    let template = &arguments.template.template;
+    let pins = Pins::of_template(template, arguments.locked, arguments.sandbox)?;
+    let first = inputs.evaluate(&Answers::default(), mask);
+    let prepared = inputs.look_up(first, cloud.as_ref(), &pins, mask).await?;
     report(&prepared.warnings, mask);
-    if let [plan] = prepared.plans.as_slice() {
-        print(&format!("{}\n", template_hash(plan)));
+    let directory = inputs.directory();
+    let resolving = prepared.plans.iter().map(async |plan| {
+        let Some(search) = SourceSearch::of(plan, directory, cloud.as_ref())? else {
+            return Err(no_image_hash(plan).into());
+        };
+        let source = search.find(&pins).await?;
+        let record = build::record(plan, &source, directory, template);
+        Ok::<_, Diagnostics>(Build { record, is_repeatable: plan.is_repeatable() })
+    });
+    let mut builds = Vec::new();
+    let mut wrong = Diagnostics::new();
+    for found in futures::future::join_all(resolving).await {
+        builds.extend(wrong.take(found));
+    }
+    if wrong.has_errors() { Err(wrong.into()) } else { Ok(builds) }
+}
+
+fn no_image_hash(plan: &Plan) -> Diagnostic {
+    let component = &plan.builder.component;
+    let text = format!("images of the builder `{}` have no hash", component.kind);
+    Diagnostic::error("no-image-hash", text)
+        .at(&component.owner, "")
+        .help("leave the build out with -except, or leave out -resolve for its template hash")
+}
+
+fn tell(arguments: &HashArguments, builds: &[Build], mask: &Mask) -> Exit {
+    let text = if arguments.json {
+        let all: Vec<_> = builds.iter().map(|build| json(build, arguments.explain)).collect();
+        format!("{:#}\n", Json::Array(all))
+    } else if arguments.explain {
+        builds.iter().map(explanation).collect()
+    } else if let [build] = builds {
+        format!("{}\n", hash(&build.record))
     } else {
-        for plan in &prepared.plans {
-            print(&format!("{}  {}\n", template_hash(plan), plan.name));
+        let line = |one: &Build| format!("{}  {}\n", hash(&one.record), one.record.build());
+        builds.iter().map(line).collect()
+    };
+    print(&mask.apply(&text));
+    match &arguments.check {
+        Some(expected) => check(expected, builds, mask),
+        None => Exit::Done,
+    }
+}
+
+/// The image hash, or else the template hash.
+fn hash(record: &Record) -> &str {
+    record.image_hash().unwrap_or_else(|| record.template_hash())
+}
+
+fn json(build: &Build, explain: bool) -> Json {
+    let record = &build.record;
+    let mut form = json!({
+        "build": record.build(),
+        "template_hash": record.template_hash(),
+        "image_hash": record.image_hash(),
+        "repeatable": build.is_repeatable,
+    });
+    if explain {
+        form["inputs"] = json!(record.inputs());
+    }
+    form
+}
+
+/// The hash and what it is taken over.
+fn explanation(build: &Build) -> String {
+    let record = &build.record;
+    let what = if record.image_hash().is_some() { "image hash" } else { "template hash" };
+    let mut text = format!("{}  {} ({what})\n", hash(record), record.build());
+    for one in record.inputs() {
+        text += &format!("{}    {}\n", one.digest, one.input);
+    }
+    text
+}
+
+/// Whether a build has the hash that is expected; if not, what differs from what that was taken
+/// over, where there is a record of it.
+fn check(expected: &str, builds: &[Build], mask: &Mask) -> Exit {
+    let has = |record: &Record| {
+        let (template, image) = record.hashes();
+        image.into_iter().chain([template]).any(|hash| hash.starts_with(expected))
+    };
+    if builds.iter().any(|build| has(&build.record)) {
+        return Exit::Done;
+    }
+    complain(&format!("error: no build has the hash {expected}"));
+    let found = record::default_directory().map(|directory| Record::find(&directory, expected));
+    let known = match found.unwrap_or_else(|| Ok(Vec::new())) {
+        Ok(known) => known,
+        Err(error) => {
+            complain(&format!("  = note: {error}"));
+            return Exit::Failed;
+        }
+    };
+    let pair = known.iter().find_map(|old| {
+        let same = builds.iter().find(|one| one.record.build() == old.build());
+        Some((old, same.or_else(|| builds.first().filter(|_| builds.len() == 1))?))
+    });
+    match pair {
+        Some((old, new)) => {
+            print(&mask.apply(&render_differences(&difference(old, &new.record))));
+        }
+        None => {
+            complain("  = note: there is no record of it here, so it cannot be told what differs");
         }
     }
-    Exit::Done
+    Exit::Failed
 }

@@ -8,16 +8,19 @@ use crate::aws::OwnCloud;
 use crate::build::SourceSearch;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::lookup::{DATA_SOURCES, LookUp, PinnedLookUp, Resolver, Round, Surroundings, settle};
-use crate::plan::identity::template_hash;
+use crate::plan::identity::template_recipe;
 use crate::plan::lock::{Pins, Scope};
 use crate::plan::{self, Kinds, Plan, Selection};
 use crate::render::Mask;
+use crate::template::evaluate::Used;
 use crate::template::lookup::{Answers, Lookup};
 use crate::template::schema::Schema;
+use crate::template::syntax::Dialect;
 use crate::template::upgrade::Role;
-use crate::template::{self, Environment, Loaded, Run, VariableInputs};
+use crate::template::{self, Environment, Loaded, Run, UNKNOWN_VALUE, VariableInputs};
 
 use super::arguments::{TemplateArguments, ValueArguments};
+use super::outcome::report;
 
 /// Prefix of environment variables that set template variables.
 const VARIABLE_PREFIX: &str = "PKR_VAR_";
@@ -26,6 +29,8 @@ const VARIABLE_PREFIX: &str = "PKR_VAR_";
 pub(super) struct Prepared {
     pub(super) plans: Vec<Plan>,
     pub(super) warnings: Diagnostics,
+    /// What functions have read.
+    pub(super) used: Used,
 }
 
 impl Prepared {
@@ -69,7 +74,20 @@ impl Inputs {
         warn_of_undeclared: bool,
         mask: &Mask,
     ) -> Result<Self, Diagnostics> {
-        let directory = working_directory()?;
+        Self::in_directory(loaded, working_directory()?, arguments, warn_of_undeclared, mask)
+    }
+
+    /// The same where another directory stands for the working directory.
+    ///
+    /// # Errors
+    /// Arguments that do not fit.
+    pub(super) fn in_directory(
+        loaded: Loaded,
+        directory: PathBuf,
+        arguments: &TemplateArguments,
+        warn_of_undeclared: bool,
+        mask: &Mask,
+    ) -> Result<Self, Diagnostics> {
         let selection = Selection::of(loaded.template.dialect, &arguments.only, &arguments.except)
             .map_err(|message| Diagnostic::error("wrong-pattern", message))?;
         let (mut variables, run) =
@@ -104,7 +122,33 @@ impl Inputs {
             mask.add(&component.secrets);
         }
         let pending = environment.pending();
-        Round { result: result.map(|plans| Prepared { plans, warnings }), pending }
+        let used = environment.used();
+        Round { result: result.map(|plans| Prepared { plans, warnings, used }), pending }
+    }
+
+    /// Where relative paths start.
+    pub(super) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// The files of the template, then those that give values to its variables.
+    pub(super) fn files(&self) -> impl Iterator<Item = &PathBuf> {
+        self.loaded.files.iter().chain(&self.variables.files)
+    }
+
+    /// The names of the variables that the template declares.
+    pub(super) fn variables(&self) -> impl Iterator<Item = &str> {
+        self.loaded.template.variables.iter().map(|one| one.name.text.as_str())
+    }
+
+    /// The environment variables that give values to variables of the template.
+    pub(super) fn environment_of_variables(&self) -> impl Iterator<Item = String> {
+        // Those of legacy templates come from files and the command line only.
+        let given = self.loaded.template.dialect != Dialect::Legacy;
+        let names = self
+            .variables()
+            .filter(move |name| given && self.variables.environment.contains_key(*name));
+        names.map(|name| format!("{VARIABLE_PREFIX}{name}"))
     }
 
     fn plan(
@@ -192,6 +236,23 @@ impl Inputs {
         }
     }
 
+    /// Evaluates and plans where nobody may be asked; `what` is what cannot be had where that is not
+    /// enough. Warnings are told.
+    ///
+    /// # Errors
+    /// What is wrong with the template.
+    pub(super) fn offline(&self, what: &str, mask: &Mask) -> Result<Prepared, Diagnostics> {
+        let round = self.evaluate(&Answers::default(), mask);
+        let prepared = round.result.map_err(|mut found| {
+            if found.iter().any(|one| one.code == UNKNOWN_VALUE) {
+                found.extend(not_looked_up(&round.pending, what, None));
+            }
+            found
+        })?;
+        report(&prepared.warnings, mask);
+        Ok(prepared)
+    }
+
     /// Who asks the network; in place of the account that the template names, a `cloud` of one's own.
     pub(super) fn resolver(&self, cloud: Option<OwnCloud>) -> Resolver {
         Resolver::new(Surroundings { environment: self.environment.clone(), cloud })
@@ -209,25 +270,25 @@ impl Inputs {
         mask: &Mask,
     ) -> Result<Prepared, Diagnostics> {
         // The recipe is hashed as it is before anything is looked up.
-        let known = if first.pending.is_empty() { Vec::new() } else { hashes(&first) };
+        let known = if first.pending.is_empty() { Vec::new() } else { recipes(&first) };
         let mut first = Some(first);
         let next = |answers: &Answers| first.take().unwrap_or_else(|| self.evaluate(answers, mask));
         let mut prepared = settle(who, next).await?;
         let names = prepared.plans.iter().map(|plan| &plan.name);
         if names.eq(known.iter().map(|(name, _)| name)) {
-            for (plan, (_, hash)) in prepared.plans.iter_mut().zip(known) {
-                plan.known_template_hash = Some(hash);
+            for (plan, (_, recipe)) in prepared.plans.iter_mut().zip(known) {
+                plan.known_recipe = Some(Arc::new(recipe));
             }
         }
         Ok(prepared)
     }
 }
 
-/// The template hashes of all plans, with their names.
-fn hashes(round: &Round<Prepared>) -> Vec<(String, plan::Digest)> {
+/// What the template hashes of all plans are taken over, with their names.
+fn recipes(round: &Round<Prepared>) -> Vec<(String, serde_json::Value)> {
     let plans = round.result.as_ref().map(|prepared| prepared.plans.as_slice());
     let plans = plans.unwrap_or_default().iter();
-    plans.map(|plan| (plan.name.clone(), template_hash(plan))).collect()
+    plans.map(|plan| (plan.name.clone(), template_recipe(plan))).collect()
 }
 
 /// What a command cannot say because something was not looked up: `what`, at each place.
@@ -315,6 +376,7 @@ mod tests {
     use futures::future::BoxFuture;
 
     use super::*;
+    use crate::plan::identity::{recipe_hash, template_hash};
     use crate::template::lookup::{Answer, Question};
     use crate::value::Value;
 
@@ -355,14 +417,14 @@ build {
             panic!("a good template")
         };
         let mask = Mask::default();
-        let before = hashes(&inputs.evaluate(&Answers::default(), &mask));
+        let before = recipes(&inputs.evaluate(&Answers::default(), &mask));
         assert_eq!(before.len(), 1);
         let mut scripts = Vec::new();
         for text in ["echo a,echo b", "echo c"] {
             let first = inputs.evaluate(&Answers::default(), &mask);
             let Ok(after) = inputs.settle(first, &Web(text), &mask).await else { panic!("{text}") };
             let [plan] = after.plans.as_slice() else { panic!("one plan") };
-            assert_eq!(template_hash(plan), before[0].1);
+            assert_eq!(template_hash(plan), recipe_hash(&before[0].1));
             scripts.push(plan.steps[0].planned.hashed.clone());
         }
         assert_ne!(scripts[0], scripts[1]);

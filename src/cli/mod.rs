@@ -3,6 +3,7 @@
 mod arguments;
 mod build;
 mod console;
+mod depends;
 mod exit;
 mod explore;
 mod fix;
@@ -19,6 +20,7 @@ mod upgrade;
 mod validate;
 mod values;
 mod version;
+mod why;
 
 pub use exit::Exit;
 
@@ -64,5 +66,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Upgrade(arguments) => upgrade::run(&arguments),
         Command::Sandbox(arguments) => sandbox::run(&arguments),
         Command::Lock(arguments) => lock::run(arguments, &mask),
+        Command::Why(arguments) => why::run(&arguments, &mask),
+        Command::Inputs(arguments) => depends::run(&arguments, &mask),
     }
 }

@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Component, ComponentKind, Digest, Planner, Tree};
+use super::{Component, ComponentKind, Planner, Tree};
 use crate::diagnostic::{Diagnostics, Span};
 
 /// A component with all its inputs named.
@@ -93,9 +94,9 @@ pub struct Plan {
     pub error_cleanup: Option<StepPlan>,
     /// Chains of post-processors; each chain starts from the builder's artifact.
     pub post_processors: Vec<Vec<PostProcessorPlan>>,
-    /// The template hash, where look-ups have filled in values since: it is about the recipe as it
-    /// was before. Without look-ups it follows from the components.
-    pub known_template_hash: Option<Digest>,
+    /// What the template hash is taken over, where look-ups have filled in values since: it is
+    /// about the recipe as it was before. Without look-ups it follows from the components.
+    pub known_recipe: Option<Arc<serde_json::Value>>,
 }
 
 impl Plan {

@@ -438,7 +438,7 @@ impl<'a> Planning<'a> {
             steps,
             error_cleanup,
             post_processors,
-            known_template_hash: None,
+            known_recipe: None,
         })
     }
 

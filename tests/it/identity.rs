@@ -1,5 +1,7 @@
 //! The same inputs are the same image.
 
+mod golden;
+
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
@@ -9,7 +11,7 @@ use std::time::Duration;
 use insta::assert_snapshot;
 
 use crate::support::{
-    Endpoint, Running, Workspace, readable, repository, root, shell, template, template_with,
+    Endpoint, Running, Workspace, readable, root, shell, template, template_with,
 };
 
 /// A template with everything that a hash is about.
@@ -353,29 +355,6 @@ fn a_hash_is_printed_at_once_without_network_and_account() {
     assert_eq!(outcome.stderr, "");
     assert!(outcome.elapsed < Duration::from_secs(3), "{:?}", outcome.elapsed);
     assert!(!workspace.store().exists(), "`bake hash` made a store");
-}
-
-/// Templates whose hashes are pinned.
-const PINNED: [&str; 5] = [
-    "fixtures/al2023/app.pkr.hcl",
-    "fixtures/legacy/web.json",
-    "fixtures/spelling/web.json",
-    "fixtures/spelling/web.pkr.hcl",
-    "templates/quickstart.pkr.hcl",
-];
-
-/// A change that moves one of these makes every image of the kind be built again. Say why in
-/// CHANGELOG.md, and bump the version of the scheme or of the component (docs/hash.md).
-#[test]
-fn hashes_stay_what_they_are() {
-    let workspace = Workspace::new();
-    let found: String = PINNED
-        .iter()
-        .map(|path| format!("{}  {path}\n", template_hash(&workspace, Path::new(path)).trim_end()))
-        .collect();
-    let golden = repository().join("fixtures/golden-hashes.txt");
-    let expected = fs::read_to_string(&golden).expect("fixtures/golden-hashes.txt");
-    assert!(found == expected, "hashes have moved; now they are\n\n{found}");
 }
 
 #[test]

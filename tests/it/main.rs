@@ -23,3 +23,4 @@ mod sandbox_agent;
 mod secrets;
 mod systems_manager;
 mod upgrade;
+mod why;

@@ -16,6 +16,7 @@ mod scope;
 mod template;
 mod traversal;
 mod type_expression;
+mod used;
 
 pub use canonical::canonical;
 pub use evaluator::evaluate;
@@ -23,6 +24,7 @@ pub(super) use failure::with_values;
 pub use reference::{Reference, references};
 pub use scope::{FunctionContext, Scope};
 pub use type_expression::{parse_quoted_type, parse_type};
+pub use used::Used;
 
 #[cfg(test)]
 pub(crate) mod tests;

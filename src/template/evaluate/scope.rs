@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
 
+use super::used::{Used, Uses};
 use crate::diagnostic::Span;
 use crate::template::lookup::{Answers, Lookups};
 use crate::value::Value;
@@ -26,6 +27,7 @@ pub struct FunctionContext {
     pub lookups: Arc<Lookups>,
     random: Arc<Random>,
     environment: Arc<Environment>,
+    uses: Arc<Uses>,
 }
 
 impl FunctionContext {
@@ -45,6 +47,7 @@ impl FunctionContext {
             lookups: Arc::default(),
             random: Arc::new(Mutex::new(random)),
             environment: Arc::new(environment),
+            uses: Arc::default(),
         }
     }
 
@@ -57,6 +60,7 @@ impl FunctionContext {
             lookups: Arc::clone(&self.lookups),
             random: Arc::clone(&self.random),
             environment: Arc::clone(&self.environment),
+            uses: Arc::clone(&self.uses),
         }
     }
 
@@ -75,7 +79,23 @@ impl FunctionContext {
 
     /// A variable of the environment.
     pub fn environment(&self, name: &str) -> Option<String> {
+        self.uses.environment(name);
         (self.environment)(name)
+    }
+
+    /// Remembers that a function reads a file, or looks whether it is there.
+    pub fn uses_file(&self, path: &Path) {
+        self.uses.file(path);
+    }
+
+    /// Remembers that a function lists what is below a directory.
+    pub fn uses_directory(&self, path: &Path) {
+        self.uses.directory(path);
+    }
+
+    /// What was used so far.
+    pub fn used(&self) -> Used {
+        self.uses.so_far()
     }
 }
 

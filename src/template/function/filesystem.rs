@@ -139,6 +139,7 @@ fn read_path(call: &Call<'_>, at: usize, path: &Path, base: &str) -> Result<Vec<
         ErrorKind::PermissionDenied => Failure::of(at, format!("may not read {}", name())),
         _ => Failure::of(at, format!("cannot read {}: {error}", name())),
     };
+    call.context().uses_file(path);
     let metadata = path.metadata().map_err(failed)?;
     if metadata.is_dir() {
         return Err(Failure::of(at, format!("{} is a directory", name())));
@@ -165,6 +166,7 @@ fn text(call: &Call<'_>, at: usize) -> Result<String, Failure> {
 
 fn fileexists(call: &Call<'_>) -> Outcome {
     let path = resolved(call, 0)?;
+    call.context().uses_file(&path);
     match path.metadata() {
         Ok(metadata) if metadata.is_file() => Ok(Value::bool(true)),
         Ok(_) => Err(Failure::of(0, format!("{} is not a regular file", call.shown(0)))),
@@ -177,6 +179,7 @@ fn fileexists(call: &Call<'_>) -> Outcome {
 
 fn fileset(call: &Call<'_>) -> Outcome {
     let root = resolved(call, 0)?;
+    call.context().uses_directory(&root);
     let pattern = globset::GlobBuilder::new(call.text(1))
         .literal_separator(true)
         .backslash_escape(true)

@@ -30,6 +30,8 @@ pub(in crate::template) enum Format {
 pub struct Loaded {
     /// What is declared.
     pub template: Template,
+    /// The files that declare it; none when it came from elsewhere.
+    pub files: Vec<PathBuf>,
     /// `*.auto.pkrvars.hcl`, then `*.auto.pkrvars.json`, in the order in which they count.
     pub variable_files: Vec<PathBuf>,
     /// Warnings.
@@ -102,7 +104,9 @@ pub fn load(path: &Path) -> Result<Loaded, Diagnostics> {
     });
     match template {
         Some(template) if !found.has_errors() => {
-            Ok(Loaded { template, variable_files, warnings: found })
+            let is_file = |path: &PathBuf| path.as_os_str() != STANDARD_INPUT;
+            let files = template_files.into_iter().filter(is_file).collect();
+            Ok(Loaded { template, files, variable_files, warnings: found })
         }
         _ => Err(found),
     }
@@ -119,7 +123,7 @@ pub fn load_legacy(source: &Arc<Source>, path: &Path) -> Result<Loaded, Diagnost
     if found.has_errors() {
         return Err(found);
     }
-    Ok(Loaded { template, variable_files: Vec::new(), warnings: found })
+    Ok(Loaded { template, files: Vec::new(), variable_files: Vec::new(), warnings: found })
 }
 
 /// The directory of a file as it was typed.
@@ -142,7 +146,7 @@ pub fn load_hcl(source: &Arc<Source>, root: &Path) -> Result<Loaded, Diagnostics
     if found.has_errors() {
         return Err(found);
     }
-    Ok(Loaded { template, variable_files: Vec::new(), warnings: found })
+    Ok(Loaded { template, files: Vec::new(), variable_files: Vec::new(), warnings: found })
 }
 
 /// The files of a directory in byte order of their names.

@@ -22,7 +22,7 @@ use super::variable::{VariableInputs, assign};
 use crate::template::data_source::DataSourceKind;
 use crate::template::declaration::{Build, Template};
 use crate::template::dynamic;
-use crate::template::evaluate::{FunctionContext, Reference, Scope, evaluate, references};
+use crate::template::evaluate::{FunctionContext, Reference, Scope, Used, evaluate, references};
 use crate::template::function::clean_path;
 use crate::template::go_template::{Available, Data, GoTemplate, Moment, PackerFunctions, Request};
 use crate::template::load::collect::{self, list_items};
@@ -129,7 +129,7 @@ impl Environment {
         environment.set_roots(&template.root.display().to_string());
         if template.dialect == Dialect::Legacy {
             let render = |text: &str, span: &Span, user: AskVariable<'_>| {
-                environment.render_variable(text, span, &run.environment, user)
+                environment.render_variable(text, span, user)
             };
             environment.user = assign_legacy(template, inputs, &render, &mut found);
             environment.names = Names::of(&template.variables);
@@ -259,7 +259,6 @@ impl Environment {
         &self,
         text: &str,
         span: &Span,
-        variables: &BTreeMap<String, String>,
         user: AskVariable<'_>,
     ) -> Result<UserVariable, Diagnostic> {
         let entropy = || self.entropy();
@@ -274,7 +273,7 @@ impl Environment {
             Ok(used.text)
         };
         let env =
-            |request: &Request<'_>| Ok(variables.get(request.key).cloned().unwrap_or_default());
+            |request: &Request<'_>| Ok(self.context.environment(request.key).unwrap_or_default());
         let secret = |request: &Request<'_>| {
             let mut lookup = secret_lookup(request, span)?;
             // What is asked may have come from a sensitive variable.
@@ -351,6 +350,11 @@ impl Environment {
         let used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
         pending.extend(self.waiting.needed_by(used.clone()));
         pending
+    }
+
+    /// The files and environment variables that functions have read so far.
+    pub fn used(&self) -> Used {
+        self.context.used()
     }
 
     /// An expression that must be known text.

@@ -34,6 +34,13 @@ fn templates_come_to_what_is_stored() {
     assert!(wrong.is_empty(), "{} findings:\n\n{}", wrong.len(), wrong.join("\n"));
 }
 
+/// The template hashes of all valid templates, a line each: hash, template, build. Those that hold a
+/// path of this machine are left out.
+pub(crate) fn template_hashes() -> Vec<String> {
+    let valid = case::all().into_iter().filter(|case| case.expected == Expected::Valid);
+    valid.flat_map(|case| outcome::template_hashes(&case)).collect()
+}
+
 /// The same words come out of the program; a sample, as each run is a process.
 #[test]
 fn the_program_says_the_same() {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bake::diagnostic::{Diagnostics, Style, render};
+use bake::plan::identity::{template_hash, template_recipe};
 use bake::plan::{Kinds, Plan, Selection, plan, without_repeats};
 use bake::template::{Environment, Run, VariableInputs, load};
 
@@ -40,6 +41,20 @@ pub(super) fn of(case: &Case) -> Outcome {
             Outcome { text: without_place(&rendered(&found)), accepted: false, secrets: Vec::new() }
         }
     }
+}
+
+/// The template hashes of a valid template that do not depend on where the repository is.
+pub(super) fn template_hashes(case: &Case) -> Vec<String> {
+    let Ok(prepared) = prepare(case) else { panic!("{} is wrong", case.name()) };
+    let here = repository().display().to_string();
+    let plans = prepared.plans.iter();
+    plans
+        .filter(|plan| !template_recipe(plan).to_string().contains(&here))
+        .map(|plan| {
+            let (hash, path) = (template_hash(plan).hex(), case.template.display());
+            format!("{hash}  {path}  {}", plan.name)
+        })
+        .collect()
 }
 
 /// Findings as the commands print them.

@@ -1,0 +1,119 @@
+//! Where records are kept.
+
+use std::fs::{self, DirBuilder, File};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+
+use super::{LARGEST, Record, RecordError};
+use crate::directories;
+use crate::plan::Digest;
+
+/// How many records are searched for one by its template hash, which is not in its name.
+const SEARCHED: usize = 2000;
+
+/// `$XDG_STATE_HOME/bake/plans`; `None` where there is no home.
+pub fn default_directory() -> Option<PathBuf> {
+    Some(directories::state()?.join("plans"))
+}
+
+impl Record {
+    /// Keeps a record that has an image hash in a directory, which is made for the user alone. What
+    /// was kept under the same hash is replaced at once.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn save(&self, directory: &Path) -> Result<(), RecordError> {
+        let Some(hash) = self.image_hash() else { return Ok(()) };
+        let failed = |source| RecordError::Io { path: directory.to_owned(), source };
+        DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(failed)?;
+        // For the user alone from the start.
+        let mut file = tempfile::NamedTempFile::new_in(directory).map_err(failed)?;
+        file.write_all(&self.write()).map_err(failed)?;
+        file.persist(path(directory, hash)).map_err(|error| failed(error.error))?;
+        Ok(())
+    }
+
+    /// The record of an image hash of the user's; `None` if there is none.
+    ///
+    /// # Errors
+    /// There is one, and it cannot be used.
+    pub fn load(hash: &str) -> Result<Option<Self>, RecordError> {
+        default_directory().map_or(Ok(None), |directory| Self::load_from(&directory, hash))
+    }
+
+    /// The same from a directory.
+    ///
+    /// # Errors
+    /// As for [`Self::load`].
+    pub fn load_from(directory: &Path, hash: &str) -> Result<Option<Self>, RecordError> {
+        // Nothing else is a name in there.
+        if Digest::from_hex(hash).is_none() {
+            return Ok(None);
+        }
+        let path = path(directory, hash);
+        let record = match read(&path) {
+            Ok(bytes) => Self::read(&bytes)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(RecordError::Io { path, source }),
+        };
+        match record.image_hash() {
+            Some(found) if found == hash => Ok(Some(record)),
+            found => Err(RecordError::Misplaced { found: found.unwrap_or("none").to_owned() }),
+        }
+    }
+
+    /// The records whose image hash begins with `prefix`; without any, those whose template hash
+    /// does, at most one for each template hash and build: the one that was written last.
+    ///
+    /// # Errors
+    /// A record of such an image hash cannot be used, or the directory cannot be read.
+    pub fn find(directory: &Path, prefix: &str) -> Result<Vec<Self>, RecordError> {
+        let failed = |source| RecordError::Io { path: directory.to_owned(), source };
+        let entries = match fs::read_dir(directory) {
+            Ok(entries) => entries.collect::<io::Result<Vec<_>>>().map_err(failed)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(failed(error)),
+        };
+        let mut hashes: Vec<_> = entries
+            .iter()
+            .filter_map(|entry| {
+                let name = entry.file_name().into_string().ok()?;
+                let hash = name.strip_suffix(".json")?.to_owned();
+                Digest::from_hex(&hash)?;
+                Some((entry.metadata().ok()?.modified().ok()?, hash))
+            })
+            .collect();
+        // The last one first.
+        hashes.sort_by(|one, other| other.cmp(one));
+        let named = hashes.iter().filter(|(_, hash)| hash.starts_with(prefix));
+        let named: Vec<_> =
+            named.filter_map(|(_, hash)| Self::load_from(directory, hash).transpose()).collect();
+        if !named.is_empty() {
+            return named.into_iter().collect();
+        }
+        let mut found: Vec<Self> = Vec::new();
+        for (_, hash) in hashes.iter().take(SEARCHED) {
+            // One that is garbled is not the one that is meant.
+            let Ok(Some(record)) = Self::load_from(directory, hash) else { continue };
+            let is_known = |other: &Self| {
+                (other.template_hash(), other.build()) == (record.template_hash(), record.build())
+            };
+            if record.template_hash().starts_with(prefix) && !found.iter().any(is_known) {
+                found.push(record);
+            }
+        }
+        Ok(found)
+    }
+}
+
+fn path(directory: &Path, hash: &str) -> PathBuf {
+    directory.join(format!("{hash}.json"))
+}
+
+/// Reads a file up to what is surely too much.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(LARGEST as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}

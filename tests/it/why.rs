@@ -1,0 +1,243 @@
+//! `bake why`, the flags of `bake hash`, and `bake inputs`, as their users run them.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::Command;
+
+use insta::assert_snapshot;
+
+use crate::support::{Endpoint, Outcome, Running, Workspace, root, shell, template_with};
+
+/// Copies the recipe of the mutations to a directory of a workspace.
+fn recipe(workspace: &Workspace, to: &str) {
+    let from = crate::support::repository().join("fixtures/identity/recipe");
+    copy(&from, &workspace.path().join(to));
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("make directory");
+    for entry in fs::read_dir(from).expect("read directory") {
+        let entry = entry.expect("an entry");
+        let to = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &to);
+        } else {
+            fs::copy(entry.path(), to).expect("copy");
+        }
+    }
+}
+
+fn edit(workspace: &Workspace, name: &str, from: &str, to: &str) {
+    let path = workspace.path().join(name);
+    let text = fs::read_to_string(&path).expect("read");
+    assert!(text.contains(from), "{text}");
+    fs::write(path, text.replace(from, to)).expect("write");
+}
+
+/// bake in the workspace's directory.
+fn bake(workspace: &Workspace, arguments: &[&str]) -> Outcome {
+    let mut command = workspace.command(arguments);
+    command.current_dir(workspace.path());
+    Running::start(command).finish()
+}
+
+fn git(workspace: &Workspace, arguments: &[&str]) {
+    let status = Command::new("git")
+        .args(["-c", "user.name=n", "-c", "user.email=e@example.com", "-c", "commit.gpgsign=false"])
+        .args(arguments)
+        .current_dir(workspace.path())
+        .env("HOME", workspace.path())
+        .status();
+    assert!(status.expect("git").success(), "{arguments:?}");
+}
+
+#[test]
+fn two_templates_are_compared() {
+    let workspace = Workspace::new();
+    recipe(&workspace, "a");
+    recipe(&workspace, "b");
+    let same = bake(&workspace, &["why", "a", "b/app.pkr.hcl"]).expect(0);
+    assert_snapshot!(same.stdout, @"");
+    edit(&workspace, "b/app.pkr.hcl", "t3.small", "t3.large");
+    edit(&workspace, "b/scripts/install.sh", "echo install", "echo Install");
+    workspace.write("b/files/new", "x");
+    let different = bake(&workspace, &["why", "a", "b"]).expect(1);
+    assert_snapshot!(different.stdout, @"");
+    assert_eq!(different.stderr, "");
+    let json = bake(&workspace, &["why", "-json", "a", "b"]).expect(1).stdout;
+    let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!(json["same"], false);
+    assert_eq!(json["builds"][0]["differences"].as_array().map(Vec::len), Some(3));
+    assert_eq!(json["builds"][0]["differences"][0]["option"], "instance_type");
+}
+
+#[test]
+fn a_revision_of_git_is_compared() {
+    let workspace = Workspace::new();
+    recipe(&workspace, "images/app");
+    workspace.write("elsewhere", "x");
+    git(&workspace, &["init", "-q"]);
+    git(&workspace, &["add", "images", "elsewhere"]);
+    git(&workspace, &["commit", "-q", "-m", "first"]);
+    let same = bake(&workspace, &["why", "HEAD:images/app", "images/app"]).expect(0);
+    assert!(same.stdout.starts_with("amazon-ebs.app: nothing differs\n"), "{}", same.stdout);
+    edit(&workspace, "images/app/files/app.conf", "port = 80", "port = 81");
+    let told = bake(&workspace, &["why", "HEAD:images/app/app.pkr.hcl", "images/app"]).expect(1);
+    assert_snapshot!(told.stdout, @"");
+    // From a directory below, and the path as git reads it.
+    let mut command = workspace.command(["why", "HEAD:./app", "app"]);
+    command.current_dir(workspace.path().join("images"));
+    assert_eq!(Running::start(command).finish().expect(1).stdout, told.stdout);
+    let refused = [
+        &["why", "nothing:images/app", "images/app"][..],
+        &["why", "HEAD:app", "images/app"],
+        &["why", "images/app", "images/ap"],
+        &["why", "images/app", "0123456789abcdef"],
+        &["why", "images/app", "01234567-89ab-7def-8123-456789abcdef"],
+    ];
+    let said: String =
+        refused.iter().map(|words| bake(&workspace, words).expect(2).stderr).collect();
+    assert_snapshot!(said.replace(workspace.path().to_str().expect("UTF-8"), "[workspace]"), @"");
+}
+
+#[test]
+fn without_git_a_revision_cannot_be_read() {
+    let workspace = Workspace::new();
+    recipe(&workspace, "a");
+    let mut command = workspace.command(["why", "HEAD:a", "a"]);
+    command.current_dir(workspace.path()).env("PATH", workspace.path());
+    let refused = Running::start(command).finish().expect(2);
+    assert_snapshot!(refused.stderr, @"");
+}
+
+#[test]
+fn what_was_built_is_compared_by_hash_run_and_image() {
+    if !root("building in the sandbox") {
+        return;
+    }
+    let workspace = Workspace::new();
+    let endpoint = Endpoint::start(&workspace, &[]);
+    let options = "source_ami = \"ami-12345678\"";
+    let path = workspace.write("t.pkr.hcl", template_with(options, &shell("echo one")));
+    let first = endpoint.build(&workspace, &[], &path).expect(0);
+    workspace.write("t.pkr.hcl", template_with(options, &shell("echo two")));
+    let second = endpoint.build(&workspace, &[], &path).expect(0);
+    let records = workspace.path().join("state/bake/plans");
+    let mode = |path: &Path| fs::metadata(path).expect("there").permissions().mode() & 0o777;
+    assert_eq!(mode(&records), 0o700);
+    assert_eq!(mode(&records.join(format!("{}.json", first.hash()))), 0o600);
+
+    let old = first.hash();
+    let told = bake(&workspace, &["why", &old[..12], &second.hash()]).expect(1);
+    assert_snapshot!(told.stdout, @"");
+    let by_image = ["why", "--sandbox", &first.image(), &second.image()];
+    assert_eq!(bake(&workspace, &by_image).expect(1).stdout, told.stdout);
+    let template = bake(&workspace, &["why", &old, "t.pkr.hcl"]).expect(1);
+    assert!(template.stdout.starts_with(told.stdout.as_str()), "{}", template.stdout);
+    bake(&workspace, &["why", &second.hash(), "t.pkr.hcl"]).expect(0);
+
+    // A reused image is recorded, too: without the record of the first time.
+    fs::remove_dir_all(&records).expect("remove records");
+    assert!(endpoint.build(&workspace, &[], &path).expect(0).reused());
+    bake(&workspace, &["why", &second.hash(), "t.pkr.hcl"]).expect(0);
+    let gone = bake(&workspace, &["why", "--sandbox", &first.image(), "t.pkr.hcl"]).expect(2);
+    assert!(gone.stderr.contains("there is no record of it"), "{}", gone.stderr);
+
+    // What somebody has changed is not believed.
+    let record = records.join(format!("{}.json", second.hash()));
+    let text = fs::read_to_string(&record).expect("a record");
+    fs::write(&record, text.replace("echo two", "echo six")).expect("write");
+    let refused = bake(&workspace, &["why", &second.hash(), "t.pkr.hcl"]).expect(2);
+    assert!(refused.stderr.contains("does not fit its template hash"), "{}", refused.stderr);
+    // And records that cannot be kept fail no build.
+    fs::remove_dir_all(&records).expect("remove records");
+    fs::write(&records, "").expect("a file in its place");
+    let built = endpoint.build(&workspace, &[], &path).expect(0);
+    assert!(built.stdout.contains("is not kept"), "{}", built.stdout);
+}
+
+#[test]
+fn a_hash_is_checked_and_explained() {
+    let workspace = Workspace::new();
+    recipe(&workspace, "a");
+    let hash = bake(&workspace, &["hash", "a"]).expect(0).stdout;
+    let hash = hash.trim_end();
+    bake(&workspace, &["hash", "-check", hash, "a"]).expect(0);
+    bake(&workspace, &["hash", "-check", &hash[..8], "a"]).expect(0);
+    let explained = bake(&workspace, &["hash", "-explain", "a"]).expect(0).stdout;
+    assert_snapshot!(explained, @"");
+    edit(&workspace, "a/motd", "kind", "good");
+    let other = bake(&workspace, &["hash", "-check", hash, "a"]).expect(1);
+    assert_snapshot!(other.stderr.replace(hash, "[hash]"), @"");
+    bake(&workspace, &["hash", "-check", "xyz", "a"]).expect(2);
+    let json = bake(&workspace, &["hash", "-json", "-explain", "a"]).expect(0).stdout;
+    let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!(format!("{}\n", json[0]["template_hash"].as_str().expect("a hash")), other.stdout);
+    assert_eq!(json[0]["image_hash"], serde_json::Value::Null);
+    assert_eq!(json[0]["repeatable"], true);
+    assert_eq!(json[0]["inputs"].as_array().map(Vec::len), Some(explained.lines().count() - 1));
+}
+
+#[test]
+fn a_resolved_hash_is_that_of_the_image() {
+    if !root("building in the sandbox") {
+        return;
+    }
+    let workspace = Workspace::new();
+    let options = "source_ami_filter {\n filters = { name = \"debian-12-amd64-*\" }\n owners = [\"136693071363\"]\n most_recent = true\n }";
+    let path = workspace.write("t.pkr.hcl", template_with(options, &shell("echo one")));
+    let built = workspace.build(&path).expect(0);
+    let resolve = ["hash", "-resolve", "--sandbox"];
+    let resolved = bake(&workspace, &[&resolve[..], &["t.pkr.hcl"]].concat()).expect(0);
+    assert_eq!(resolved.stdout, format!("{}\n", built.hash()));
+    workspace.write("t.pkr.hcl", template_with(options, &shell("echo two")));
+    let hash = built.hash();
+    let check = [&resolve[..], &["-check", &hash, "t.pkr.hcl"]].concat();
+    let differs = bake(&workspace, &check).expect(1);
+    assert!(differs.stdout.contains("step 1 (shell): inline: changed"), "{}", differs.stdout);
+    workspace.write("n.pkr.hcl", "source \"null\" \"n\" {\n communicator = \"none\"\n}\nbuild {\n sources = [\"source.null.n\"]\n}\n");
+    let refused = bake(&workspace, &[&resolve[..], &["n.pkr.hcl"]].concat()).expect(1);
+    assert!(
+        refused.stderr.contains("images of the builder `null` have no hash"),
+        "{}",
+        refused.stderr
+    );
+    workspace.assert_nothing_runs();
+}
+
+#[test]
+fn inputs_are_listed_for_path_filters() {
+    let workspace = Workspace::new();
+    recipe(&workspace, "images/app");
+    workspace.write("images/app/values.auto.pkrvars.hcl", "release = \"2\"\n");
+    workspace.write("images/app/note.tftpl", "for ${who}\n");
+    workspace.write("boot", "#!/bin/sh\n");
+    edit(
+        &workspace,
+        "images/app/app.pkr.hcl",
+        "locals {",
+        "variable \"who\" {\n  default = env(\"WHO\")\n}\nlocals {\n  note = templatefile(\"${path.root}/note.tftpl\", { who = var.who })\n  keys = fileset(path.root, \"keys/*.pub\")\n  is = fileexists(\"${path.root}/marker\")\n",
+    );
+    edit(
+        &workspace,
+        "images/app/app.pkr.hcl",
+        "user_data     = \"#!/bin/sh\\necho one\\necho two\\n\"",
+        "user_data_file = \"boot\"",
+    );
+    let mut command = workspace.command(["inputs", "images/app"]);
+    command.current_dir(workspace.path()).env("PKR_VAR_token", "x");
+    let listed = Running::start(command).finish().expect(0);
+    assert_snapshot!(listed.stdout, @"");
+    let mut command = workspace.command(["inputs", "-paths", "."]);
+    command.current_dir(workspace.path().join("images/app"));
+    // Its user data is beside the working directory that it was written for.
+    let refused = Running::start(command).finish().expect(1);
+    assert!(refused.stderr.contains("`boot` cannot be read"), "{}", refused.stderr);
+    let paths = bake(&workspace, &["inputs", "-paths", "images/app"]).expect(0).stdout;
+    assert!(paths.lines().any(|line| line == "images/app/files/"), "{paths}");
+    assert!(paths.lines().is_sorted(), "{paths}");
+    let json = bake(&workspace, &["inputs", "-json", "images/app"]).expect(0).stdout;
+    let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!(json["environment"], serde_json::json!(["WHO"]));
+}
