@@ -133,6 +133,8 @@ fn settings(arguments: &BuildArguments, ledgers: PathBuf, cloud: Option<OwnCloud
             arguments::OnError::Cleanup => OnError::Cleanup,
             arguments::OnError::Abort => OnError::Abort,
         },
+        apart: None,
+        watch: None,
         // Packer takes anything below one for "no limit".
         parallel: usize::try_from(arguments.parallel_builds).ok().filter(|limit| *limit > 0),
         directory: std::env::current_dir().unwrap_or_default(),

@@ -79,6 +79,7 @@ impl World {
             teardown_deadline: seconds(3000),
             force: false,
             on_error: OnError::Cleanup,
+            apart: None,
             identify: Arc::new(|_| Ok(ImageIdentity { hash: HASH.to_owned(), unrepeatable: None })),
             connect: Arc::new(|_| async { Ok(Arc::new(Idle) as Arc<dyn Communicator>) }.boxed()),
             provision: Arc::new(|_| async { Ok(()) }.boxed()),
