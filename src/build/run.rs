@@ -23,8 +23,8 @@ use crate::provision::{self, StepContext, WatchSteps};
 
 use super::builder::{BUILDERS, PreparedBuild, amazon_ebs};
 use super::context::{
-    Apart, BoxError, BuildContext, BuildOutcome, ConnectRequest, ImageIdentity, OnError, ProvisionRequest,
-    ResolvedSource, Way,
+    Apart, BoxError, BuildContext, BuildOutcome, ConnectRequest, ImageIdentity, OnError,
+    ProvisionRequest, ResolvedSource, Way,
 };
 use super::{Cancel, Clock, Ledger};
 

@@ -106,10 +106,15 @@ async fn look_up_and_build(
         // Nothing was made yet.
         signal = signals.next() => return interrupted(signal),
     };
-    let prepared = match settled {
+    let mut prepared = match settled {
         Ok(prepared) => prepared,
         Err(found) => return refused(&found, mask),
     };
+    if arguments.normalize
+        && let Err(found) = prepared.normalize()
+    {
+        return refused(&found, mask);
+    }
     report(&prepared.warnings, mask);
     let unsupported = prepared.unsupported();
     if unsupported.has_errors() {
@@ -118,7 +123,8 @@ async fn look_up_and_build(
     run_plans(arguments, &prepared.plans, settings, signals, mask).await
 }
 
-fn interrupted(signal: Signal) -> Exit {
+/// How bake ends when it is interrupted before anything was made.
+pub(super) fn interrupted(signal: Signal) -> Exit {
     match signal {
         Signal::Interrupt => Exit::Interrupted,
         Signal::Terminate => Exit::Terminated,
@@ -177,7 +183,8 @@ async fn run_plans(
     }
 }
 
-fn exit_of(outcomes: &[BuildOutcome], came: Option<Signal>) -> Exit {
+/// How bake ends, given how its builds did and the first signal that came.
+pub(super) fn exit_of(outcomes: &[BuildOutcome], came: Option<Signal>) -> Exit {
     if outcomes.iter().any(|outcome| !outcome.left.is_empty()) {
         return Exit::LeftBehind;
     }

@@ -12,11 +12,13 @@ mod inputs;
 mod inspect;
 mod outcome;
 mod plugins;
+mod repro;
 mod sandbox;
 mod signals;
 mod upgrade;
 mod validate;
 mod values;
+mod verify;
 mod version;
 
 pub use exit::Exit;
@@ -62,5 +64,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Fix(arguments) => fix::run(&arguments, &mask),
         Command::Upgrade(arguments) => upgrade::run(&arguments),
         Command::Sandbox(arguments) => sandbox::run(&arguments),
+        Command::Repro(arguments) => repro::run(arguments, &mask),
+        Command::Verify(arguments) => verify::run(&arguments, &mask),
     }
 }

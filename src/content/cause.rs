@@ -72,6 +72,14 @@ impl Cause {
     }
 }
 
+impl Cause {
+    /// Whether `-normalize` is made to remove it. Of package databases that is true of some parts
+    /// only.
+    pub fn is_removable(self) -> bool {
+        !matches!(self, Self::Timestamp | Self::Order | Self::Unknown)
+    }
+}
+
 /// Patterns of paths; the first that fits counts.
 const PATHS: &[(&str, Cause)] = &[
     (r"^etc/machine-id$|^var/lib/dbus/machine-id$", Cause::MachineId),
@@ -90,7 +98,10 @@ const PATHS: &[(&str, Cause)] = &[
     (r"\.py[co]$", Cause::Bytecode),
     (r"/\.(bash_history|python_history|lesshst|viminfo|wget-hsts)$", Cause::History),
     (r"^var/lib/(dhcp|dhclient|dhcpcd|NetworkManager|systemd/network)/", Cause::Network),
-    (r"^var/lib/systemd/(timers|timesync)/|^var/lib/logrotate|^var/spool/anacron/", Cause::Schedule),
+    (
+        r"^var/lib/systemd/(timers|timesync)/|^var/lib/logrotate|^var/spool/anacron/",
+        Cause::Schedule,
+    ),
     (r"^(var/)?tmp/", Cause::Temporary),
 ];
 

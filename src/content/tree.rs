@@ -41,7 +41,8 @@ impl FileTree {
         let mut entry = entry.clone();
         if entry.node != Node::Directory || entry.hides_below() {
             self.remove_below(path);
-        } else if let Some(hidden) = self.entries.get(path).and_then(|old| old.attributes.get(OPAQUE))
+        } else if let Some(hidden) =
+            self.entries.get(path).and_then(|old| old.attributes.get(OPAQUE))
         {
             entry.attributes.insert(OPAQUE.to_owned(), hidden.clone());
         }

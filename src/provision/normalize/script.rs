@@ -40,10 +40,12 @@ gone /var/lib/dnf/history* /usr/lib/sysimage/libdnf5/transaction_history*;
 
 m=/run/.bake-normalize-$$;
 if touch -d "@$(( $(date +%s) - $1 ))" "$m" 2>/dev/null; then
-  for d in /usr /opt /srv /etc /var /root /home; do
-    [ ! -d "$d" ] || find "$d" -xdev -type f -name "*.py[co]" -path "*/__pycache__/*" -cnewer "$m" -exec rm -f -- {} + || r=1;
-    [ ! -d "$d" ] || find "$d" -xdev -depth -type d -name __pycache__ -empty -cnewer "$m" -exec rmdir {} + || r=1;
-  done;
+  l=; for d in /usr /opt /srv /etc /var /root /home; do [ ! -d "$d" ] || l="$l $d"; done;
+  find $l -xdev -type d -name __pycache__ -prune -exec sh -c "
+    m=\$1; shift;
+    find \"\$@\" -type f -name \"*.py[co]\" -cnewer \"\$m\" -delete &&
+    find \"\$@\" -maxdepth 0 -type d -empty -delete
+  " sh "$m" {} + || r=1;
 fi;
 rm -f "$m";
 

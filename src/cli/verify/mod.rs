@@ -1,0 +1,8 @@
+//! `bake verify`: whether an image is what it claims to be.
+
+mod claim;
+mod command;
+mod finding;
+mod recorded;
+
+pub(super) use command::run;
