@@ -18,6 +18,8 @@ pub mod template;
 
 pub mod plan;
 
+pub mod content;
+
 pub mod event;
 
 pub mod communicator;

@@ -59,6 +59,8 @@ pub struct Image {
     pub platform: Option<String>,
     /// The instance that it was made of.
     pub source_instance_id: Option<String>,
+    /// The image that it was copied from, or that its instance was launched from.
+    pub source_image_id: Option<String>,
     /// Snapshots of its EBS devices, as far as they are known.
     pub snapshot_ids: Vec<String>,
     /// How many of its devices are EBS.
@@ -95,6 +97,7 @@ impl Image {
             tpm_support: image.tpm_support.map(|one| one.as_str().to_owned()),
             platform: image.platform.map(|one| one.as_str().to_owned()),
             source_instance_id: image.source_instance_id,
+            source_image_id: image.source_image_id,
             ebs_devices: ebs.len(),
             snapshot_ids: ebs.into_iter().filter_map(|ebs| ebs.snapshot_id).collect(),
             tags: from_sdk(image.tags),

@@ -44,12 +44,24 @@ pub struct BuildContext {
     pub on_error: OnError,
     /// What look-ups have come to before.
     pub pins: Pins,
+    /// An image to be compared, beside those that are used.
+    pub apart: Option<Apart>,
     /// Gives the image its hash.
     pub identify: Identify,
     /// Connects to the instance.
     pub connect: Connect,
     /// Runs the provisioners.
     pub provision: Provision,
+}
+
+/// An image that is made to be compared with another: it is built though there is one of its hash,
+/// and takes nobody's name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Apart {
+    /// Follows the image's name.
+    pub suffix: String,
+    /// Whether it may be taken for an image of its hash. One that goes away again may not.
+    pub claims_hash: bool,
 }
 
 /// What a failed build does with what it made.

@@ -26,7 +26,7 @@ pub use builder::KINDS;
 pub use cancel::{Cancel, Signal, Urgency};
 pub use clock::Clock;
 pub use context::{
-    BoxError, BuildContext, BuildOutcome, Connect, ConnectRequest, Identify, ImageIdentity,
+    Apart, BoxError, BuildContext, BuildOutcome, Connect, ConnectRequest, Identify, ImageIdentity,
     OnError, Provision, ProvisionRequest, ResolvedSource, Way,
 };
 pub use error::BuildError;

@@ -20,12 +20,12 @@ use crate::event::{Emitter, Fact};
 use crate::plan::identity::template_hash;
 use crate::plan::lock::Pins;
 use crate::plan::{Plan, Record, StepPlan};
-use crate::provision::{self, StepContext};
+use crate::provision::{self, StepContext, WatchSteps};
 
 use super::builder::{BUILDERS, PreparedBuild, amazon_ebs};
 use super::context::{
-    BoxError, BuildContext, BuildOutcome, ConnectRequest, ImageIdentity, OnError, ProvisionRequest,
-    ResolvedSource, Way,
+    Apart, BoxError, BuildContext, BuildOutcome, ConnectRequest, ImageIdentity, OnError,
+    ProvisionRequest, ResolvedSource, Way,
 };
 use super::{Cancel, Clock, Ledger};
 
@@ -44,6 +44,10 @@ pub struct RunSettings {
     pub force: bool,
     /// What a failure does to what was made.
     pub on_error: OnError,
+    /// Makes images to be compared, beside those that are used.
+    pub apart: Option<Apart>,
+    /// Who looks at the machines between the steps.
+    pub watch: Option<Arc<dyn WatchSteps>>,
     /// How many builds may run at the same time; `None` for all.
     pub parallel: Option<usize>,
     /// Where relative paths in options start.
@@ -153,12 +157,16 @@ fn context(
         force: settings.force,
         on_error: settings.on_error,
         pins: settings.pins.clone(),
+        apart: settings.apart.clone(),
         identify: {
             let (plan, settings) = (Arc::clone(&plan), settings.clone());
             Arc::new(move |source| Ok(identify(&plan, source, &settings, &of_record)))
         },
         connect: Arc::new(|request| connect(request).boxed()),
-        provision: Arc::new(move |request| provision(Arc::clone(&plan), request).boxed()),
+        provision: {
+            let watch = settings.watch.clone();
+            Arc::new(move |request| provision(Arc::clone(&plan), request, watch.clone()).boxed())
+        },
     }
 }
 
@@ -243,22 +251,28 @@ async fn connect(request: ConnectRequest) -> Result<Arc<dyn Communicator>, BoxEr
 }
 
 /// Runs the plan's steps and, when one has failed for good, its error-cleanup step.
-async fn provision(plan: Arc<Plan>, request: ProvisionRequest) -> Result<(), BoxError> {
+async fn provision(
+    plan: Arc<Plan>,
+    request: ProvisionRequest,
+    watch: Option<Arc<dyn WatchSteps>>,
+) -> Result<(), BoxError> {
     let none: Arc<dyn Communicator> = Arc::new(communicator::None);
     let communicator = request.communicator.as_ref().unwrap_or(&none);
+    let started = Instant::now();
     let step_context = |cancel| StepContext {
         communicator: &**communicator,
         emitter: &request.events,
         data: &request.data,
         build_name: &plan.source_name,
         builder_type: &plan.builder.component.kind,
+        started,
         cancel,
     };
     let stop = step_context(request.cancel.stop());
     if request.communicator.is_some() && !plan.steps.is_empty() {
         provision::wait_until_ready(stop, request.readiness).await?;
     }
-    let result = provision::run_steps(&plan, stop).await;
+    let result = provision::run_steps_watched(&plan, stop, watch.as_deref()).await;
     if let (Err(_), Some(step)) = (&result, &plan.error_cleanup) {
         error_cleanup(&plan, step, step_context(request.cancel.hurry()), &request.events).await;
     }

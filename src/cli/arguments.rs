@@ -56,6 +56,17 @@ pub(super) enum Command {
     Why(WhyArguments),
     /// List the files and variables that a template depends on.
     Inputs(DependsArguments),
+    /// Build a template twice in the sandbox, and say which files differ and why.
+    ///
+    /// The images are built beside those that exist and removed again. This is of the sandbox only:
+    /// elsewhere the files of an image cannot be seen, and `bake verify` compares what it claims.
+    Repro(ReproArguments),
+    /// Say whether an image is what it claims to be.
+    ///
+    /// Anywhere: which hash it claims, whether the plan that was recorded for the hash fits it, and
+    /// whether a template still makes it. In the sandbox also: whether its files are those that were
+    /// captured.
+    Verify(VerifyArguments),
 }
 
 /// A template and the values of its variables.
@@ -219,6 +230,9 @@ pub(super) struct BuildArguments {
     /// What to do with the instance and the rest when a build fails.
     #[arg(long, value_enum, default_value_t = OnError::Cleanup, value_name = "WHAT")]
     pub(super) on_error: OnError,
+    /// Remove what differs from build to build before the image is made, as the last step.
+    #[arg(long)]
+    pub(super) normalize: bool,
     /// How many builds may run at the same time; 0 for all.
     #[arg(long, default_value_t = 0, value_name = "N", allow_negative_numbers = true)]
     pub(super) parallel_builds: i64,
@@ -455,6 +469,44 @@ fn hash_prefix(text: &str) -> Result<String, String> {
         return Ok(text.to_owned());
     }
     Err("a hash is 64 digits of 0-9 and a-f; its first 8 are enough".to_owned())
+}
+
+#[derive(Args, Debug)]
+pub(super) struct ReproArguments {
+    #[command(flatten)]
+    pub(super) template: TemplateArguments,
+    /// Remove what is known to differ from build to build, as `bake build -normalize` does.
+    #[arg(long)]
+    pub(super) normalize: bool,
+    /// Keep both images.
+    #[arg(long)]
+    pub(super) keep: bool,
+    /// Print the result as JSON.
+    #[arg(long)]
+    pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) behaviour: SandboxBehaviour,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct VerifyArguments {
+    /// An image id.
+    #[arg(value_name = "IMAGE")]
+    pub(super) image: String,
+    /// The template that is to make it; by default the one that it was made of, if it is there.
+    #[arg(value_name = "TEMPLATE")]
+    pub(super) template: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) values: ValueArguments,
+    /// The image's region; by default as for any other client of AWS.
+    #[arg(long)]
+    pub(super) region: Option<String>,
+    /// The image is in the sandbox; by default when it has one of that id.
+    #[arg(long, conflicts_with = "region")]
+    pub(super) sandbox: bool,
+    /// Print the result as JSON.
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 fn assignment(text: &str) -> Result<(String, String), String> {

@@ -112,10 +112,15 @@ async fn look_up_and_build(
         // Nothing was made yet.
         signal = signals.next() => return interrupted(signal),
     };
-    let prepared = match settled {
+    let mut prepared = match settled {
         Ok(prepared) => prepared,
         Err(found) => return refused(&found, mask),
     };
+    if arguments.normalize
+        && let Err(found) = prepared.normalize()
+    {
+        return refused(&found, mask);
+    }
     report(&prepared.warnings, mask);
     let unsupported = prepared.unsupported();
     if unsupported.has_errors() {
@@ -124,7 +129,8 @@ async fn look_up_and_build(
     run_plans(arguments, &prepared.plans, settings, signals, mask).await
 }
 
-fn interrupted(signal: Signal) -> Exit {
+/// How bake ends when it is interrupted before anything was made.
+pub(super) fn interrupted(signal: Signal) -> Exit {
     match signal {
         Signal::Interrupt => Exit::Interrupted,
         Signal::Terminate => Exit::Terminated,
@@ -144,6 +150,8 @@ fn settings(
             arguments::OnError::Cleanup => OnError::Cleanup,
             arguments::OnError::Abort => OnError::Abort,
         },
+        apart: None,
+        watch: None,
         // Packer takes anything below one for "no limit".
         parallel: usize::try_from(arguments.parallel_builds).ok().filter(|limit| *limit > 0),
         directory: std::env::current_dir().unwrap_or_default(),
@@ -189,7 +197,8 @@ async fn run_plans(
     }
 }
 
-fn exit_of(outcomes: &[BuildOutcome], came: Option<Signal>) -> Exit {
+/// How bake ends, given how its builds did and the first signal that came.
+pub(super) fn exit_of(outcomes: &[BuildOutcome], came: Option<Signal>) -> Exit {
     if outcomes.iter().any(|outcome| !outcome.left.is_empty()) {
         return Exit::LeftBehind;
     }

@@ -11,6 +11,7 @@ use crate::lookup::{DATA_SOURCES, LookUp, PinnedLookUp, Resolver, Round, Surroun
 use crate::plan::identity::template_recipe;
 use crate::plan::lock::{Pins, Scope};
 use crate::plan::{self, Kinds, Plan, Selection};
+use crate::provision::normalize;
 use crate::render::Mask;
 use crate::template::evaluate::Used;
 use crate::template::lookup::{Answers, Lookup};
@@ -34,6 +35,20 @@ pub(super) struct Prepared {
 }
 
 impl Prepared {
+    /// Adds the step that removes what differs from build to build to all builds.
+    ///
+    /// # Errors
+    /// Builds for which that cannot be done.
+    pub(super) fn normalize(&mut self) -> Result<(), Diagnostics> {
+        let mut found = Diagnostics::new();
+        for plan in &mut self.plans {
+            if let Err(finding) = normalize::add(plan) {
+                found.push(finding);
+            }
+        }
+        found.into_result(())
+    }
+
     /// Errors about what a build asks for that bake cannot do yet.
     pub(super) fn unsupported(&self) -> Diagnostics {
         plan::without_repeats(self.plans.iter().flat_map(Plan::unsupported).collect())
@@ -428,5 +443,49 @@ build {
             scripts.push(plan.steps[0].planned.hashed.clone());
         }
         assert_ne!(scripts[0], scripts[1]);
+    }
+
+    #[test]
+    fn normalising_is_an_input_of_the_image_and_not_of_the_template() {
+        let directory = tempfile::tempdir().expect("temporary directory");
+        let prepared = |options: &str| {
+            let template = directory.path().join("t.pkr.hcl");
+            let text = format!(
+                "source \"amazon-ebs\" \"t\" {{\n  instance_type = \"t3.micro\"\n  source_ami = \"ami-12345678\"\n  {options}\n}}\nbuild {{\n  sources = [\"source.amazon-ebs.t\"]\n}}\n"
+            );
+            std::fs::write(&template, text).expect("write template");
+            let arguments = TemplateArguments {
+                template,
+                values: ValueArguments { variables: Vec::new(), variable_files: Vec::new() },
+                only: Vec::new(),
+                except: Vec::new(),
+                elsewhere: super::super::arguments::Elsewhere::default(),
+            };
+            let inputs = Inputs::read(&arguments, true, &Mask::default());
+            let inputs = inputs.unwrap_or_else(|found| panic!("{found:?}"));
+            let round = inputs.evaluate(&Answers::default(), &Mask::default());
+            round.result.unwrap_or_else(|found| panic!("{found:?}"))
+        };
+        let hashes = |plan: &Plan| {
+            let source = serde_json::json!({ "id": "ami-12345678" });
+            (template_hash(plan), plan::identity::image_hash(plan, &[], &source))
+        };
+        let mut plain = prepared("ssh_username = \"admin\"");
+        let (template, image) = hashes(&plain.plans[0]);
+        plain.normalize().expect("it can be normalised");
+        let last = plain.plans[0].steps.last().expect("a step");
+        assert_eq!(last.planned.component.kind, normalize::KIND);
+        let (template_after, image_after) = hashes(&plain.plans[0]);
+        assert_eq!(template_after, template);
+        assert_ne!(image_after, image);
+
+        for options in [
+            "communicator = \"none\"",
+            "communicator = \"winrm\"\n  winrm_username = \"Administrator\"",
+        ] {
+            let mut prepared = prepared(options);
+            assert!(prepared.normalize().is_err(), "{options}");
+            assert!(prepared.plans[0].steps.is_empty());
+        }
     }
 }

@@ -14,11 +14,13 @@ mod inspect;
 mod lock;
 mod outcome;
 mod plugins;
+mod repro;
 mod sandbox;
 mod signals;
 mod upgrade;
 mod validate;
 mod values;
+mod verify;
 mod version;
 mod why;
 
@@ -68,5 +70,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Lock(arguments) => lock::run(arguments, &mask),
         Command::Why(arguments) => why::run(&arguments, &mask),
         Command::Inputs(arguments) => depends::run(&arguments, &mask),
+        Command::Repro(arguments) => repro::run(arguments, &mask),
+        Command::Verify(arguments) => verify::run(&arguments, &mask),
     }
 }

@@ -15,6 +15,7 @@ mod galaxy;
 mod hcp_sbom;
 mod inputs;
 mod lines;
+pub mod normalize;
 mod output;
 mod powershell;
 mod program;
@@ -42,7 +43,7 @@ mod tests;
 pub use error::{ProvisionError, StepFailed};
 pub use provisioner::{Provisioner, Run, StepContext, StepRun};
 pub use readiness::wait_until_ready;
-pub use run::{run_step, run_steps};
+pub use run::{WatchSteps, run_step, run_steps, run_steps_watched};
 pub(crate) use shell_local::{ShellLocalOptions, check as check_shell_local};
 
 use crate::plan::ComponentKind;

@@ -1,5 +1,7 @@
 //! What a provisioner is, and what a run of it gets.
 
+use std::time::Instant;
+
 use futures::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
@@ -35,6 +37,8 @@ pub struct StepContext<'a> {
     pub build_name: &'a str,
     /// The builder's type: `PACKER_BUILDER_TYPE`.
     pub builder_type: &'a str,
+    /// When the first step began, or was about to.
+    pub started: Instant,
     /// Ends the step when it is cancelled.
     pub cancel: &'a CancellationToken,
 }

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::{PROVISIONERS, ProvisionError, StepContext, StepFailed, StepRun};
+use super::{PROVISIONERS, ProvisionError, StepContext, StepFailed, StepRun, normalize};
 use crate::event::Fact;
 use crate::plan::{Component, Plan, StepPlan};
 use crate::template::schema::{BuildData, Secret, format_go_duration};
@@ -20,10 +21,38 @@ pub(super) const RETRY_PAUSE: Duration = Duration::from_secs(2);
 ///
 /// That of the step that failed.
 pub async fn run_steps(plan: &Plan, context: StepContext<'_>) -> Result<(), StepFailed> {
+    run_steps_watched(plan, context, None).await
+}
+
+/// Looks at a machine between the steps.
+pub trait WatchSteps: std::fmt::Debug + Send + Sync {
+    /// Looks at an instance before the first step, or `after` the one with that number. The next
+    /// one begins when this is done.
+    fn look<'a>(&'a self, instance: &'a str, after: Option<usize>) -> BoxFuture<'a, ()>;
+}
+
+/// As [`run_steps`], with somebody who looks at the machine between the steps.
+///
+/// # Errors
+///
+/// As for `run_steps`.
+pub async fn run_steps_watched(
+    plan: &Plan,
+    context: StepContext<'_>,
+    watch: Option<&dyn WatchSteps>,
+) -> Result<(), StepFailed> {
+    let instance = context.data.get("ID").and_then(Value::as_str);
+    let watched = watch.zip(instance);
+    if let Some((watch, instance)) = watched {
+        watch.look(instance, None).await;
+    }
     for (index, step) in plan.steps.iter().enumerate() {
         run_step(index, step, context)
             .await
             .map_err(|error| StepFailed { error, place: step.planned.component.owner.clone() })?;
+        if let Some((watch, instance)) = watched {
+            watch.look(instance, Some(index)).await;
+        }
     }
     Ok(())
 }
@@ -43,7 +72,8 @@ pub async fn run_step(
 ) -> Result<(), ProvisionError> {
     let run = StepRun { planned: &step.planned, context };
     let kind = &step.planned.component.kind;
-    let provisioner = PROVISIONERS.iter().find(|one| one.kind.name == kind.as_str());
+    let mut provisioners = PROVISIONERS.iter().chain([&normalize::PROVISIONER]);
+    let provisioner = provisioners.find(|one| one.kind.name == kind.as_str());
     let Some(attempt_once) = provisioner.and_then(|one| one.run) else {
         return Err(ProvisionError::Unknown { kind: kind.clone() });
     };

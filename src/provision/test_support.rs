@@ -122,6 +122,7 @@ pub(super) async fn run_all(
         data: &data,
         build_name: "app",
         builder_type: "vm",
+        started: std::time::Instant::now(),
         cancel,
     };
     let result = run_steps(plan, context).await;

@@ -70,9 +70,15 @@ impl Cloud {
     /// no process counts it. `false` when the image was deregistered in the meantime.
     fn keep_layer(&self, region: &str, id: &str, root: Option<RootFs>) -> Result<bool, String> {
         let captured = root.clone();
+        let content = match &root {
+            Some(root) => self.inner.store.content(root).map_err(|error| error.to_string())?,
+            None => None,
+        };
         let kept = self.with_region(region, |region| {
             let Some(image) = region.images.get_mut(id) else { return Ok(false) };
             image.root = root.or(image.root.take());
+            image.content = content.or(image.content.take());
+            image.tag_content();
             self.save(image).map(|()| true)
         });
         let kept = kept.unwrap_or(Ok(false))?;

@@ -12,8 +12,9 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::image_store::ImageStore;
+use crate::content::ImageContent;
 use crate::sandbox::machine::{
-    Base, Boots, Digest, Ended, Host, Machine, MachineError, MachineSpec, Task, TaskEnd,
+    Base, Boots, Digest, Ended, Host, Machine, MachineError, MachineSpec, RootFs, Task, TaskEnd,
 };
 use crate::sandbox::store::ImageRecord;
 
@@ -247,5 +248,9 @@ impl ImageStore for MemoryStore {
     fn remove(&self, id: &str) -> Result<(), MachineError> {
         held(&self.records).remove(id);
         Ok(())
+    }
+
+    fn content(&self, _: &RootFs) -> Result<Option<ImageContent>, MachineError> {
+        Ok(None)
     }
 }

@@ -10,8 +10,12 @@ use super::page::{Page, Paged};
 use super::permission::{PermissionChange, Permissions};
 use super::session::Session;
 use super::{ACCOUNT, CloudError, Tags, time_text};
+use crate::content::ImageContent;
 use crate::sandbox::machine::RootFs;
 use crate::sandbox::store::ImageRecord;
+
+/// The tag of an image of the account that says what it holds: the digest of its content.
+pub const CONTENT_TAG: &str = "bake:content-digest";
 
 /// What becomes of an image.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,6 +96,9 @@ pub struct Image {
     pub users: Vec<String>,
     /// Whether a machine makes a user who logs in with the right key.
     pub make_unknown_users: bool,
+    /// What was captured; none where the store does not know, and for public images.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content: Option<ImageContent>,
     /// Its tags.
     pub tags: Tags,
 }
@@ -112,6 +119,13 @@ impl Image {
     pub(crate) fn to_record(&self) -> Result<Option<ImageRecord>, serde_json::Error> {
         let Some(root) = self.root.clone() else { return Ok(None) };
         Ok(Some(ImageRecord { id: self.id.clone(), root, details: serde_json::to_value(self)? }))
+    }
+
+    /// Puts the digest of what was captured where clients see it.
+    pub(super) fn tag_content(&mut self) {
+        if let Some(content) = &self.content {
+            self.tags.insert(CONTENT_TAG.to_owned(), content.digest.hex());
+        }
     }
 
     /// Whether it belongs to the account.

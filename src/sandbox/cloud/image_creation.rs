@@ -138,6 +138,7 @@ impl Session<'_> {
             source_image_region: Some(self.region.name.clone()),
             users: instance.users.clone(),
             make_unknown_users: instance.make_unknown_users,
+            content: None,
             tags: image_tags,
         };
         self.region.images.insert(image_id.clone(), image);

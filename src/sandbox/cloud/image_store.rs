@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::sandbox::machine::{Base, MachineError};
+use crate::content::ImageContent;
+use crate::sandbox::machine::{Base, MachineError, RootFs};
 use crate::sandbox::store::{ImageRecord, Store};
 
 /// Keeps image records and knows the bases. The store on disk is one; tests have one in memory.
@@ -15,6 +16,8 @@ pub trait ImageStore: Send + Sync {
     fn save(&self, record: &ImageRecord) -> Result<(), MachineError>;
     /// Removes a record.
     fn remove(&self, id: &str) -> Result<(), MachineError>;
+    /// What an image from `root` holds, where the store knows.
+    fn content(&self, root: &RootFs) -> Result<Option<ImageContent>, MachineError>;
 }
 
 impl<T: ImageStore + ?Sized> ImageStore for Arc<T> {
@@ -33,6 +36,10 @@ impl<T: ImageStore + ?Sized> ImageStore for Arc<T> {
     fn remove(&self, id: &str) -> Result<(), MachineError> {
         (**self).remove(id)
     }
+
+    fn content(&self, root: &RootFs) -> Result<Option<ImageContent>, MachineError> {
+        (**self).content(root)
+    }
 }
 
 impl ImageStore for Store {
@@ -50,5 +57,9 @@ impl ImageStore for Store {
 
     fn remove(&self, id: &str) -> Result<(), MachineError> {
         self.remove_image(id)
+    }
+
+    fn content(&self, root: &RootFs) -> Result<Option<ImageContent>, MachineError> {
+        Store::content(self, root)
     }
 }

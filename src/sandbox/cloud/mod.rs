@@ -53,7 +53,7 @@ pub use command::{Command, CommandStatus, Invocation, SHELL_DOCUMENT, SHELL_PLUG
 pub use error::CloudError;
 pub use filter::Filter;
 pub use iam::{Iam, InstanceProfile, NewEntity, Role};
-pub use image::{DescribeImages, Image, ImageChange, ImageState};
+pub use image::{CONTENT_TAG, DescribeImages, Image, ImageChange, ImageState};
 pub use image_creation::{CopyImage, CreateImage};
 pub use image_store::ImageStore;
 pub use instance::{AttachedVolume, Instance, InstanceState, MetadataOptions, ShutdownBehavior};

@@ -76,6 +76,7 @@ impl Image {
             source_image_region: None,
             users: Vec::new(),
             make_unknown_users: false,
+            content: None,
             tags: Tags::from([(
                 BASE_TAG.to_owned(),
                 base.map_or_else(|| "none".to_owned(), base_text),

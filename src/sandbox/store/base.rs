@@ -109,7 +109,9 @@ impl Store {
         if self.is_in_use(&base.path)? {
             return Err(MachineError::Other(format!("an instance runs on base `{name}`")));
         }
-        self.discard(&base.path)
+        self.discard(&base.path)?;
+        self.forget_listing(&self.base_listing(name));
+        Ok(())
     }
 
     /// Whether a machine that exists now has the directory as one of its layers.

@@ -3,12 +3,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{Store, digest, tree};
+use super::{Store, content, listing, tree};
 use crate::sandbox::machine::failure::Tried;
 use crate::sandbox::machine::{Digest, MachineError};
 
 /// What an image does not keep: mounts, and what does not outlive a boot.
-const LEFT_OUT: [&str; 5] = ["dev", "proc", "run", "sys", "tmp"];
+pub(super) const LEFT_OUT: [&str; 5] = ["dev", "proc", "run", "sys", "tmp"];
 
 impl Store {
     /// The directory of a layer.
@@ -38,8 +38,10 @@ impl Store {
             .tried_on("make a directory in", &layers)?;
         let copy = new.path().join("layer");
         tree::copy(upper, &copy, &LEFT_OUT)?;
-        let digest = digest::of_tree(&copy)?;
+        let list = listing::of_directory(&copy)?;
+        let digest = content::named(&list);
         let _lock = self.lock_shared()?;
+        self.write_listing(&self.layer_listing(&digest), &list)?;
         let path = layers.join(&digest);
         if !path.exists()
             && let Err(error) = fs::rename(&copy, &path)
@@ -71,13 +73,15 @@ impl Store {
                 images.iter().any(|image| image.root.layers.iter().any(|layer| layer == name));
             if !is_named && !self.is_in_use(&path)? {
                 self.discard(&path)?;
+                self.forget_listing(&self.layer_listing(name));
             }
         }
         Ok(())
     }
 }
 
-fn is_digest(text: &str) -> bool {
+/// Whether a text has the form of a layer's name.
+pub(super) fn is_digest(text: &str) -> bool {
     text.strip_prefix("sha256:").is_some_and(|hex| {
         hex.len() == 64 && hex.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
     })

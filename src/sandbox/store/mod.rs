@@ -9,19 +9,24 @@
 //! images/ID.json       an image record
 //! instances/ID/        the working directory of a machine that exists now
 //! layers/sha256:HEX/   what a machine wrote, as overlayfs has it
+//! listings/NAME.json   what a layer or a base holds, path by path
 //! shims/               commands for bases that lack them
 //! lock                 held shared while references are made, exclusively while things are removed
 //! ```
 
 mod base;
-mod digest;
+mod content;
 mod image;
 mod import;
 mod layer;
+mod listing;
 mod lock;
 mod os_release;
 mod record;
+mod stamps;
 mod tree;
 
 pub use base::HOST;
+pub use content::ContentFinding;
 pub use record::{ImageRecord, Store};
+pub use stamps::{Stamp, Stamps};

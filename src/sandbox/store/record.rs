@@ -46,7 +46,7 @@ impl Store {
         // Links on the way would hide from the mask where the store really is.
         let root = fs::canonicalize(&root).tried_on("find", &root)?;
         let store = Self { root };
-        for part in ["bases", "images", "instances", "layers"] {
+        for part in ["bases", "images", "instances", "layers", "listings"] {
             let path = store.root.join(part);
             builder.create(&path).tried_on("make", &path)?;
         }

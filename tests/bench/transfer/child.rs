@@ -62,6 +62,7 @@ async fn steps(plan: &Plan) {
         data: &data,
         build_name: "null",
         builder_type: "null",
+        started: std::time::Instant::now(),
         cancel: &cancel,
     };
     run_steps(plan, context).await.expect("all steps succeed");

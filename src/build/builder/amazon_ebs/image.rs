@@ -321,7 +321,9 @@ impl Run<'_> {
         }
         tags.extend(texts.tags.clone());
         let mut tags = tags::lasting(self.context, tags);
-        tags.extend([hash]);
+        if self.context.apart.as_ref().is_none_or(|apart| apart.claims_hash) {
+            tags.extend([hash]);
+        }
         let mut snapshot_tags = tags.clone();
         snapshot_tags.extend(texts.snapshot_tags.clone());
         let cancel = self.context.cancel.stop();

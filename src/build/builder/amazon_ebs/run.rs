@@ -199,6 +199,10 @@ impl Run<'_> {
             .image_name
             .clone()
             .unwrap_or_else(|| format!("{}-{short}", self.context.source_name));
+        let name = match &self.context.apart {
+            Some(apart) => beside(&name, &apart.suffix),
+            None => name,
+        };
         events.emit(Fact::ImageHashKnown { hash: identity.hash.clone(), name: name.clone() }).await;
         let named = self.named.get_or_init(|| Named { name, identity, texts });
         let looking = async { tokio::try_join!(self.reusable(), self.name_taken()) };
@@ -257,7 +261,7 @@ impl Run<'_> {
             self.context.events.emit(Fact::ReuseSkipped { reason: reason.clone() }).await;
             return Ok(None);
         }
-        if self.context.force {
+        if self.context.force || self.context.apart.is_some() {
             return Ok(None);
         }
         let tag = format!("tag:{}", tags::IMAGE_HASH);
@@ -429,7 +433,7 @@ impl Run<'_> {
 
     /// Whether an image of the same name is to be replaced.
     fn replaces(&self) -> bool {
-        self.context.force || self.build.image.force_deregister
+        self.context.apart.is_none() && (self.context.force || self.build.image.force_deregister)
     }
 
     /// The name of what this build makes for a while.
@@ -461,5 +465,28 @@ impl Run<'_> {
 
     pub(super) fn image_hash(&self) -> &str {
         self.named.get().map_or("", |named| &named.identity.hash)
+    }
+}
+
+/// The longest name that EC2 takes for an image.
+const LONGEST_NAME: usize = 128;
+
+/// A name with a suffix, cut in front of it where EC2 would not take it whole.
+fn beside(name: &str, suffix: &str) -> String {
+    let room = LONGEST_NAME.saturating_sub(suffix.len());
+    let start = name.get(..name.floor_char_boundary(room)).unwrap_or(name);
+    format!("{start}{suffix}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_beside_another_is_not_too_long() {
+        assert_eq!(beside("web-1", "-repro"), "web-1-repro");
+        let long = beside(&"n".repeat(128), "-repro");
+        assert_eq!(long.len(), 128);
+        assert!(long.ends_with("n-repro"));
     }
 }
