@@ -129,6 +129,8 @@ fn settings(arguments: &BuildArguments, ledgers: PathBuf, cloud: Option<OwnCloud
     RunSettings {
         run_id: uuid::Uuid::now_v7().to_string(),
         force: arguments.force,
+        max_age: arguments.max_age,
+        lifetime: arguments.lifetime,
         on_error: match arguments.on_error {
             arguments::OnError::Cleanup => OnError::Cleanup,
             arguments::OnError::Abort => OnError::Abort,

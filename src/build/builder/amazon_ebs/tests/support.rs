@@ -78,6 +78,7 @@ impl World {
             lifetime: Duration::from_secs(3600),
             teardown_deadline: seconds(3000),
             force: false,
+            max_age: None,
             on_error: OnError::Cleanup,
             identify: Arc::new(|_| Ok(ImageIdentity { hash: HASH.to_owned(), unrepeatable: None })),
             connect: Arc::new(|_| async { Ok(Arc::new(Idle) as Arc<dyn Communicator>) }.boxed()),
