@@ -173,6 +173,10 @@ impl Run<'_> {
         if self.build.image.skip_create {
             return Ok(Artifact::Nothing);
         }
+        // It has the same name, as a rule.
+        if let Some(anothers) = self.made_by_another().await? {
+            return Ok(self.adopt(&anothers).await);
+        }
         let image = step(events, Step::Image, self.image(&instance)).await?;
         if let Some(anothers) = step(events, Step::Publish, self.publish(&image)).await? {
             return Ok(self.adopt(&anothers).await);
@@ -307,8 +311,8 @@ impl Run<'_> {
         Ok(self.interruptible(looking).await??)
     }
 
-    /// Makes sure, before the image gets its hash, that no other build makes it by now: one may
-    /// have taken the lease over from a build that was suspended for long. Gives its image then.
+    /// Makes sure that no other build makes the image by now: one may have taken the lease over
+    /// from a build that was suspended for long. Gives its image then.
     pub(super) async fn made_by_another(&self) -> Result<Option<Image>, BuildError> {
         let Some(lease) = self.lease.get() else { return Ok(None) };
         if self.resources.open(ResourceKind::Lease).is_empty() || lease.is_held().await? {
