@@ -49,9 +49,7 @@ impl Client {
                 Ok(pair.map(|pair| StoredKeyPair {
                     id: id_or_name(pair.key_pair_id, name),
                     name: name.to_owned(),
-                    created: pair
-                        .create_time
-                        .and_then(|at| at.fmt(DateTimeFormat::DateTime).ok()),
+                    created: pair.create_time.and_then(|at| at.fmt(DateTimeFormat::DateTime).ok()),
                     tags: from_sdk(pair.tags),
                 }))
             }

@@ -27,22 +27,23 @@ use crate::event::{Emitter, Fact};
 const NAME: &str = "bake-dead-man";
 
 /// Starts the timer, and ends one that runs; takes seconds. Where systemd runs, it is a transient
-/// unit; elsewhere a process of its own. `sleep` that is killed powers nothing off.
+/// unit; elsewhere a process of its own. `sleep` that is killed powers nothing off, nor does a
+/// process that is not the one in the file: user data and the communicator may start one each.
 ///
 /// The process has to be in its session before this ends: `sudo` hangs up on what is left of its
 /// terminal's.
 const ARM: &str = r#"
 s=$1; n=bake-dead-man; PATH=$PATH:/usr/sbin:/sbin; export PATH;
+d=/run; [ -d "$d" ] || d=/var/run; p=$d/$n.pid;
 if [ -d /run/systemd/system ] && command -v systemd-run >/dev/null 2>&1; then
   systemctl stop "$n.timer" >/dev/null 2>&1;
   systemctl reset-failed "$n.timer" "$n.service" >/dev/null 2>&1;
-  systemd-run --unit="$n" --on-active="$s" --timer-property=AccuracySec=1s /bin/sh -c "poweroff || systemctl poweroff" >/dev/null 2>&1 && exit 0;
+  systemd-run --unit="$n" --on-active="$s" --timer-property=AccuracySec=1s /bin/sh -c "poweroff || systemctl poweroff" >/dev/null 2>&1 && { rm -f "$p"; exit 0; };
 fi;
-d=/run; [ -d "$d" ] || d=/var/run; p=$d/$n.pid;
 if [ -s "$p" ]; then kill -TERM -- "-$(cat "$p")" 2>/dev/null; fi;
 rm -f "$p";
 x=nohup; if command -v setsid >/dev/null 2>&1; then x=setsid; fi;
-$x sh -c 'echo $$ > "$2"; sleep "$1" && { poweroff || shutdown -h now; }' "$n" "$s" "$p" </dev/null >/dev/null 2>&1 &
+$x sh -c 'echo $$ > "$2"; sleep "$1" && [ "$(cat "$2")" = $$ ] && { poweroff || shutdown -h now; }' "$n" "$s" "$p" </dev/null >/dev/null 2>&1 &
 i=0; while [ ! -s "$p" ] && [ "$i" -lt 50 ]; do i=$((i+1)); sleep 0.1 2>/dev/null || sleep 1; done;
 [ -s "$p" ]
 "#;

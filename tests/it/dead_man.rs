@@ -58,7 +58,8 @@ fn a_build_that_lives_keeps_its_instance_and_the_image_has_nothing_of_it() {
     }
     let workspace = Workspace::new();
     let endpoint = Endpoint::start(&workspace, &[]);
-    let options = "source_ami = \"ami-12345678\"\n  user_data = \"#!/bin/sh\\necho mine > /etc/mine\\n\"";
+    let options =
+        "source_ami = \"ami-12345678\"\n  user_data = \"#!/bin/sh\\necho mine > /etc/mine\\n\"";
     let path = workspace.write("t.pkr.hcl", template_with(options, &shell("sleep 10")));
     let outcome = endpoint.build(&workspace, &["-lifetime=5s"], &path).expect(0);
     assert!(!outcome.stdout.contains("Warning"), "{}", outcome.stdout);

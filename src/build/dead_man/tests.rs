@@ -85,7 +85,10 @@ fn the_timer_ends_with_what_it_does_and_a_second_one_takes_its_place() {
     let script = one_line(ARM)
         .replace("/run/systemd/system", "/nonexistent")
         .replace("d=/run;", &format!("d={};", directory.path().display()))
-        .replace("{ poweroff || shutdown -h now; }", &format!("echo off >> {}", at("power").display()));
+        .replace(
+            "{ poweroff || shutdown -h now; }",
+            &format!("echo off >> {}", at("power").display()),
+        );
     assert!(!script.contains("shutdown") && !script.contains("{ poweroff"), "{script}");
     let arm = |seconds: &str| {
         let mut sh = std::process::Command::new("sh");
@@ -103,6 +106,13 @@ fn the_timer_ends_with_what_it_does_and_a_second_one_takes_its_place() {
     // One that has ended and that nobody has asked for yet has no command line any more.
     let first = std::fs::read(format!("/proc/{}/cmdline", first.trim())).unwrap_or_default();
     assert_eq!(String::from_utf8_lossy(&first), "");
+    // One that another has taken the place of without seeing it does nothing.
+    let third = arm("0.2");
+    std::fs::write(at("bake-dead-man.pid"), "another").expect("it is written");
+    let wait = format!("while [ -s /proc/{}/cmdline ]; do sleep 0.05; done", third.trim());
+    let mut waiting = std::process::Command::new("timeout");
+    assert!(waiting.args(["20", "sh", "-c", &wait]).status().expect("runs").success());
+    assert_eq!(std::fs::read_to_string(at("power")).expect("is there"), "off\n");
 }
 
 /// Answers as it is told to, and remembers what it was asked.
@@ -139,7 +149,8 @@ impl Communicator for Scripted {
 
 /// Runs steps over a way that answers like this; what was asked, and the warnings.
 async fn asked(answers: Vec<Exit>, steps: usize) -> (Vec<&'static str>, Vec<String>) {
-    let scripted = Arc::new(Scripted { answers: Mutex::new(answers.into()), ..Scripted::default() });
+    let scripted =
+        Arc::new(Scripted { answers: Mutex::new(answers.into()), ..Scripted::default() });
     let (events, mut received) = channel();
     let way = Guarded::new(scripted.clone(), System::Unix, HOUR, events.clone());
     for _ in 0..steps {
@@ -181,7 +192,10 @@ async fn rights_that_never_come_are_told_once() {
     assert_eq!(warnings, [""; 0]);
     let (order, warnings) = asked(vec![not_root(), ok(), not_root(), ok(), ok()], 3).await;
     assert_eq!(order, ["arm", "step", "arm", "step", "step"]);
-    assert_eq!(warnings, [
-        "the instance may not end by itself if this process is killed: its timer cannot be started: the login user has no `sudo` without a password"
-    ]);
+    assert_eq!(
+        warnings,
+        [
+            "the instance may not end by itself if this process is killed: its timer cannot be started: the login user has no `sudo` without a password"
+        ]
+    );
 }

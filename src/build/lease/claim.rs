@@ -107,10 +107,7 @@ impl Lease {
     ///
     /// # Errors
     /// When the run is interrupted, or the cloud cannot be reached.
-    pub(in crate::build) async fn take<F>(
-        &self,
-        look: impl Fn() -> F,
-    ) -> Result<Taken, BuildError>
+    pub(in crate::build) async fn take<F>(&self, look: impl Fn() -> F) -> Result<Taken, BuildError>
     where
         F: Future<Output = Result<Option<Image>, AwsError>>,
     {

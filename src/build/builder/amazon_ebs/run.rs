@@ -321,7 +321,9 @@ impl Run<'_> {
         lease.lose().await;
         match lease.take(|| self.usable()).await? {
             Taken::Image(image) => Ok(Some(*image)),
-            Taken::Held | Taken::Without => self.interruptible(self.usable()).await?.map_err(Into::into),
+            Taken::Held | Taken::Without => {
+                self.interruptible(self.usable()).await?.map_err(Into::into)
+            }
         }
     }
 

@@ -226,9 +226,7 @@ async fn overtaken(late: &Late, overtaking: &Late) -> (FakeEc2, BuildOutcome, St
 async fn whoever_has_lost_the_lease_takes_the_image_of_the_other() {
     let named = |name: &str| -> Late {
         let name = name.to_owned();
-        Arc::new(move |_| {
-            Ok(LateTexts { image_name: Some(name.clone()), ..LateTexts::default() })
-        })
+        Arc::new(move |_| Ok(LateTexts { image_name: Some(name.clone()), ..LateTexts::default() }))
     };
     for (late, overtaking) in [(texts(), texts()), (named("a"), named("b"))] {
         let (fake, outcome, other, facts) = overtaken(&late, &overtaking).await;
