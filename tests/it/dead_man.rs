@@ -63,7 +63,7 @@ fn a_build_that_lives_keeps_its_instance_and_the_image_has_nothing_of_it() {
     let path = workspace.write("t.pkr.hcl", template_with(options, &shell("sleep 10")));
     let outcome = endpoint.build(&workspace, &["-lifetime=5s"], &path).expect(0);
     assert!(!outcome.stdout.contains("Warning"), "{}", outcome.stdout);
-    let script = "cat /etc/mine; if sudo grep -rlF bake-dead-man /etc /root /home /tmp /usr/local /var/lib/cloud /var/lib/systemd; then exit 4; fi";
+    let script = "cat /etc/mine; if sudo grep -rl bake-dead[-]man /etc /root /home /tmp /usr/local /var/lib/cloud /var/lib/systemd; then exit 4; fi";
     let look = workspace.write("look.pkr.hcl", looking_into(&outcome.image(), script));
     let looked = endpoint.build(&workspace, &[], &look).expect(0);
     assert!(looked.lines_of("amazon-ebs.t").contains(&"mine"), "{}", looked.stdout);

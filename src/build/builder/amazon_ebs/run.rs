@@ -226,12 +226,13 @@ impl Run<'_> {
             .unwrap_or_else(|| format!("{}-{short}", self.context.source_name));
         events.emit(Fact::ImageHashKnown { hash: identity.hash.clone(), name: name.clone() }).await;
         self.named.get_or_init(|| Named { name, identity, texts });
-        let (reused, taken) = if self.is_shared() {
-            self.reusable_or_leased().await?
-        } else {
-            let looking = async { tokio::try_join!(self.reusable(), self.name_taken()) };
-            self.interruptible(looking).await??
-        };
+        let looking = async { tokio::try_join!(self.reusable(), self.name_taken()) };
+        let (mut reused, taken) = self.interruptible(looking).await??;
+        let mut taken = taken.filter(|image| image.name == self.image_name());
+        let is_free = taken.as_ref().is_none_or(is_in_the_making);
+        if reused.is_none() && is_free && self.is_shared() {
+            (reused, taken) = self.leased().await?;
+        }
         if let Some(image) = reused {
             return Ok(Prepared::Reused(self.adopt(&image).await));
         }
@@ -284,13 +285,9 @@ impl Run<'_> {
         self.named.get().and_then(|named| named.identity.unrepeatable.as_deref())
     }
 
-    /// Looks for an image that can be taken; takes the lease when there is none, and looks again:
-    /// it may have appeared in between. The second answer is an image that has the name already,
-    /// which is asked for only by whoever has the lease, as the holder's image has it, too.
-    async fn reusable_or_leased(&self) -> Result<(Option<Image>, Option<Image>), BuildError> {
-        if let Some(image) = self.interruptible(self.reusable()).await?? {
-            return Ok((Some(image), None));
-        }
+    /// Takes the lease, then looks again for an image that can be taken, and for one that has the
+    /// name already: they may have appeared in between.
+    async fn leased(&self) -> Result<(Option<Image>, Option<Image>), BuildError> {
         let lease = self.lease.get_or_init(|| {
             Lease::new(
                 self.client,
@@ -307,7 +304,10 @@ impl Run<'_> {
         if let Taken::Image(image) = lease.take(|| self.usable()).await? {
             return Ok((Some(*image), None));
         }
-        let looking = async { tokio::try_join!(self.usable(), self.name_taken()) };
+        if let Some(name) = self.renamed.get().cloned() {
+            self.context.events.emit(Fact::ImageNameChecked { name }).await;
+        }
+        let looking = async { tokio::try_join!(self.usable(), self.named_alike()) };
         Ok(self.interruptible(looking).await??)
     }
 
@@ -398,15 +398,23 @@ impl Run<'_> {
             .max_by(|a, b| (&a.creation_date, &a.id).cmp(&(&b.creation_date, &b.id))))
     }
 
-    /// An own image that has the name already.
+    /// An own image that has the name already; tells that it was looked for.
     async fn name_taken(&self) -> Result<Option<Image>, AwsError> {
         if self.build.image.skip_create || self.replaces() {
             return Ok(None);
         }
-        let taken = self.own_images_named(self.image_name()).await?;
         let name = self.image_name().to_owned();
+        let taken = self.named_alike().await?;
         self.context.events.emit(Fact::ImageNameChecked { name }).await;
-        Ok(taken.into_iter().next())
+        Ok(taken)
+    }
+
+    /// An own image of the same name that is not to be replaced.
+    async fn named_alike(&self) -> Result<Option<Image>, AwsError> {
+        if self.replaces() {
+            return Ok(None);
+        }
+        Ok(self.own_images_named(self.image_name()).await?.into_iter().next())
     }
 
     async fn connect(
@@ -631,4 +639,10 @@ impl Run<'_> {
     pub(super) fn image_hash(&self) -> &str {
         self.named.get().map_or("", |named| &named.identity.hash)
     }
+}
+
+/// Whether an image may be that of another build under way, whose lease says more.
+fn is_in_the_making(image: &Image) -> bool {
+    let is_marked = image.tags.contains_key(tags::RUN_ID);
+    image.state != "available" || (is_marked && !image.tags.contains_key(tags::IMAGE_HASH))
 }
