@@ -40,7 +40,7 @@ if [ -d /run/systemd/system ] && command -v systemd-run >/dev/null 2>&1; then
   systemctl reset-failed "$n.timer" "$n.service" >/dev/null 2>&1;
   systemd-run --unit="$n" --on-active="$s" --timer-property=AccuracySec=1s /bin/sh -c "poweroff || systemctl poweroff" >/dev/null 2>&1 && { rm -f "$p"; exit 0; };
 fi;
-if [ -s "$p" ]; then kill -TERM -- "-$(cat "$p")" 2>/dev/null; fi;
+if [ -s "$p" ]; then kill -TERM "-$(cat "$p")" 2>/dev/null; fi;
 rm -f "$p";
 x=nohup; if command -v setsid >/dev/null 2>&1; then x=setsid; fi;
 $x sh -c 'echo $$ > "$2"; sleep "$1" && [ "$(cat "$2")" = $$ ] && { poweroff || shutdown -h now; }' "$n" "$s" "$p" </dev/null >/dev/null 2>&1 &

@@ -109,7 +109,7 @@ fn the_timer_ends_with_what_it_does_and_a_second_one_takes_its_place() {
     // One that another has taken the place of without seeing it does nothing.
     let third = arm("0.2");
     std::fs::write(at("bake-dead-man.pid"), "another").expect("it is written");
-    let wait = format!("while [ -s /proc/{}/cmdline ]; do sleep 0.05; done", third.trim());
+    let wait = format!("while grep -q . /proc/{}/cmdline; do sleep 0.05; done", third.trim());
     let mut waiting = std::process::Command::new("timeout");
     assert!(waiting.args(["20", "sh", "-c", &wait]).status().expect("runs").success());
     assert_eq!(std::fs::read_to_string(at("power")).expect("is there"), "off\n");
