@@ -41,6 +41,7 @@ pub use identity::CallerIdentity;
 pub use image::{CreateImage, Image, ImagePermission, ImageQuery};
 pub use image_search::{NameValue, NoImage, SourceFilterOptions, filters};
 pub use instance::{Credits, Instance, MetadataOptions, NetworkInterface, Placement, RunInstance};
+pub use key_pair::StoredKeyPair;
 pub use network::{Subnet, Vpc};
 pub use options::{AccessOptions, AssumeRoleOptions, PollingOptions, VaultOptions, is_region};
 pub use own_cloud::OwnCloud;

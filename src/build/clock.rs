@@ -29,6 +29,11 @@ impl Clock {
     pub fn timestamp_after(&self, after: Duration) -> String {
         timestamp(self.now() + after)
     }
+
+    /// Now in digits alone, whole seconds, UTC: `20261122010203`.
+    pub fn compact_timestamp(&self) -> String {
+        timestamp(self.now()).chars().filter(char::is_ascii_digit).collect()
+    }
 }
 
 /// A time in RFC 3339, whole seconds, UTC.
@@ -46,5 +51,6 @@ mod tests {
     fn a_deadline_is_written_in_whole_seconds() {
         let clock = Clock::fixed(SystemTime::UNIX_EPOCH + Duration::from_millis(1_500));
         assert_eq!(clock.timestamp_after(Duration::from_secs(3600)), "1970-01-01T01:00:01Z");
+        assert_eq!(clock.compact_timestamp(), "19700101000001");
     }
 }

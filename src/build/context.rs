@@ -40,6 +40,8 @@ pub struct BuildContext {
     pub teardown_deadline: Duration,
     /// Build although an image with this hash exists, and replace one of the same name.
     pub force: bool,
+    /// How old an image may be to be taken instead of building one; any age when `None`.
+    pub max_age: Option<Duration>,
     /// What a failure does to what was made.
     pub on_error: OnError,
     /// What look-ups have come to before.

@@ -200,5 +200,6 @@ pub(crate) fn kind_name(kind: ResourceKind) -> &'static str {
         ResourceKind::Role => "role",
         ResourceKind::InstanceProfile => "instance profile",
         ResourceKind::Object => "object",
+        ResourceKind::Lease => "lease",
     }
 }

@@ -29,9 +29,6 @@ use super::context::{
 };
 use super::{Cancel, Clock, Ledger};
 
-/// After how long a run may be taken for dead.
-const LIFETIME: Duration = Duration::from_secs(6 * 3600);
-
 /// How long teardown keeps trying.
 const TEARDOWN_DEADLINE: Duration = Duration::from_secs(600);
 
@@ -42,6 +39,11 @@ pub struct RunSettings {
     pub run_id: String,
     /// Build although an image with this hash exists.
     pub force: bool,
+    /// How old an image may be to be taken instead of building one; any age when `None`.
+    pub max_age: Option<Duration>,
+    /// After how long without a sign of life the run may be taken for dead; its instances power
+    /// themselves off then.
+    pub lifetime: Duration,
     /// What a failure does to what was made.
     pub on_error: OnError,
     /// Makes images to be compared, beside those that are used.
@@ -152,9 +154,10 @@ fn context(
         cancel,
         ledger,
         clock,
-        lifetime: LIFETIME,
+        lifetime: settings.lifetime,
         teardown_deadline: TEARDOWN_DEADLINE,
         force: settings.force,
+        max_age: settings.max_age,
         on_error: settings.on_error,
         pins: settings.pins.clone(),
         apart: settings.apart.clone(),

@@ -5,6 +5,7 @@
 //! instance ──▶ terminated ──▶ volumes, security groups
 //! key pairs, instance profiles ──▶ their roles
 //! instance ──▶ objects in a bucket
+//! everything ──▶ lease
 //! ```
 //!
 //! What fails is tried again until a deadline; what is then still there is reported. Something
@@ -18,7 +19,7 @@ use futures::future::join_all;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-use super::{Resource, Resources};
+use super::{Resource, Resources, lease};
 use crate::aws::retry::persist;
 use crate::aws::time::{milliseconds, seconds};
 use crate::aws::wait::{Backoff, Ending, Look, Polling, wait};
@@ -64,7 +65,9 @@ impl Teardown<'_> {
         let removing = async {
             let (images, builder) = tokio::join!(self.images(), self.builder());
             // Last: as long as an instance runs, it may put one with a URL that it was given.
-            [images, builder, self.objects().await].concat()
+            let objects = self.objects().await;
+            // Whoever waits for it may find an image of the same name else.
+            [images, builder, objects, self.leases().await].concat()
         };
         let left = tokio::select! {
             biased;
@@ -137,6 +140,23 @@ impl Teardown<'_> {
             // By name: that is no error when the key pair does not exist.
             let gone = self.insist(|| self.client.delete_key_pair(&key.name)).await;
             self.settle(&key, gone.map(|()| Gone::Deleted)).await
+        });
+        join_all(each).await.into_iter().flatten().collect()
+    }
+
+    /// The lease: by its id, as another build may have one of the same name by now.
+    pub async fn leases(&self) -> Vec<Left> {
+        let each = self.resources.open(ResourceKind::Lease).into_iter().map(|lease| async move {
+            let end = || lease::end(self.client, &lease.name, lease.id.as_deref());
+            let gone = match &lease.id {
+                Some(_) => self.insist(|| async { end().await.map(drop) }).await.map(|()| true),
+                None => {
+                    let found = self.search(|| async { Ok(end().await?.then(String::new)) }).await;
+                    found.map(|found| found.is_some())
+                }
+            };
+            let gone = gone.map(|was| if was { Gone::Deleted } else { Gone::NeverMade });
+            self.settle(&lease, gone).await
         });
         join_all(each).await.into_iter().flatten().collect()
     }

@@ -2,12 +2,14 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::plan::lock::Scope;
 use crate::sandbox::cloud::Latency;
 use crate::sandbox::endpoint::FaultRule;
+use crate::template::schema::parse_go_duration;
 
 /// A flag that is taken out of the arguments before they are read: see [`machine_readable`].
 const MACHINE_READABLE: &str = "With -machine-readable anywhere among the arguments, output is rows for programs, as Packer's.";
@@ -227,6 +229,13 @@ pub(super) struct BuildArguments {
     /// Build even if an image of this hash exists; an image of the same name is replaced.
     #[arg(long)]
     pub(super) force: bool,
+    /// Build if the image of this hash is older: `7d`, `36h`, `1d12h`.
+    #[arg(long, value_name = "AGE", value_parser = duration)]
+    pub(super) max_age: Option<Duration>,
+    /// After how long without a sign of life the build is taken for dead, and its instance powers
+    /// itself off.
+    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "6h")]
+    pub(super) lifetime: Duration,
     /// What to do with the instance and the rest when a build fails.
     #[arg(long, value_enum, default_value_t = OnError::Cleanup, value_name = "WHAT")]
     pub(super) on_error: OnError,
@@ -515,6 +524,21 @@ fn assignment(text: &str) -> Result<(String, String), String> {
         .ok_or_else(|| format!("`{text}` has no `=`; write `-var name=value`"))
 }
 
+/// Reads a duration: days (`7d`), a duration as templates write them (`36h`), or one after the other.
+fn duration(text: &str) -> Result<Duration, String> {
+    const DAY: Duration = Duration::from_secs(24 * 3600);
+    let wrong = || format!("`{text}` is not a duration such as `7d`, `36h` or `1d12h`");
+    let (days, rest) = match text.split_once('d') {
+        Some((days, rest)) => (days.parse::<u32>().map_err(|_| wrong())?, rest),
+        None => (0, text),
+    };
+    let rest = match rest {
+        "" if text.contains('d') => Duration::ZERO,
+        rest => parse_go_duration(rest).map_err(|_| wrong())?,
+    };
+    DAY.checked_mul(days).and_then(|days| days.checked_add(rest)).ok_or_else(wrong)
+}
+
 /// Takes `-machine-readable` out of the arguments, wherever it stands, as Packer does; whether it
 /// was there.
 pub(super) fn machine_readable(
@@ -586,6 +610,18 @@ mod tests {
             ]
         );
         assert_eq!(long(&["bake", "--", "-force"]), ["bake", "--", "-force"]);
+    }
+
+    #[test]
+    fn a_duration_may_have_days() {
+        let hours = |count: u64| Ok(Duration::from_secs(count * 3600));
+        for (text, count) in [("7d", 168), ("36h", 36), ("1d12h", 36), ("0d", 0), ("90m30m", 2)] {
+            assert_eq!(duration(text), hours(count), "{text}");
+        }
+        for text in ["", "d", "7", "-1d", "1.5d", "1h1d", "1d1d", "7 days", "99999999999d"] {
+            let wrong = format!("`{text}` is not a duration such as `7d`, `36h` or `1d12h`");
+            assert_eq!(duration(text), Err(wrong));
+        }
     }
 
     #[test]

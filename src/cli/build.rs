@@ -146,6 +146,8 @@ fn settings(
     RunSettings {
         run_id: uuid::Uuid::now_v7().to_string(),
         force: arguments.force,
+        max_age: arguments.max_age,
+        lifetime: arguments.lifetime,
         on_error: match arguments.on_error {
             arguments::OnError::Cleanup => OnError::Cleanup,
             arguments::OnError::Abort => OnError::Abort,

@@ -86,6 +86,9 @@ pub enum ResourceKind {
     InstanceProfile,
     /// An object of S3.
     Object,
+    /// A lease: a key pair that nobody logs in with, by whose name only one build at a time makes
+    /// an image.
+    Lease,
 }
 
 /// What a build leaves: Packer's artifact.
@@ -168,6 +171,43 @@ pub enum Fact {
         /// Its id.
         id: String,
         /// Its name.
+        name: String,
+    },
+    /// An image of this hash exists, but it is older than was asked for.
+    ImageTooOld {
+        /// Its id.
+        id: String,
+        /// When it was made, as EC2 says it (RFC 3339).
+        created: String,
+        /// How old an image may be (`-max-age`).
+        max_age: Duration,
+    },
+    /// Another build makes the same image; it is waited for.
+    LeaseAwaited {
+        /// Which, for people: its name, its run and who started it.
+        holder: String,
+        /// Since when, RFC 3339, by EC2's clock.
+        since: Option<String>,
+        /// Until when it holds the lease, if it does not renew it, RFC 3339.
+        deadline: Option<String>,
+    },
+    /// The build that was waited for has not renewed its lease in time.
+    LeaseTakenOver {
+        /// Which, for people.
+        holder: String,
+        /// When its lease ran out, RFC 3339.
+        deadline: Option<String>,
+    },
+    /// This build, and no other one, makes the image.
+    LeaseTaken {
+        /// The lease's name.
+        name: String,
+        /// Whether another build was waited for, in vain.
+        waited: bool,
+    },
+    /// The lease was not renewed in time, and another build has it now.
+    LeaseLost {
+        /// The lease's name.
         name: String,
     },
     /// The network was chosen.

@@ -41,6 +41,38 @@ pub(super) fn lines(fact: &Fact) -> Vec<(Tone, String)> {
         | Fact::SecretsFound { .. }
         | Fact::RunEnded { .. } => Vec::new(),
         Fact::StepEnded { .. } | Fact::ProvisionerEnded { .. } => Vec::new(),
+        // Nothing that people need to know of as long as nobody waits.
+        Fact::CreateStarted { kind: ResourceKind::Lease, .. }
+        | Fact::ResourceCreated { kind: ResourceKind::Lease, .. }
+        | Fact::DeleteStarted { kind: ResourceKind::Lease, .. }
+        | Fact::ResourceDeleted { kind: ResourceKind::Lease, .. }
+        | Fact::LeaseTaken { waited: false, .. } => Vec::new(),
+        Fact::LeaseAwaited { holder, since, .. } => vec![
+            (
+                Tone::Normal,
+                match since {
+                    Some(since) => format!("Another build makes this image: {holder}, since {since}"),
+                    None => format!("Another build makes this image: {holder}"),
+                },
+            ),
+            (Tone::Normal, "Waiting for its image...".to_owned()),
+        ],
+        Fact::LeaseTakenOver { holder, deadline } => say(match deadline {
+            Some(deadline) => format!("Not heard of since its deadline, {deadline}: {holder}"),
+            None => format!("Not heard of any more: {holder}"),
+        }),
+        Fact::LeaseTaken { waited: true, .. } => {
+            say("Nobody makes this image any more: building it here".to_owned())
+        }
+        Fact::LeaseLost { .. } => vec![(
+            Tone::Error,
+            "Warning: this build did not renew its lease in time, and another one makes the image now"
+                .to_owned(),
+        )],
+        Fact::ImageTooOld { id, created, max_age } => say(format!(
+            "Not taking {id} of {created}: it is older than {}",
+            duration::long(*max_age)
+        )),
         Fact::Warning { text } => vec![(Tone::Error, format!("Warning: {text}"))],
         Fact::SourceImageFound { id, name, stand_in } => {
             let mut text = format!("Found Image ID: {id}");
@@ -152,7 +184,9 @@ fn creating(kind: ResourceKind, name: &str, detail: &str) -> String {
         ResourceKind::Instance => "Launching a source AWS instance...".to_owned(),
         ResourceKind::Image => format!("Creating AMI {name} from instance {detail}"),
         ResourceKind::Object => format!("Moving files by way of {name}"),
-        ResourceKind::Volume | ResourceKind::Snapshot => format!("Creating {} {name}", noun(kind)),
+        ResourceKind::Volume | ResourceKind::Snapshot | ResourceKind::Lease => {
+            format!("Creating {} {name}", noun(kind))
+        }
     }
 }
 
@@ -176,6 +210,7 @@ fn deleting(kind: ResourceKind) -> String {
         ResourceKind::Volume => "Cleaning up any extra volumes...".to_owned(),
         ResourceKind::Snapshot => "Deleting snapshots...".to_owned(),
         ResourceKind::Object => "Deleting objects...".to_owned(),
+        ResourceKind::Lease => "Releasing the lease...".to_owned(),
     }
 }
 
@@ -205,6 +240,7 @@ fn noun(kind: ResourceKind) -> &'static str {
         ResourceKind::Role => "role",
         ResourceKind::InstanceProfile => "instance profile",
         ResourceKind::Object => "object",
+        ResourceKind::Lease => "lease",
     }
 }
 

@@ -62,6 +62,8 @@ impl Progress {
             Fact::StateChanged { id, state, .. } => bar.detail = format!("{id} {state}"),
             Fact::WaitStarted { id, state, .. } => bar.detail = format!("{id} to be {state}"),
             Fact::ImageProgressed { id, percent } => bar.detail = format!("{id} {percent} %"),
+            Fact::LeaseAwaited { holder, .. } => bar.detail = format!("waiting for {holder}"),
+            Fact::LeaseTaken { .. } => bar.detail.clear(),
             Fact::ConnectStarted { address, .. } => bar.detail = address.clone(),
             Fact::ProvisionerStarted { title, .. } => bar.detail = title.clone(),
             Fact::UploadStarted { bytes, .. } => {

@@ -3,6 +3,7 @@
 use std::time::SystemTime;
 
 use super::*;
+use crate::event::ResourceKind;
 use crate::template::schema::Secret;
 
 fn event(fact: Fact) -> Event {
@@ -84,4 +85,42 @@ fn a_snippet_is_masked_before_it_is_cut() {
     };
     let text = told(&mask, [failed]).concat();
     assert!(text.contains("<sensitive> nope") && !text.contains("345"), "{text}");
+}
+
+#[test]
+fn people_learn_of_a_lease_only_when_they_have_to_wait() {
+    let name = || "bake-lease-0123".to_owned();
+    let lease = ResourceKind::Lease;
+    let quiet = [
+        Fact::CreateStarted { kind: lease, name: name(), detail: String::new() },
+        Fact::ResourceCreated { kind: lease, id: name(), detail: String::new() },
+        Fact::LeaseTaken { name: name(), waited: false },
+        Fact::ResourceDeleted { kind: lease, id: name() },
+    ];
+    assert_eq!(told(&Mask::default(), quiet), [""; 0]);
+    let holder = || "amazon-ebs.app of run 0199 by arn:aws:iam::1:user/ci".to_owned();
+    let deadline = || Some("2026-11-22T01:10:00Z".to_owned());
+    let since = Some("2026-11-22T01:00:00Z".to_owned());
+    let told = told(
+        &Mask::default(),
+        [
+            Fact::LeaseAwaited { holder: holder(), since, deadline: deadline() },
+            Fact::LeaseTakenOver { holder: holder(), deadline: deadline() },
+            Fact::LeaseTaken { name: name(), waited: true },
+            Fact::LeaseLost { name: name() },
+            Fact::ImageTooOld {
+                id: "ami-1".to_owned(),
+                created: "2026-11-01T00:00:00.000Z".to_owned(),
+                max_age: Duration::from_secs(7 * 24 * 3600),
+            },
+        ],
+    );
+    insta::assert_snapshot!(told.join("\n"), @r"
+    ==> b: Another build makes this image: amazon-ebs.app of run 0199 by arn:aws:iam::1:user/ci, since 2026-11-22T01:00:00Z
+    ==> b: Waiting for its image...
+    ==> b: Not heard of since its deadline, 2026-11-22T01:10:00Z: amazon-ebs.app of run 0199 by arn:aws:iam::1:user/ci
+    ==> b: Nobody makes this image any more: building it here
+    ==> b: Warning: this build did not renew its lease in time, and another one makes the image now
+    ==> b: Not taking ami-1 of 2026-11-01T00:00:00.000Z: it is older than 7 days
+    ");
 }

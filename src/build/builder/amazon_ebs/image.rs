@@ -243,8 +243,9 @@ impl Run<'_> {
         Ok(Look::Pending { state: "pending".to_owned(), progress })
     }
 
-    /// Sets sharing and the like, then the final tags, the hash among them.
-    pub(super) async fn publish(&self, image: &Image) -> Result<(), BuildError> {
+    /// Sets sharing and the like, then the final tags, the hash among them. When another build has
+    /// made the image meanwhile, that one is given back, and this one stays without its hash.
+    pub(super) async fn publish(&self, image: &Image) -> Result<Option<Image>, BuildError> {
         for snapshot in &image.snapshot_ids {
             self.resources.adopt(ResourceKind::Snapshot, snapshot).await?;
         }
@@ -298,12 +299,15 @@ impl Run<'_> {
         };
         tokio::try_join!(sharing, codes, metadata, deprecation, snapshots)?;
         self.check_cancelled()?;
+        if let Some(anothers) = self.made_by_another().await? {
+            return Ok(Some(anothers));
+        }
         self.final_tags(image).await?;
         if let Some(cooldown) = settings.protection {
             persist(cancel, || self.client.protect_image(id, cooldown)).await?;
             self.changed(id, "deregistration protection").await;
         }
-        Ok(())
+        Ok(None)
     }
 
     async fn changed(&self, id: &str, what: &'static str) {

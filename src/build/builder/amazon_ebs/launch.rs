@@ -6,6 +6,7 @@ use super::settings::{Communication, KeySettings};
 use super::{tags, user_data};
 use crate::aws::retry::persist;
 use crate::aws::{Ingress, Instance, NetworkInterface, RunInstance};
+use crate::build::dead_man::{self, System};
 use crate::build::{BuildError, ResolvedSource};
 use crate::communicator::ssh::KeyPair;
 use crate::event::{Fact, ResourceKind};
@@ -130,6 +131,14 @@ impl Run<'_> {
         Ok(vec![id])
     }
 
+    /// User data with the dead-man switch, which is in no hash.
+    fn switched(&self, source: &ResolvedSource, own: Option<&[u8]>) -> Option<Vec<u8>> {
+        match self.system(source) {
+            System::Unix => dead_man::user_data(own, &source.image.name, self.context.lifetime),
+            System::Windows => None,
+        }
+    }
+
     async fn instance(
         &self,
         source: &ResolvedSource,
@@ -144,7 +153,9 @@ impl Run<'_> {
             instance_type: settings.instance_type.clone(),
             client_token: token.clone(),
             key_name: with.key_name,
-            user_data: settings.user_data.as_deref().map(user_data::encode),
+            user_data: user_data::encode(settings.user_data.as_deref(), |own| {
+                self.switched(source, own)
+            }),
             network: NetworkInterface {
                 subnet_id: network.subnet_id.clone(),
                 security_group_ids: with.group_ids,

@@ -1,10 +1,12 @@
 //! The order of things.
 
+use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use futures::FutureExt as _;
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::data;
@@ -14,10 +16,12 @@ use super::password::{self, read_key};
 use super::settings::{AmazonEbs, Communication, KeySettings, Late, LateTexts, PasswordSettings};
 use super::{BUILDER_ID, source, tags};
 use crate::aws::time::seconds;
-use crate::aws::{CallerIdentity, Client, Filter, Image, ImageQuery, Tags};
+use crate::aws::{AwsError, CallerIdentity, Client, Filter, Image, ImageQuery, Tags};
 use crate::build::conclusion::conclude;
 use crate::build::connection_data::Reached;
+use crate::build::dead_man::{self, Guarded, System};
 use crate::build::key::make_key;
+use crate::build::lease::{Lease, Taken};
 use crate::build::machine::hang_up;
 use crate::build::step::step;
 use crate::build::{
@@ -61,6 +65,9 @@ async fn whole(
         caller,
         temporary_name: format!("packer_{}", uuid::Uuid::new_v4()),
         named: OnceLock::new(),
+        renamed: OnceLock::new(),
+        lease: OnceLock::new(),
+        guarded: OnceLock::new(),
     };
     let result = match AssertUnwindSafe(run.work()).catch_unwind().boxed().await {
         Ok(result) => result,
@@ -73,10 +80,14 @@ async fn whole(
     };
     let teardown = run.teardown();
     let keep = result.is_err() && context.on_error == OnError::Abort;
-    let left = if resources.all_open().is_empty() {
-        Vec::new()
-    } else if keep {
-        let left = teardown.list("left in place by -on-error=abort");
+    let only_lease = resources.all_open().iter().all(|one| one.kind == ResourceKind::Lease);
+    let left = if keep || only_lease {
+        if let Some(lease) = run.lease.get() {
+            lease.rest();
+        }
+        // There is nothing to look at in a lease, and others wait for it.
+        let held = teardown.leases().await;
+        let left = if keep { teardown.list("left in place by -on-error=abort") } else { held };
         teardown.report(&left).await;
         left
     } else {
@@ -119,6 +130,12 @@ pub(super) struct Run<'a> {
     temporary_name: String,
     /// What is known once the source image is.
     named: OnceLock<Named>,
+    /// The image's name beside an older one of the same hash.
+    renamed: OnceLock<String>,
+    /// The lease, once it was asked for.
+    lease: OnceLock<Lease>,
+    /// The way to the instance that keeps it from powering itself off.
+    guarded: OnceLock<Arc<Guarded>>,
 }
 
 /// The image to be.
@@ -147,15 +164,23 @@ impl Run<'_> {
         self.check_cancelled()?;
         let launched = step(events, Step::Launch, self.launch(&source, &network, key)).await?;
         let instance = launched.instance.id.clone();
-        let communicator = step(events, Step::Connect, self.connect(&launched, &mut data)).await?;
+        let system = self.system(&source);
+        let connecting = self.connect(&launched, system, &mut data);
+        let communicator = step(events, Step::Connect, connecting).await?;
         let key = launched.key.as_ref();
         step(events, Step::Provision, self.provision(communicator, data, key)).await?;
         step(events, Step::Stop, self.stop(&instance)).await?;
         if self.build.image.skip_create {
             return Ok(Artifact::Nothing);
         }
+        // It has the same name, as a rule.
+        if let Some(anothers) = self.made_by_another().await? {
+            return Ok(self.adopt(&anothers).await);
+        }
         let image = step(events, Step::Image, self.image(&instance)).await?;
-        step(events, Step::Publish, self.publish(&image)).await?;
+        if let Some(anothers) = step(events, Step::Publish, self.publish(&image)).await? {
+            return Ok(self.adopt(&anothers).await);
+        }
         self.resources.keep(ResourceKind::Image).await?;
         self.resources.keep(ResourceKind::Snapshot).await?;
         Ok(self.artifact(image.id, false))
@@ -204,17 +229,21 @@ impl Run<'_> {
             None => name,
         };
         events.emit(Fact::ImageHashKnown { hash: identity.hash.clone(), name: name.clone() }).await;
-        let named = self.named.get_or_init(|| Named { name, identity, texts });
+        self.named.get_or_init(|| Named { name, identity, texts });
         let looking = async { tokio::try_join!(self.reusable(), self.name_taken()) };
-        let (reused, taken) = self.interruptible(looking).await??;
+        let (mut reused, taken) = self.interruptible(looking).await??;
+        let mut taken = taken.filter(|image| image.name == self.image_name());
+        let is_free = taken.as_ref().is_none_or(is_in_the_making);
+        if reused.is_none() && is_free && self.is_shared() {
+            (reused, taken) = self.leased().await?;
+        }
         if let Some(image) = reused {
-            events.emit(Fact::ImageReused { id: image.id.clone(), name: image.name.clone() }).await;
-            return Ok(Prepared::Reused(self.artifact(image.id, true)));
+            return Ok(Prepared::Reused(self.adopt(&image).await));
         }
         if let Some(image) = taken {
             return Err(BuildError::option(
                 "ami_name",
-                format!("the name `{}` is taken by {}", named.name, image.id),
+                format!("the name `{}` is taken by {}", self.image_name(), image.id),
             )
             .hint("choose another `ami_name`, one with `{{timestamp}}` or `{{ .ImageHash }}` in it, or use -force to replace that image"));
         }
@@ -251,24 +280,115 @@ impl Run<'_> {
         })
     }
 
-    /// The newest own available image with this hash.
-    async fn reusable(&self) -> Result<Option<Image>, BuildError> {
-        let Some(named) = self.named.get() else { return Ok(None) };
+    /// Whether builds of the same hash make one image together.
+    fn is_shared(&self) -> bool {
+        !self.build.image.skip_create
+            && !self.context.force
+            && self.context.apart.is_none()
+            && self.unrepeatable().is_none()
+    }
+
+    fn unrepeatable(&self) -> Option<&str> {
+        self.named.get().and_then(|named| named.identity.unrepeatable.as_deref())
+    }
+
+    /// Takes the lease, then looks again for an image that can be taken, and for one that has the
+    /// name already: they may have appeared in between.
+    async fn leased(&self) -> Result<(Option<Image>, Option<Image>), BuildError> {
+        let lease = self.lease.get_or_init(|| {
+            Lease::new(
+                self.client,
+                self.resources,
+                &self.context.events,
+                &self.context.clock,
+                self.context.cancel.stop(),
+                self.image_hash(),
+                self.temporary_name(),
+                tags::lease(self.context, self.owner()),
+            )
+        });
+        // Not interruptible as a whole: it must not be dropped while it makes the lease.
+        if let Taken::Image(image) = lease.take(|| self.usable()).await? {
+            return Ok((Some(*image), None));
+        }
+        if let Some(name) = self.renamed.get().cloned() {
+            self.context.events.emit(Fact::ImageNameChecked { name }).await;
+        }
+        let looking = async { tokio::try_join!(self.usable(), self.named_alike()) };
+        Ok(self.interruptible(looking).await??)
+    }
+
+    /// Makes sure that no other build makes the image by now: one may have taken the lease over
+    /// from a build that was suspended for long. Gives its image then.
+    pub(super) async fn made_by_another(&self) -> Result<Option<Image>, BuildError> {
+        let Some(lease) = self.lease.get() else { return Ok(None) };
+        if self.resources.open(ResourceKind::Lease).is_empty() || lease.is_held().await? {
+            return Ok(None);
+        }
+        lease.lose().await;
+        match lease.take(|| self.usable()).await? {
+            Taken::Image(image) => Ok(Some(*image)),
+            Taken::Held | Taken::Without => {
+                self.interruptible(self.usable()).await?.map_err(Into::into)
+            }
+        }
+    }
+
+    /// Takes an image instead of making one.
+    async fn adopt(&self, image: &Image) -> Artifact {
+        let (id, name) = (image.id.clone(), image.name.clone());
+        self.context.events.emit(Fact::ImageReused { id: id.clone(), name }).await;
+        self.artifact(id, true)
+    }
+
+    /// The newest own available image with this hash, unless it must not be taken; says why.
+    async fn reusable(&self) -> Result<Option<Image>, AwsError> {
         if self.build.image.skip_create {
             return Ok(None);
         }
-        if let Some(reason) = &named.identity.unrepeatable {
-            self.context.events.emit(Fact::ReuseSkipped { reason: reason.clone() }).await;
+        if let Some(reason) = self.unrepeatable() {
+            self.context.events.emit(Fact::ReuseSkipped { reason: reason.to_owned() }).await;
             return Ok(None);
         }
         if self.context.force || self.context.apart.is_some() {
             return Ok(None);
         }
-        let tag = format!("tag:{}", tags::IMAGE_HASH);
+        let Some(image) = self.newest().await? else { return Ok(None) };
+        let Some(max_age) = self.context.max_age.filter(|_| !self.is_young(&image)) else {
+            return Ok(Some(image));
+        };
+        // A name of ours says nothing but the hash, which the old image has in its name, too.
+        if let Some(named) = self.named.get()
+            && named.texts.image_name.is_none()
+        {
+            let at = self.context.clock.compact_timestamp();
+            self.renamed.get_or_init(|| format!("{}-{at}", named.name));
+        }
+        let (id, created) = (image.id, image.creation_date);
+        self.context.events.emit(Fact::ImageTooOld { id, created, max_age }).await;
+        Ok(None)
+    }
+
+    /// The newest image that can be taken.
+    async fn usable(&self) -> Result<Option<Image>, AwsError> {
+        Ok(self.newest().await?.filter(|image| self.is_young(image)))
+    }
+
+    /// Whether an image is not older than was asked for. One without a date is.
+    fn is_young(&self, image: &Image) -> bool {
+        let Some(max_age) = self.context.max_age else { return true };
+        let created = image.creation_date.parse::<jiff::Timestamp>().ok().map(SystemTime::from);
+        let oldest = self.context.clock.now().checked_sub(max_age);
+        oldest.is_none_or(|oldest| created.is_some_and(|created| created >= oldest))
+    }
+
+    /// The newest own available image with this hash.
+    async fn newest(&self) -> Result<Option<Image>, AwsError> {
+        let hash = self.image_hash();
         let query = ImageQuery {
             owners: vec!["self".to_owned()],
             filters: vec![
-                Filter::new(tag, &named.identity.hash),
+                Filter::new(format!("tag:{}", tags::IMAGE_HASH), hash),
                 Filter::new("state", "available"),
             ],
             include_deprecated: false,
@@ -280,25 +400,34 @@ impl Run<'_> {
             .into_iter()
             .filter(|image| {
                 image.state == "available"
-                    && image.tags.get(tags::IMAGE_HASH) == Some(&named.identity.hash)
+                    && image.tags.get(tags::IMAGE_HASH).is_some_and(|found| found == hash)
             })
             .max_by(|a, b| (&a.creation_date, &a.id).cmp(&(&b.creation_date, &b.id))))
     }
 
-    /// An own image that has the name already.
-    async fn name_taken(&self) -> Result<Option<Image>, BuildError> {
+    /// An own image that has the name already; tells that it was looked for.
+    async fn name_taken(&self) -> Result<Option<Image>, AwsError> {
         if self.build.image.skip_create || self.replaces() {
             return Ok(None);
         }
-        let taken = self.own_images_named(self.image_name()).await?;
         let name = self.image_name().to_owned();
+        let taken = self.named_alike().await?;
         self.context.events.emit(Fact::ImageNameChecked { name }).await;
-        Ok(taken.into_iter().next())
+        Ok(taken)
+    }
+
+    /// An own image of the same name that is not to be replaced.
+    async fn named_alike(&self) -> Result<Option<Image>, AwsError> {
+        if self.replaces() {
+            return Ok(None);
+        }
+        Ok(self.own_images_named(self.image_name()).await?.into_iter().next())
     }
 
     async fn connect(
         &self,
         launched: &Launched,
+        system: System,
         data: &mut BuildData,
     ) -> Result<Option<Arc<dyn Communicator>>, BuildError> {
         let reached = self.reach(launched).await?;
@@ -319,7 +448,50 @@ impl Run<'_> {
             }
         };
         data::add_instance(data, &reached.instance, way.as_ref(), launched.key.as_ref());
+        // What another host runs is nothing to power off.
+        if let Some(inner) = reached.communicator.as_ref().filter(|_| !self.has_own_host()) {
+            let guarded = self.guarded.get_or_init(|| {
+                let (lifetime, events) = (self.context.lifetime, self.context.events.clone());
+                Arc::new(Guarded::new(Arc::clone(inner), system, lifetime, events))
+            });
+            return Ok(Some(Arc::clone(guarded) as Arc<dyn Communicator>));
+        }
         Ok(reached.communicator)
+    }
+
+    /// What the instance runs.
+    pub(super) fn system(&self, source: &ResolvedSource) -> System {
+        let platform = source.image.platform.as_deref().unwrap_or_default();
+        let is_windows =
+            self.build.communication.is_windows() || platform.eq_ignore_ascii_case("windows");
+        if is_windows { System::Windows } else { System::Unix }
+    }
+
+    /// Whether the template names the host to connect to, which need not be the instance.
+    fn has_own_host(&self) -> bool {
+        let (Communication::Ssh { host, .. } | Communication::WinRm { host, .. }) =
+            &self.build.communication
+        else {
+            return false;
+        };
+        host.is_some()
+    }
+
+    /// Says as long as it is polled that the build lives: the timer of the instance starts anew, and
+    /// the deadlines in the tags move on.
+    async fn keep_alive(&self) -> Infallible {
+        loop {
+            sleep(self.context.lifetime / 3).await;
+            if let Some(guarded) = self.guarded.get() {
+                guarded.arm().await;
+            }
+            let kinds = [ResourceKind::Instance, ResourceKind::SecurityGroup];
+            let open = kinds.into_iter().flat_map(|kind| self.resources.open(kind));
+            let ids: Vec<_> = open.filter_map(|one| one.id).collect();
+            if let Err(error) = self.client.create_tags(&ids, &tags::deadline(self.context)).await {
+                tracing::warn!(%error, "the deadline of the instance cannot be moved");
+            }
+        }
     }
 
     async fn provision(
@@ -333,7 +505,11 @@ impl Run<'_> {
             true => Duration::ZERO,
             false => self.build.waits.readiness,
         };
-        let result = self.context.provision_machine(communicator.as_ref(), data, readiness).await;
+        let result = tokio::select! {
+            biased;
+            done = self.context.provision_machine(communicator.as_ref(), data, readiness) => done,
+            never = self.keep_alive() => match never {},
+        };
         let result = match (result, &communicator) {
             (Ok(()), Some(communicator)) => {
                 self.interruptible(self.tidy(&**communicator, key)).await.flatten()
@@ -371,6 +547,9 @@ impl Run<'_> {
         let communication = &self.build.communication;
         if communication.uses_systems_manager() && !communication.is_windows() {
             told.push(ssm::clear_traces(communicator).await.map_err(failed)?);
+        }
+        if self.guarded.get().is_some_and(|guarded| guarded.is_unix()) {
+            dead_man::forget(communicator).await.map_err(failed)?;
         }
         for text in told.into_iter().flatten() {
             self.context.events.emit(Fact::Warning { text }).await;
@@ -460,12 +639,19 @@ impl Run<'_> {
     }
 
     pub(super) fn image_name(&self) -> &str {
-        self.named.get().map_or("", |named| &named.name)
+        let named = self.named.get().map_or("", |named| &named.name);
+        self.renamed.get().map_or(named, String::as_str)
     }
 
     pub(super) fn image_hash(&self) -> &str {
         self.named.get().map_or("", |named| &named.identity.hash)
     }
+}
+
+/// Whether an image may be that of another build under way, whose lease says more.
+fn is_in_the_making(image: &Image) -> bool {
+    let is_marked = image.tags.contains_key(tags::RUN_ID);
+    image.state != "available" || (is_marked && !image.tags.contains_key(tags::IMAGE_HASH))
 }
 
 /// The longest name that EC2 takes for an image.

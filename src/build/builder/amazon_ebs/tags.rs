@@ -2,6 +2,7 @@
 
 use crate::aws::Tags;
 use crate::build::BuildContext;
+use crate::build::lease::{DEADLINE, HOLDER};
 
 /// Id of the run that made it.
 pub(super) const RUN_ID: &str = "bake:run-id";
@@ -9,8 +10,6 @@ pub(super) const RUN_ID: &str = "bake:run-id";
 const BUILD: &str = "bake:build";
 /// Who started the run.
 const OWNER: &str = "bake:owner";
-/// When the run is certainly over.
-const DEADLINE: &str = "bake:deadline";
 /// The image hash. It is written last: what has it is complete.
 pub const IMAGE_HASH: &str = "bake:image-hash";
 
@@ -20,7 +19,24 @@ pub(super) fn temporary(context: &BuildContext, owner: Option<&str>, template: &
     tags.entry("Name".to_owned()).or_insert_with(|| "Packer Builder".to_owned());
     tags.extend(marks(context));
     tags.extend(owner.map(|owner| (OWNER.to_owned(), owner.to_owned())));
-    tags.insert(DEADLINE.to_owned(), context.clock.timestamp_after(context.lifetime));
+    tags.extend(deadline(context));
+    tags
+}
+
+/// When a build that has not said anything from now on is certainly over.
+pub(super) fn deadline(context: &BuildContext) -> Tags {
+    Tags::from([(DEADLINE.to_owned(), context.clock.timestamp_after(context.lifetime))])
+}
+
+/// Tags of the lease: whom others wait for. Its deadline is its own.
+pub(super) fn lease(context: &BuildContext, owner: Option<&str>) -> Tags {
+    let mut tags = Tags::from(marks(context));
+    let mut holder = format!("{} of run {}", context.build, context.run_id);
+    if let Some(owner) = owner {
+        holder += &format!(" by {owner}");
+        tags.insert(OWNER.to_owned(), owner.to_owned());
+    }
+    tags.insert(HOLDER.to_owned(), sanitized(&holder));
     tags
 }
 

@@ -56,6 +56,8 @@ pub(super) struct State {
     fault: Option<(usize, Fault)>,
     ledger: Option<InMemory>,
     pub(super) keys: BTreeMap<String, Tags>,
+    /// Ids of key pairs by their names.
+    key_ids: BTreeMap<String, String>,
     pub(super) groups: BTreeMap<String, (String, Tags)>,
     pub(super) instances: BTreeMap<String, Instance>,
     pub(super) volumes: BTreeMap<String, String>,
@@ -151,7 +153,7 @@ impl FakeEc2 {
             let refusal = (400, "InvalidRequest", "the fault that was ordered".to_owned());
             return Ok(response(action, Err(refusal)));
         }
-        state.check_ledger(action);
+        state.check_ledger(action, form);
         let reply = state.act(action, form);
         match fault {
             Some(Fault::AnswerLost) => Err(ConnectorError::io("the connection was reset".into())),
@@ -266,8 +268,9 @@ impl State {
         format!("{prefix}-{:017x}", self.next)
     }
 
-    fn check_ledger(&mut self, action: &str) {
+    fn check_ledger(&mut self, action: &str, form: &Form) {
         let kind = match action {
+            "ImportKeyPair" if get(form, "KeyName").starts_with("bake-lease-") => "lease",
             "ImportKeyPair" => "key-pair",
             "CreateSecurityGroup" => "security-group",
             "RunInstances" => "instance",
@@ -305,16 +308,14 @@ impl State {
                 let name = get(form, "KeyName.1");
                 match self.keys.get(name) {
                     Some(tags) => Ok(format!(
-                        "<keySet><item><keyName>{name}</keyName>{}</item></keySet>",
+                        "<keySet><item><keyName>{name}</keyName><keyPairId>{}</keyPairId>{}</item></keySet>",
+                        self.key_ids.get(name).cloned().unwrap_or_default(),
                         tag_set(tags)
                     )),
                     None => not_found("InvalidKeyPair.NotFound", name),
                 }
             }
-            "DeleteKeyPair" => {
-                self.keys.remove(get(form, "KeyName"));
-                Ok("<return>true</return>".to_owned())
-            }
+            "DeleteKeyPair" => self.delete_key(form),
             "CreateSecurityGroup" => self.create_group(form),
             "AuthorizeSecurityGroupIngress" => Ok("<return>true</return>".to_owned()),
             "DescribeSecurityGroups" => self.describe_groups(form),
@@ -366,10 +367,25 @@ impl State {
             return Err((400, "InvalidKeyPair.Duplicate", name));
         }
         self.keys.insert(name.clone(), tags_of(form, "key-pair"));
+        let id = self.id("key");
+        self.key_ids.insert(name.clone(), id.clone());
         let public = BASE64_STANDARD.decode(get(form, "PublicKeyMaterial")).expect("base64");
         let public = String::from_utf8(public).expect("text");
         self.public_keys.insert(name.clone(), public);
-        Ok(format!("<keyName>{name}</keyName><keyPairId>key-1</keyPairId>"))
+        Ok(format!("<keyName>{name}</keyName><keyPairId>{id}</keyPairId>"))
+    }
+
+    fn delete_key(&mut self, form: &Form) -> Reply {
+        let (name, id) = (get(form, "KeyName"), get(form, "KeyPairId"));
+        let found = self.key_ids.iter().find(|(known, found)| *known == name || *found == id);
+        match found.map(|(name, id)| (name.clone(), id.clone())) {
+            Some((name, id)) => {
+                self.keys.remove(&name);
+                self.key_ids.remove(&name);
+                Ok(format!("<return>true</return><keyPairId>{id}</keyPairId>"))
+            }
+            None => Ok("<return>true</return>".to_owned()),
+        }
     }
 
     /// A key pair that was there before.
@@ -599,7 +615,8 @@ impl State {
             write!(
                 items,
                 "<item><imageId>{id}</imageId><name>{}</name><imageState>{}</imageState>\
-                 <sourceInstanceId>{}</sourceInstanceId><blockDeviceMapping><item>\
+                 <sourceInstanceId>{}</sourceInstanceId>\
+                 <creationDate>2023-11-14T22:00:00.000Z</creationDate><blockDeviceMapping><item>\
                  <deviceName>/dev/xvda</deviceName><ebs><snapshotId>{}</snapshotId></ebs></item>\
                  </blockDeviceMapping>{}</item>",
                 image.name,
@@ -657,6 +674,8 @@ impl State {
                 image.tags.extend(tags);
             } else if let Some(snapshot) = self.snapshots.get_mut(&id) {
                 snapshot.tags.extend(tags);
+            } else if let Some((name, _)) = self.key_ids.iter().find(|(_, found)| **found == id) {
+                self.keys.entry(name.clone()).or_default().extend(tags);
             } else {
                 return not_found("InvalidID", &id);
             }

@@ -71,7 +71,8 @@ async fn a_good_run_makes_calls_in_order_and_tells_what_it_did() {
         assert!(order.map(position).is_sorted(), "{:?}", state.calls);
         assert!(position("ImportKeyPair") < position("RunInstances"));
         assert!(position("AuthorizeSecurityGroupIngress") < position("RunInstances"));
-        assert_eq!(state.calls.last().map(String::as_str), Some("CreateTags"), "the hash is last");
+        let ends: Vec<_> = state.calls.iter().rev().take(2).map(String::as_str).collect();
+        assert_eq!(ends, ["DeleteKeyPair", "CreateTags"], "the hash, then the lease, is last");
         let image = &state.images[&id];
         assert_eq!(image.tags.get("Team").map(String::as_str), Some("images"));
         assert!(!image.tags.contains_key("bake:deadline"), "{:?}", image.tags);
@@ -93,7 +94,8 @@ async fn a_good_run_makes_calls_in_order_and_tells_what_it_did() {
         })
         .collect();
     let position = |kind| deleted.iter().position(|one| *one == kind).expect("it is deleted");
-    assert_eq!(deleted.len(), 5);
+    assert_eq!(deleted.len(), 6);
+    assert_eq!(deleted.last(), Some(&ResourceKind::Lease));
     assert!(position(ResourceKind::Instance) < position(ResourceKind::SecurityGroup));
     assert!(position(ResourceKind::InstanceProfile) < position(ResourceKind::Role));
     assert!(position(ResourceKind::KeyPair) < position(ResourceKind::SecurityGroup));

@@ -27,6 +27,10 @@ impl Communicator for Recorder {
         command: Command,
         _: mpsc::Sender<Chunk>,
     ) -> BoxFuture<'a, Result<Exit, CommunicatorError>> {
+        // The dead-man switch has tests of its own.
+        if command.text.contains("bake-dead-man") {
+            return async { Ok(Exit::Code(0)) }.boxed();
+        }
         self.commands.lock().expect("not poisoned").push(command.text);
         async { Ok(Exit::Code(self.status)) }.boxed()
     }
@@ -100,7 +104,7 @@ async fn a_key_that_is_not_there_is_told_before_anything_is_made() {
     fake.with(|state| assert!(!state.calls.iter().any(|call| call == "RunInstances")));
 }
 
-/// The key pairs that a run has made, and those that are there in the end.
+/// How many key pairs a run has made, the lease among them; those that it tells of, and those that are there in the end.
 async fn keys_of_a_run(key: KeySettings) -> (usize, Vec<String>, Vec<String>) {
     let fake = FakeEc2::default();
     fake.with(|state| state.keys.insert("ours".to_owned(), std::collections::BTreeMap::new()));
@@ -126,9 +130,9 @@ async fn keys_of_a_run(key: KeySettings) -> (usize, Vec<String>, Vec<String>) {
 async fn key_pairs_have_the_names_that_are_asked_for() {
     let existing = KeySettings::Existing { name: "ours".to_owned() };
     let (made, _, left) = keys_of_a_run(existing).await;
-    assert_eq!((made, left), (0, vec!["ours".to_owned()]), "it is not ours to remove");
+    assert_eq!((made, left), (1, vec!["ours".to_owned()]), "it is not ours to remove");
     let kind = crate::communicator::ssh::KeyType::Ed25519;
     let temporary = KeySettings::Temporary { kind, name: Some("mine".to_owned()) };
     let (made, told, left) = keys_of_a_run(temporary).await;
-    assert_eq!((made, told, left), (1, vec!["mine".to_owned()], vec!["ours".to_owned()]));
+    assert_eq!((made, told, left), (2, vec!["mine".to_owned()], vec!["ours".to_owned()]));
 }

@@ -3,6 +3,7 @@
 mod fake_ec2;
 mod fake_iam;
 mod faults;
+mod lease;
 mod login;
 mod support;
 mod windows;

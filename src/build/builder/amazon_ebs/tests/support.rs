@@ -79,6 +79,7 @@ impl World {
             lifetime: Duration::from_secs(3600),
             teardown_deadline: seconds(3000),
             force: false,
+            max_age: None,
             on_error: OnError::Cleanup,
             pins: Pins::default(),
             apart: None,
