@@ -4,8 +4,9 @@ use aws_sdk_ec2::primitives::Blob;
 use aws_sdk_ec2::types::ResourceType;
 use futures::FutureExt as _;
 
+use super::query::filters;
 use super::tag::{from_sdk, specification};
-use super::{AwsError, Client, Tags};
+use super::{AwsError, Client, Filter, Tags};
 
 impl Client {
     /// Imports a public key in OpenSSH's format under `name` and returns its id.
@@ -41,6 +42,16 @@ impl Client {
                 if error.is_not_found() { Ok(None) } else { Err(error) }
             }
         }
+    }
+
+    /// Names and tags of the key pairs with these filters.
+    pub async fn describe_key_pairs(&self, by: &[Filter]) -> Result<Vec<(String, Tags)>, AwsError> {
+        let found = self.ec2.describe_key_pairs().set_filters(filters(by)).send().boxed().await;
+        let pairs = found
+            .map_err(|error| self.failed("ec2", "DescribeKeyPairs", None, error))?
+            .key_pairs
+            .unwrap_or_default();
+        Ok(pairs.into_iter().filter_map(|pair| Some((pair.key_name?, from_sdk(pair.tags)))).collect())
     }
 
     /// Deletes the key pair `name`; one that does not exist is no error.

@@ -29,6 +29,16 @@ pub struct Subnet {
 }
 
 impl Client {
+    /// The regions that are enabled for the account.
+    pub async fn regions(&self) -> Result<Vec<String>, AwsError> {
+        let found = self.ec2.describe_regions().send().boxed().await;
+        let regions = found
+            .map_err(|error| self.failed("ec2", "DescribeRegions", None, error))?
+            .regions
+            .unwrap_or_default();
+        Ok(regions.into_iter().filter_map(|region| region.region_name).collect())
+    }
+
     /// VPCs with these ids and filters.
     pub async fn describe_vpcs(&self, ids: &[String], by: &[Filter]) -> Result<Vec<Vpc>, AwsError> {
         let output = self

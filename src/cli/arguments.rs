@@ -2,11 +2,13 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::sandbox::cloud::Latency;
 use crate::sandbox::endpoint::FaultRule;
+use crate::template::schema::parse_go_duration;
 
 /// A flag that is taken out of the arguments before they are read: see [`machine_readable`].
 const MACHINE_READABLE: &str = "With -machine-readable anywhere among the arguments, output is rows for programs, as Packer's.";
@@ -49,6 +51,10 @@ pub(super) enum Command {
     Upgrade(UpgradeArguments),
     /// Run and look after the embedded sandbox.
     Sandbox(SandboxArguments),
+    /// Remove what runs left that died; end with 3 if something is still there.
+    Gc(GcArguments),
+    /// List the runs of this machine, show one, or finish the image of one that died.
+    Runs(RunsArguments),
 }
 
 /// A template and the values of its variables.
@@ -316,6 +322,59 @@ pub(super) struct ServeArguments {
     pub(super) behaviour: SandboxBehaviour,
 }
 
+#[derive(Args, Debug)]
+pub(super) struct GcArguments {
+    /// Remove nothing; list what would be removed, and why.
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// Only what this run left: its id, or how that begins.
+    #[arg(long, value_name = "ID")]
+    pub(super) run: Option<String>,
+    /// Only what runs left that began at least this long ago, such as `2h` or `7d`.
+    #[arg(long, value_name = "AGE", value_parser = age)]
+    pub(super) older_than: Option<Duration>,
+    /// Look in this region by tags, too; may be repeated. By default in the configured one.
+    #[arg(long = "region", value_name = "REGION")]
+    pub(super) regions: Vec<String>,
+    /// Look by tags in all regions that are enabled for the account.
+    #[arg(long, conflicts_with = "regions")]
+    pub(super) all_regions: bool,
+    /// Look in the embedded sandbox instead of AWS.
+    #[arg(long)]
+    pub(super) sandbox: bool,
+    /// Print the result as JSON.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct RunsArguments {
+    #[command(subcommand)]
+    pub(super) command: Option<RunsCommand>,
+    /// Print the list as JSON.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum RunsCommand {
+    /// Show what a run was about and what is left of it.
+    Show {
+        /// The run's id, or how it begins.
+        #[arg(value_name = "ID")]
+        id: String,
+        /// Print it as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Wait for the image that a dead run had begun, finish it, and remove what else is left.
+    Resume {
+        /// The run's id, or how it begins.
+        #[arg(value_name = "ID")]
+        id: String,
+    },
+}
+
 /// How much like EC2 the sandbox behaves.
 #[derive(Args, Debug)]
 pub(super) struct SandboxBehaviour {
@@ -325,6 +384,14 @@ pub(super) struct SandboxBehaviour {
     /// A fault that the sandbox shows, such as `RunInstances:2:throttle`; may be repeated.
     #[arg(long = "fault", value_name = "RULE")]
     pub(super) faults: Vec<FaultRule>,
+}
+
+/// An age as in `2h`, `90m` or `7d`.
+fn age(text: &str) -> Result<Duration, String> {
+    match text.strip_suffix('d').map(str::parse::<u32>) {
+        Some(Ok(days)) => Ok(Duration::from_secs(u64::from(days) * 86_400)),
+        _ => parse_go_duration(text),
+    }
 }
 
 fn assignment(text: &str) -> Result<(String, String), String> {

@@ -118,7 +118,7 @@ async fn look_up_and_build(
     run_plans(arguments, &prepared.plans, settings, signals, mask).await
 }
 
-fn interrupted(signal: Signal) -> Exit {
+pub(super) fn interrupted(signal: Signal) -> Exit {
     match signal {
         Signal::Interrupt => Exit::Interrupted,
         Signal::Terminate => Exit::Terminated,

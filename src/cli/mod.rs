@@ -19,6 +19,12 @@ mod validate;
 mod values;
 mod version;
 
+mod clouds;
+mod gc;
+mod resume;
+mod runs;
+mod table;
+
 pub use exit::Exit;
 
 use std::ffi::OsString;
@@ -62,5 +68,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Fix(arguments) => fix::run(&arguments, &mask),
         Command::Upgrade(arguments) => upgrade::run(&arguments),
         Command::Sandbox(arguments) => sandbox::run(&arguments),
+        Command::Gc(arguments) => gc::run(&arguments, &mask),
+        Command::Runs(arguments) => runs::run(&arguments, &mask),
     }
 }

@@ -199,6 +199,8 @@ impl Run<'_> {
             .image_name
             .clone()
             .unwrap_or_else(|| format!("{}-{short}", self.context.source_name));
+        let recording = self.context.ledger.hashed(&self.context.build, &identity.hash, &name);
+        recording.await.map_err(BuildError::Ledger)?;
         events.emit(Fact::ImageHashKnown { hash: identity.hash.clone(), name: name.clone() }).await;
         let named = self.named.get_or_init(|| Named { name, identity, texts });
         let looking = async { tokio::try_join!(self.reusable(), self.name_taken()) };
