@@ -51,7 +51,10 @@ impl Client {
             .map_err(|error| self.failed("ec2", "DescribeKeyPairs", None, error))?
             .key_pairs
             .unwrap_or_default();
-        Ok(pairs.into_iter().filter_map(|pair| Some((pair.key_name?, from_sdk(pair.tags)))).collect())
+        Ok(pairs
+            .into_iter()
+            .filter_map(|pair| Some((pair.key_name?, from_sdk(pair.tags))))
+            .collect())
     }
 
     /// Deletes the key pair `name`; one that does not exist is no error.

@@ -15,6 +15,7 @@ mod key;
 pub mod ledger;
 mod machine;
 mod places;
+mod preflight;
 mod resources;
 mod resume;
 mod run;

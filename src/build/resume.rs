@@ -7,10 +7,10 @@ use std::io;
 
 use tokio_util::sync::CancellationToken;
 
+use super::Clock;
 use super::builder::amazon_ebs::{IMAGE_HASH, Publication, Publisher, RUN_ID};
 use super::gc::{Clouds, Site};
 use super::ledger::{self, BuildReading, Claimed, Ending, Ledger, Leftover, Listed, RunState};
-use super::Clock;
 use crate::aws::wait::{Ending as WaitEnding, Look, Polling, wait};
 use crate::aws::{AwsError, Client, Filter, Image, ImageQuery};
 use crate::event::{Emitter, Fact, ResourceKind};
@@ -96,7 +96,8 @@ pub async fn resume(
     cancel: &CancellationToken,
     clock: &Clock,
 ) -> Result<Vec<(String, String)>, ResumeError> {
-    let not_dead = |why: &str| ResumeError::NotDead { run: listed.run.clone(), why: why.to_owned() };
+    let not_dead =
+        |why: &str| ResumeError::NotDead { run: listed.run.clone(), why: why.to_owned() };
     match &listed.state {
         RunState::Dead(_) => {}
         RunState::Done(_) => return Err(not_dead("is over, and nothing of it is left")),
@@ -125,8 +126,7 @@ pub async fn resume(
     }
     let mut images = Vec::new();
     for (build, leftover) in begun {
-        let site =
-            Site::Recorded { place: leftover.intent.place(), sandbox: reading.sandbox };
+        let site = Site::Recorded { place: leftover.intent.place(), sandbox: reading.sandbox };
         let client = clouds.connect(&site).await.map_err(ResumeError::Cloud)?;
         let events = events.of_build(&build.name);
         let resumption = Resumption { client: &client, events: &events, cancel };
@@ -182,8 +182,7 @@ impl Resumption<'_> {
         if let Some(other) = self.same_hash(&publication.image_hash, &id).await? {
             return Err(ResumeError::Superseded { other });
         }
-        let publisher =
-            Publisher { client: self.client, events: self.events, cancel: self.cancel };
+        let publisher = Publisher { client: self.client, events: self.events, cancel: self.cancel };
         publication.set_attributes(publisher, &image).await?;
         publication.write_tags(publisher, &image).await?;
         publication.protect(publisher, &image.id).await?;
@@ -216,17 +215,16 @@ impl Resumption<'_> {
 
     async fn available(&self, id: &str) -> Result<Image, ResumeError> {
         let kind = ResourceKind::Image;
-        self.events
-            .emit(Fact::WaitStarted { kind, id: id.to_owned(), state: "available" })
-            .await;
+        self.events.emit(Fact::WaitStarted { kind, id: id.to_owned(), state: "available" }).await;
         let look = || async {
             Ok(match self.client.image(id).await? {
                 None => Look::Hopeless { state: "gone".to_owned(), reason: None },
                 Some(image) => match image.state.as_str() {
                     "available" => Look::Done(image),
-                    "pending" | "transient" | "" => {
-                        Look::Pending { state: image.state, progress: self.progress(&image.snapshot_ids).await }
-                    }
+                    "pending" | "transient" | "" => Look::Pending {
+                        state: image.state,
+                        progress: self.progress(&image.snapshot_ids).await,
+                    },
                     _ => Look::Hopeless { state: image.state, reason: image.state_reason },
                 },
             })

@@ -27,7 +27,7 @@ use super::context::{
     ResolvedSource, Way,
 };
 use super::ledger::{Ending, Start};
-use super::{Cancel, Clock, Ledger};
+use super::{Cancel, Clock, Ledger, preflight};
 
 /// After how long a run may be taken for dead.
 pub(super) const LIFETIME: Duration = Duration::from_secs(6 * 3600);
@@ -88,6 +88,11 @@ pub async fn run(
     let unwritable = |source| RunError::Ledger { directory: settings.ledgers.clone(), source };
     let ledger =
         Ledger::open(&settings.ledgers, &settings.run_id, clock.clone()).map_err(unwritable)?;
+    if let Err(error) = preflight::check_room(&settings.ledgers) {
+        // It is of no run; nothing was made.
+        ledger.close().await.map_err(unwritable)?;
+        return Err(unwritable(error));
+    }
     ledger.started(start(plans, settings)).await.map_err(unwritable)?;
     let builds = plans.iter().map(|plan| plan.name.clone()).collect();
     events.emit(Fact::RunStarted { run_id: settings.run_id.clone(), builds }).await;

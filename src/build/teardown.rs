@@ -422,8 +422,8 @@ impl Teardown<'_> {
             Ok(found
                 .into_iter()
                 .find(|image| {
-                    let of_the_instance = image.source_instance_id.is_some()
-                        && image.source_instance_id == instance;
+                    let of_the_instance =
+                        image.source_instance_id.is_some() && image.source_instance_id == instance;
                     &image.name == name && (of_the_instance || of_the_run(image))
                 })
                 .map(|image| image.id))

@@ -163,7 +163,9 @@ pub(super) fn text(report: &Report, dry_run: bool, now: Timestamp) -> String {
         (false, 0, 0) | (true, 0, _) if report.problems.is_empty() => {
             "Nothing is left of dead runs.\n".to_owned()
         }
-        (false, 0, 0) | (true, 0, _) => "Nothing was found where it was possible to look.\n".to_owned(),
+        (false, 0, 0) | (true, 0, _) => {
+            "Nothing was found where it was possible to look.\n".to_owned()
+        }
         (true, count, _) => format!("{count} in all. `bake gc` without -dry-run removes them.\n"),
         (false, 0, count) => format!("Removed {count}. Nothing is left of dead runs.\n"),
         (false, left, removed) => {
@@ -180,10 +182,10 @@ fn row(one: &Finding, now: Timestamp) -> [String; 6] {
         Outcome::Left { error } => error.clone(),
         _ => one.why.clone(),
     };
-    let place = one.endpoint.as_ref().map_or_else(
-        || one.region.clone(),
-        |endpoint| format!("{} at {endpoint}", one.region),
-    );
+    let place = one
+        .endpoint
+        .as_ref()
+        .map_or_else(|| one.region.clone(), |endpoint| format!("{} at {endpoint}", one.region));
     [kind_name(one.kind).to_owned(), one.id.clone(), place, age, one.run.clone(), why]
 }
 
@@ -248,9 +250,14 @@ mod tests {
     fn what_could_not_be_looked_at_is_no_clean_end() {
         let removed = report(Outcome::Removed);
         assert_eq!(exit_of(&removed), Exit::Done);
-        assert!(text(&removed, false, now()).ends_with("Removed 2. Nothing is left of dead runs.\n"));
+        assert!(
+            text(&removed, false, now()).ends_with("Removed 2. Nothing is left of dead runs.\n")
+        );
         let unclear = Report { problems: vec!["denied".to_owned()], ..Report::default() };
         assert_eq!(exit_of(&unclear), Exit::Failed);
-        assert_eq!(text(&unclear, true, now()), "Nothing was found where it was possible to look.\n");
+        assert_eq!(
+            text(&unclear, true, now()),
+            "Nothing was found where it was possible to look.\n"
+        );
     }
 }

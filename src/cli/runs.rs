@@ -64,7 +64,9 @@ fn ending(listed: &Listed) -> String {
         RunState::Unreadable(_) => "cannot be read".to_owned(),
         RunState::Alive(_) => "under way".to_owned(),
         RunState::Elsewhere { .. } => "under way elsewhere".to_owned(),
-        RunState::Done(reading) => of_builds(reading).unwrap_or_else(|| "died, cleaned up".to_owned()),
+        RunState::Done(reading) => {
+            of_builds(reading).unwrap_or_else(|| "died, cleaned up".to_owned())
+        }
         RunState::Dead(reading) => match (of_builds(reading), reading.leftovers.len()) {
             (Some(ended), 0) => ended,
             (Some(ended), left) => format!("{ended}, {left} left"),
@@ -260,7 +262,10 @@ mod tests {
     #[test]
     fn runs_are_listed_with_what_came_of_them() {
         let dead = listed(LEDGER, false);
-        let ended = LEDGER.replace("\"event\":\"publication\"", "\"event\":\"ended\",\"at\":\"\",\"how\":\"failed\"");
+        let ended = LEDGER.replace(
+            "\"event\":\"publication\"",
+            "\"event\":\"ended\",\"at\":\"\",\"how\":\"failed\"",
+        );
         let done = listed(&ended, true);
         let newer = Listed {
             state: RunState::Unreadable("it has version 9".to_owned()),

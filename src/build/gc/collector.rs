@@ -69,7 +69,8 @@ pub async fn collect(
         match &listed.state {
             RunState::Done(_) => drop(known.over.insert(listed.run.clone())),
             RunState::Alive(reading) => {
-                let process = reading.pid.map_or_else(String::new, |pid| format!(" (process {pid})"));
+                let process =
+                    reading.pid.map_or_else(String::new, |pid| format!(" (process {pid})"));
                 known.under_way.insert(listed.run.clone(), format!("it is under way{process}"));
             }
             RunState::Elsewhere { until, .. } => {
@@ -92,9 +93,7 @@ pub async fn collect(
             report.merge(Report::of_skipped(&listed.run, why.clone()));
         }
     }
-    let mut runs = stream::iter(dead)
-        .map(|listed| collector.recorded(listed))
-        .buffered(AT_ONCE);
+    let mut runs = stream::iter(dead).map(|listed| collector.recorded(listed)).buffered(AT_ONCE);
     while let Some(of_run) = runs.next().await {
         report.merge(of_run);
     }
@@ -185,7 +184,8 @@ impl Collector<'_> {
             Err(error) => return unseen(error),
         };
         let found = tagged(&client, self.settings.run.as_deref(), scope).await;
-        let without_access = |kind| matches!(kind, AwsErrorKind::Credentials | AwsErrorKind::Region);
+        let without_access =
+            |kind| matches!(kind, AwsErrorKind::Credentials | AwsErrorKind::Region);
         if let Some(error) = found.problems.iter().find(|error| without_access(error.kind)) {
             return unseen(told(error));
         }
@@ -263,9 +263,10 @@ impl Collector<'_> {
             }
         }
         let left = self.teardown(client, &resources, &events).await;
-        report.findings.extend(left.into_iter().map(|one| {
-            finding(one.kind, &one.id, Outcome::Left { error: one.error })
-        }));
+        report.findings.extend(
+            left.into_iter()
+                .map(|one| finding(one.kind, &one.id, Outcome::Left { error: one.error })),
+        );
         report.findings.extend(resources.all_deleted().iter().map(|one| {
             finding(one.kind, one.id.as_deref().unwrap_or(&one.name), Outcome::Removed)
         }));
@@ -278,13 +279,8 @@ impl Collector<'_> {
         resources: &Resources,
         events: &Emitter,
     ) -> Vec<crate::build::Left> {
-        let teardown = Teardown {
-            client,
-            resources,
-            events,
-            leave: self.leave,
-            deadline: TEARDOWN_DEADLINE,
-        };
+        let teardown =
+            Teardown { client, resources, events, leave: self.leave, deadline: TEARDOWN_DEADLINE };
         // The SDK's futures are large.
         Box::pin(teardown.everything()).await
     }
@@ -302,8 +298,7 @@ fn time_of(run: &str) -> Option<Timestamp> {
 
 /// When a run began, as far as can be told.
 fn began(run: &str, things: &[Tagged]) -> Option<Timestamp> {
-    let counted = |one: &Tagged| {
-        one.deadline.and_then(|at| at.checked_sub(LIFETIME).ok()).or(one.created)
-    };
+    let counted =
+        |one: &Tagged| one.deadline.and_then(|at| at.checked_sub(LIFETIME).ok()).or(one.created);
     time_of(run).or_else(|| things.iter().filter_map(counted).min())
 }

@@ -10,9 +10,9 @@ use super::collector::Collector;
 use super::report::{Finding, Outcome, Report};
 use super::tagged::{Scope, Tagged, tagged};
 use crate::aws::{AwsError, Client, Filter};
-use crate::build::builder::amazon_ebs::IMAGE_HASH;
-use crate::build::ledger::{self, Claimed, Leftover, Ledger, Listed, Place, Reading};
 use crate::build::Resources;
+use crate::build::builder::amazon_ebs::IMAGE_HASH;
+use crate::build::ledger::{self, Claimed, Ledger, Leftover, Listed, Place, Reading};
 use crate::event::ResourceKind;
 
 /// Collects a run, and closes its ledger when nothing is left of it.
@@ -138,32 +138,31 @@ impl Run<'_> {
                 return report;
             }
         };
-        let is_complete = |one: &Leftover| {
-            complete.contains(one.id.as_deref().unwrap_or(&one.intent.name))
-        };
+        let is_complete =
+            |one: &Leftover| complete.contains(&(one.intent.kind, name_of(one).to_owned()));
         let (kept, open): (Vec<&Leftover>, Vec<&Leftover>) =
             leftovers.iter().copied().partition(|one| is_complete(one));
         for one in kept {
             if let Err(error) = self.ledger.kept(one.entry).await {
                 report.problems.push(format!("the ledger cannot be written: {error}"));
             }
-            report.findings.push(self.finding(
-                place,
-                one.intent.kind,
-                name_of(one),
-                Outcome::Kept,
-            ));
+            report.findings.push(self.finding(place, one.intent.kind, name_of(one), Outcome::Kept));
         }
+        // With the kind: key pair, role and profile of a build have one name.
         let known: BTreeSet<_> = open
             .iter()
-            .flat_map(|one| [one.id.as_deref(), Some(one.intent.name.as_str())])
-            .flatten()
+            .flat_map(|one| {
+                let names = [one.id.as_deref(), Some(one.intent.name.as_str())];
+                names.into_iter().flatten().map(|name| (one.intent.kind, name))
+            })
             .collect();
         let more: Vec<&Tagged> = found
             .all
             .iter()
             .filter(|one| {
-                !one.complete && !complete.contains(&one.id) && !known.contains(one.id.as_str())
+                !one.complete
+                    && !complete.contains(&(one.kind, one.id.clone()))
+                    && !known.contains(&(one.kind, one.id.as_str()))
             })
             .collect();
         if self.collector.settings.dry_run {
@@ -174,16 +173,16 @@ impl Run<'_> {
         report
     }
 
-    /// Ids, or names where there is no id, of images that are complete, and of their snapshots.
+    /// Images that are complete, and their snapshots, by id, or by name where there is no id.
     async fn complete(
         &self,
         client: &Client,
         leftovers: &[&Leftover],
         found: &[Tagged],
-    ) -> Result<BTreeSet<String>, AwsError> {
+    ) -> Result<BTreeSet<(ResourceKind, String)>, AwsError> {
         let mut complete = BTreeSet::new();
         for one in found.iter().filter(|one| one.complete) {
-            complete.insert(one.id.clone());
+            complete.insert((one.kind, one.id.clone()));
         }
         for image in leftovers.iter().filter(|one| one.intent.kind == ResourceKind::Image) {
             let Some(id) = &image.id else {
@@ -191,15 +190,16 @@ impl Run<'_> {
                     one.complete && one.name.as_deref() == Some(image.intent.name.as_str())
                 };
                 if found.iter().any(|one| named(&one)) {
-                    complete.insert(image.intent.name.clone());
+                    complete.insert((ResourceKind::Image, image.intent.name.clone()));
                 }
                 continue;
             };
             if let Some(image) = client.image(id).await?
                 && image.tags.contains_key(IMAGE_HASH)
             {
-                complete.insert(image.id);
-                complete.extend(image.snapshot_ids);
+                complete.insert((ResourceKind::Image, image.id));
+                let snapshots = image.snapshot_ids.into_iter();
+                complete.extend(snapshots.map(|id| (ResourceKind::Snapshot, id)));
             }
         }
         Ok(complete)
@@ -225,7 +225,8 @@ impl Run<'_> {
         }
         for one in more {
             // An id that never arrived was found just now.
-            let known = report.findings.iter().any(|found| found.id == one.id);
+            let same = |found: &Finding| found.kind == one.kind && found.id == one.id;
+            let known = report.findings.iter().any(same);
             if !known {
                 report.findings.push(self.finding(place, one.kind, &one.id, Outcome::Found));
             }
@@ -305,7 +306,8 @@ async fn still_there(client: &Client, one: &Leftover) -> Result<Option<String>, 
             found.filter(|one| one.state != "terminated").map(|one| one.id)
         }
         (ResourceKind::Instance, None) => {
-            let found = client.describe_instances(&[], &[Filter::new("client-token", name)]).await?;
+            let found =
+                client.describe_instances(&[], &[Filter::new("client-token", name)]).await?;
             found.into_iter().find(|one| one.state != "terminated").map(|one| one.id)
         }
         (ResourceKind::Image, Some(id)) => client.image(id).await?.map(|one| one.id),

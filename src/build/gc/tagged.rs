@@ -119,7 +119,8 @@ pub(super) async fn tagged(client: &Client, run: Option<&str>, scope: Scope) -> 
     if scope == Scope::RegionAndIam {
         let (profiles, roles) =
             tokio::join!(client.instance_profiles_named(TEMPORARY), client.roles_named(TEMPORARY));
-        for (kind, named) in [(ResourceKind::InstanceProfile, profiles), (ResourceKind::Role, roles)]
+        for (kind, named) in
+            [(ResourceKind::InstanceProfile, profiles), (ResourceKind::Role, roles)]
         {
             for (name, tags) in found.take(named) {
                 found.add(kind, name, &tags);

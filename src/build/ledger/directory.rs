@@ -168,6 +168,8 @@ fn state_of(file: &File, reading: Reading, done: bool, clock: &Clock) -> RunStat
     match reading.life() {
         Life::Alive => RunState::Alive(reading),
         Life::Dead if is_young(file, &reading, clock) => RunState::Alive(reading),
+        // Its first line is garbled: whoever writes to it has it locked.
+        Life::Dead if reading.pid.is_none() && is_locked(file) => RunState::Alive(reading),
         Life::Dead => RunState::Dead(reading),
         Life::Elsewhere if is_locked(file) => RunState::Alive(reading),
         Life::Elsewhere => {

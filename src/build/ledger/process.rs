@@ -102,9 +102,8 @@ mod tests {
     #[test]
     fn what_cannot_be_seen_from_here_is_not_taken_for_dead() {
         let here = process("ci-1", "b1", "pid:[1]", 7);
-        let there = |host, boot, namespace| {
-            process(host, boot, namespace, 5).life_seen_from(&here, None)
-        };
+        let there =
+            |host, boot, namespace| process(host, boot, namespace, 5).life_seen_from(&here, None);
         assert_eq!(there("ci-1", "b1", "pid:[1]"), Life::Dead);
         assert_eq!(there("ci-1", "b0", "pid:[1]"), Life::Dead, "the machine was restarted");
         assert_eq!(there("ci-2", "b2", "pid:[1]"), Life::Elsewhere, "another machine");

@@ -83,7 +83,9 @@ pub struct Reading {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unreadable {
     /// It was written by a newer bake.
-    #[error("it has version {version}, and this bake knows versions up to {VERSION}: use the bake that wrote it, or a newer one")]
+    #[error(
+        "it has version {version}, and this bake knows versions up to {VERSION}: use the bake that wrote it, or a newer one"
+    )]
     Newer {
         /// Its version.
         version: u64,
@@ -167,10 +169,8 @@ pub fn read(text: impl AsRef<[u8]>) -> Result<Reading, Unreadable> {
     // Without its end a line is torn, even when what there is of it happens to parse.
     let end = text.iter().rposition(|byte| *byte == b'\n');
     let whole = end.map_or(&[][..], |end| &text[..end]);
-    let mut reading = Reading {
-        torn: end.map_or(0, |end| end + 1) < text.len(),
-        ..Reading::default()
-    };
+    let mut reading =
+        Reading { torn: end.map_or(0, |end| end + 1) < text.len(), ..Reading::default() };
     for (index, line) in whole.split(|byte| *byte == b'\n').enumerate() {
         if line.is_empty() {
             continue;
@@ -253,7 +253,8 @@ mod tests {
 
     #[test]
     fn a_newer_version_is_left_alone_whatever_its_lines_look_like() {
-        let text = "{\"event\":\"opened\",\"version\":3,\"run\":{\"id\":\"r\"}}\n{\"event\":\"x\"}\n";
+        let text =
+            "{\"event\":\"opened\",\"version\":3,\"run\":{\"id\":\"r\"}}\n{\"event\":\"x\"}\n";
         assert_eq!(read(text), Err(Unreadable::Newer { version: 3 }));
         let text = WHOLE.replace("\"version\":2", "\"version\":9");
         assert_eq!(read(text), Err(Unreadable::Newer { version: 9 }));

@@ -189,11 +189,7 @@ impl Ledger {
     }
 
     /// Records what is to be done with an image that is about to be made.
-    pub async fn publication(
-        &self,
-        build: &str,
-        publication: serde_json::Value,
-    ) -> io::Result<()> {
+    pub async fn publication(&self, build: &str, publication: serde_json::Value) -> io::Result<()> {
         self.append(Record::Publication { build: build.to_owned(), publication }).await
     }
 

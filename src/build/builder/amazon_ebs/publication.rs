@@ -122,11 +122,7 @@ impl Publication {
     }
 
     /// Protects it from being deregistered, if that is wanted.
-    pub(crate) async fn protect(
-        &self,
-        publisher: Publisher<'_>,
-        id: &str,
-    ) -> Result<(), AwsError> {
+    pub(crate) async fn protect(&self, publisher: Publisher<'_>, id: &str) -> Result<(), AwsError> {
         let Some(cooldown) = self.protection else { return Ok(()) };
         persist(publisher.cancel, || publisher.client.protect_image(id, cooldown)).await?;
         publisher.changed(id, "deregistration protection").await;
@@ -171,8 +167,8 @@ impl Run<'_> {
         &self,
         publication: &Publication,
     ) -> Result<(), BuildError> {
-        let publication = serde_json::to_value(publication)
-            .map_err(|error| BuildError::Ledger(error.into()))?;
+        let publication =
+            serde_json::to_value(publication).map_err(|error| BuildError::Ledger(error.into()))?;
         let recording = self.context.ledger.publication(&self.context.build, publication);
         recording.await.map_err(BuildError::Ledger)
     }

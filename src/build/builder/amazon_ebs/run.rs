@@ -19,6 +19,7 @@ use crate::build::conclusion::conclude;
 use crate::build::connection_data::Reached;
 use crate::build::key::make_key;
 use crate::build::machine::hang_up;
+use crate::build::preflight;
 use crate::build::step::step;
 use crate::build::{
     BuildContext, BuildError, BuildOutcome, ImageIdentity, OnError, ResolvedSource, Resources,
@@ -169,9 +170,15 @@ impl Run<'_> {
                 network::resolve(self.client, self.build).boxed(),
                 self.local_key(),
                 self.check_login(),
+                preflight::check_credentials(self.client, self.context),
+                preflight::check_instance_type(
+                    self.client,
+                    &self.build.instance.instance_type,
+                    self.build.instance.placement.availability_zone.as_deref(),
+                ),
             )
         };
-        let (source, network, key, ()) = self.interruptible(looking).await??;
+        let (source, network, key, (), (), ()) = self.interruptible(looking).await??;
         events
             .emit(Fact::SourceImageFound {
                 id: source.image.id.clone(),
