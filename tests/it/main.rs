@@ -22,3 +22,6 @@ mod sandbox_agent;
 mod secrets;
 mod systems_manager;
 mod upgrade;
+
+mod gc;
+mod ledger_faults;
