@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::support::{Endpoint, Running, Workspace, quoted, root, shell, template};
+use crate::support::{Endpoint, Running, Workspace, quoted, root, shell, template, template_with};
 
 /// A file system of its own for the state directory, unmounted at the end.
 struct Mounted(PathBuf);
@@ -61,7 +61,10 @@ fn a_disk_that_fills_up_in_the_middle_of_a_build_loses_nothing() {
     let filling = format!("head -c 8M /dev/zero > {} || true", fill.display());
     let step =
         format!("provisioner \"shell-local\" {{\n    inline = [{}]\n  }}\n", quoted(&filling));
-    let path = workspace.write("t.pkr.hcl", template(&step));
+    // What is recorded before the image is made has to need more room than the file has already.
+    let tags: String = (0..30).map(|n| format!("    k{n} = \"{}\"\n", "v".repeat(200))).collect();
+    let options = format!("source_ami = \"ami-12345678\"\n  tags = {{\n{tags}  }}");
+    let path = workspace.write("t.pkr.hcl", template_with(&options, &step));
     let failed = endpoint.build(&workspace, &[], &path).expect(1);
     assert!(failed.stdout.contains("the ledger cannot be written"), "{}", failed.stdout);
     assert!(failed.stdout.contains("Terminated instance"), "{}", failed.stdout);

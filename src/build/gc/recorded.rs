@@ -13,6 +13,7 @@ use crate::aws::{AwsError, Client, Filter};
 use crate::build::Resources;
 use crate::build::builder::amazon_ebs::IMAGE_HASH;
 use crate::build::ledger::{self, Claimed, Ledger, Leftover, Listed, Place, Reading};
+use crate::build::run::LIFETIME;
 use crate::event::ResourceKind;
 
 /// Collects a run, and closes its ledger when nothing is left of it.
@@ -243,6 +244,10 @@ impl Run<'_> {
     ) {
         let now = self.collector.now();
         let age = |at: Option<Timestamp>| {
+            if self.reading.sandbox {
+                // Its cloud is gone: nothing of it will still become visible.
+                return LIFETIME;
+            }
             at.and_then(|at| Duration::try_from(now.duration_since(at)).ok()).unwrap_or_default()
         };
         let events = self.collector.events.of_build(self.id);
