@@ -70,10 +70,15 @@ impl Process {
     }
 }
 
-/// Field 22 of proc_pid_stat(5). The name in the second may hold anything, also blanks and `)`.
+/// Field 22 of proc_pid_stat(5), of a process that has not ended: one that nobody waited for is still
+/// listed. The name in the second may hold anything, also blanks and `)`.
 fn start_of(stat: &str) -> Option<u64> {
     let (_, rest) = stat.rsplit_once(')')?;
-    rest.split_whitespace().nth(19)?.parse().ok()
+    let mut fields = rest.split_whitespace();
+    if matches!(fields.next()?, "Z" | "X" | "x") {
+        return None;
+    }
+    fields.nth(18)?.parse().ok()
 }
 
 /// Whether there is a process of that number, for ledgers that say no more.
@@ -114,6 +119,7 @@ mod tests {
     fn a_process_may_have_any_name() {
         let stat = "12 (a) b (c) S 1 12 12 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 98765 1 2";
         assert_eq!(start_of(stat), Some(98_765));
+        assert_eq!(start_of(&stat.replace(") S", ") Z")), None, "it has ended");
         assert_eq!(start_of("12 (a"), None);
     }
 }
