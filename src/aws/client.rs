@@ -162,6 +162,11 @@ impl Client {
         self.endpoint.as_deref()
     }
 
+    /// Whether that endpoint is EC2's alone, and the other services are AWS's own.
+    pub fn has_ec2_endpoint_only(&self) -> bool {
+        self.endpoint.is_some() && !self.own_cloud
+    }
+
     /// Whether the region's partition refuses tags at CreateImage: China and GovCloud.
     pub fn tags_images_after_create(&self) -> bool {
         self.region.starts_with("cn-") || self.region.starts_with("us-gov-")

@@ -123,7 +123,8 @@ pub struct CreateImage {
 }
 
 /// Who may launch an image besides its owner.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
 pub struct ImagePermission {
     /// Accounts.
     pub users: Vec<String>,

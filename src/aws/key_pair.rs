@@ -1,11 +1,12 @@
 //! Key pairs.
 
 use aws_sdk_ec2::primitives::{Blob, DateTimeFormat};
-use aws_sdk_ec2::types::ResourceType;
+use aws_sdk_ec2::types::{KeyPairInfo, ResourceType};
 use futures::FutureExt as _;
 
+use super::query::filters;
 use super::tag::{from_sdk, specification};
-use super::{AwsError, Client, Tags};
+use super::{AwsError, Client, Filter, Tags};
 
 /// A key pair as EC2 keeps it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -46,12 +47,7 @@ impl Client {
         match self.ec2.describe_key_pairs().key_names(name).send().boxed().await {
             Ok(output) => {
                 let pair = output.key_pairs.unwrap_or_default().into_iter().next();
-                Ok(pair.map(|pair| StoredKeyPair {
-                    id: id_or_name(pair.key_pair_id, name),
-                    name: name.to_owned(),
-                    created: pair.create_time.and_then(|at| at.fmt(DateTimeFormat::DateTime).ok()),
-                    tags: from_sdk(pair.tags),
-                }))
+                Ok(pair.map(|pair| stored(pair, name.to_owned())))
             }
             Err(error) => {
                 let error = self.failed("ec2", "DescribeKeyPairs", Some(name), error);
@@ -63,6 +59,17 @@ impl Client {
     /// The tags of the key pair `name`; `None` when it does not exist.
     pub async fn key_pair_tags(&self, name: &str) -> Result<Option<Tags>, AwsError> {
         Ok(self.key_pair(name).await?.map(|pair| pair.tags))
+    }
+
+    /// The key pairs with these filters.
+    pub async fn describe_key_pairs(&self, by: &[Filter]) -> Result<Vec<StoredKeyPair>, AwsError> {
+        let found = self.ec2.describe_key_pairs().set_filters(filters(by)).send().boxed().await;
+        let pairs = found
+            .map_err(|error| self.failed("ec2", "DescribeKeyPairs", None, error))?
+            .key_pairs
+            .unwrap_or_default();
+        let named = |mut pair: KeyPairInfo| pair.key_name.take().map(|name| stored(pair, name));
+        Ok(pairs.into_iter().filter_map(named).collect())
     }
 
     /// Deletes the key pair `name`; one that does not exist is no error.
@@ -99,6 +106,15 @@ impl Client {
             Some(pair) if pair.id == id => self.delete_key_pair(name).await,
             _ => Ok(()),
         }
+    }
+}
+
+fn stored(pair: KeyPairInfo, name: String) -> StoredKeyPair {
+    StoredKeyPair {
+        id: id_or_name(pair.key_pair_id, &name),
+        name,
+        created: pair.create_time.and_then(|at| at.fmt(DateTimeFormat::DateTime).ok()),
+        tags: from_sdk(pair.tags),
     }
 }
 

@@ -29,6 +29,44 @@ pub struct Subnet {
 }
 
 impl Client {
+    /// Whether an instance type is offered in a zone, or anywhere in the region. An endpoint that
+    /// offers nothing at all does not know.
+    pub async fn offers(&self, instance_type: &str, zone: Option<&str>) -> Result<bool, AwsError> {
+        let ask = |by: Vec<Filter>| async move {
+            let location = match zone {
+                Some(_) => aws_sdk_ec2::types::LocationType::AvailabilityZone,
+                None => aws_sdk_ec2::types::LocationType::Region,
+            };
+            let found = self
+                .ec2
+                .describe_instance_type_offerings()
+                .location_type(location)
+                .set_filters(filters(&by))
+                .send()
+                .boxed()
+                .await
+                .map_err(|error| {
+                    let action = "DescribeInstanceTypeOfferings";
+                    self.failed("ec2", action, Some(instance_type), error)
+                })?;
+            Ok::<_, AwsError>(!found.instance_type_offerings.unwrap_or_default().is_empty())
+        };
+        let at: Vec<_> = zone.map(|zone| Filter::new("location", zone)).into_iter().collect();
+        let mut this = at.clone();
+        this.push(Filter::new("instance-type", instance_type));
+        Ok(ask(this).await? || !ask(at).await?)
+    }
+
+    /// The regions that are enabled for the account.
+    pub async fn regions(&self) -> Result<Vec<String>, AwsError> {
+        let found = self.ec2.describe_regions().send().boxed().await;
+        let regions = found
+            .map_err(|error| self.failed("ec2", "DescribeRegions", None, error))?
+            .regions
+            .unwrap_or_default();
+        Ok(regions.into_iter().filter_map(|region| region.region_name).collect())
+    }
+
     /// VPCs with these ids and filters.
     pub async fn describe_vpcs(&self, ids: &[String], by: &[Filter]) -> Result<Vec<Vpc>, AwsError> {
         let output = self

@@ -204,6 +204,52 @@ impl Client {
         gone(deleted.map(|_| ()))
     }
 
+    /// Names and tags of the roles whose name begins with `prefix`.
+    pub async fn roles_named(&self, prefix: &str) -> Result<Vec<(String, Tags)>, AwsError> {
+        let failed = |error| self.failed("iam", "ListRoles", None, error);
+        let mut roles = self.iam.list_roles().into_paginator().items().send();
+        let mut found = Vec::new();
+        while let Some(role) = roles.next().boxed().await {
+            let name = role.map_err(failed)?.role_name;
+            if !name.starts_with(prefix) {
+                continue;
+            }
+            let tags = self.iam.list_role_tags().role_name(&name).send().boxed().await;
+            match tags.map_err(|error| self.failed("iam", "ListRoleTags", Some(&name), error)) {
+                Ok(output) => found.push((name, from_iam(output.tags))),
+                // It was deleted meanwhile.
+                Err(error) if error.is_not_found() => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(found)
+    }
+
+    /// Names and tags of the instance profiles whose name begins with `prefix`.
+    pub async fn instance_profiles_named(
+        &self,
+        prefix: &str,
+    ) -> Result<Vec<(String, Tags)>, AwsError> {
+        let failed = |error| self.failed("iam", "ListInstanceProfiles", None, error);
+        let mut profiles = self.iam.list_instance_profiles().into_paginator().items().send();
+        let mut found = Vec::new();
+        while let Some(profile) = profiles.next().boxed().await {
+            let name = profile.map_err(failed)?.instance_profile_name;
+            if !name.starts_with(prefix) {
+                continue;
+            }
+            let tags =
+                self.iam.list_instance_profile_tags().instance_profile_name(&name).send().boxed();
+            let action = "ListInstanceProfileTags";
+            match tags.await.map_err(|error| self.failed("iam", action, Some(&name), error)) {
+                Ok(output) => found.push((name, from_iam(output.tags))),
+                Err(error) if error.is_not_found() => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(found)
+    }
+
     fn iam_tags(
         &self,
         action: &'static str,
@@ -219,6 +265,10 @@ impl Client {
         let tags: Vec<_> = each.collect::<Result<_, _>>()?;
         Ok((!tags.is_empty()).then_some(tags))
     }
+}
+
+fn from_iam(tags: Vec<types::Tag>) -> Tags {
+    tags.into_iter().map(|tag| (tag.key, tag.value)).collect()
 }
 
 /// What is gone already is as good as removed.

@@ -4,7 +4,8 @@ use aws_sdk_ec2::types;
 use futures::FutureExt as _;
 
 use super::query::{filters, list};
-use super::{AwsError, Client, Filter};
+use super::tag::from_sdk;
+use super::{AwsError, Client, Filter, Tags};
 
 /// A snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +18,8 @@ pub struct Snapshot {
     pub progress: Option<u64>,
     /// The volume it was taken from.
     pub volume_id: Option<String>,
+    /// Its tags.
+    pub tags: Tags,
 }
 
 impl Client {
@@ -51,6 +54,7 @@ impl Client {
                         .progress
                         .and_then(|percent| percent.trim_end_matches('%').parse().ok()),
                     volume_id: snapshot.volume_id,
+                    tags: from_sdk(snapshot.tags),
                 })
             })
             .collect())

@@ -83,6 +83,12 @@ pub enum BuildError {
     /// The ledger could not be written, so nothing more is created.
     #[error("the ledger cannot be written: {0}")]
     Ledger(#[source] std::io::Error),
+    /// The credentials have expired.
+    #[error("the credentials expired at {at}")]
+    Expired {
+        /// When, RFC 3339.
+        at: String,
+    },
     /// A bug of ours.
     #[error("internal error: {0}")]
     Panic(String),
@@ -156,6 +162,9 @@ impl BuildError {
             Self::Ledger(_) => vec![
                 "resources are recorded in $XDG_STATE_HOME/bake/runs before they are made: is it writable?".to_owned(),
             ],
+            Self::Expired { .. } => {
+                vec!["fetch new credentials (for SSO: `aws sso login`)".to_owned()]
+            }
             Self::Panic(_) => vec!["this is a bug in bake: please report it".to_owned()],
             _ => Vec::new(),
         }

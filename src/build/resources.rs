@@ -1,10 +1,11 @@
 //! Everything that a build has made, in memory and in the ledger.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::ledger::Intent;
+use super::ledger::{Intent, Leftover};
 use super::{BuildError, Ledger};
 use crate::aws::{AwsError, Client};
 use crate::event::{Emitter, Fact, ResourceKind};
@@ -30,7 +31,8 @@ pub struct Resource {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fate {
     Open,
-    Gone,
+    Deleted,
+    NeverMade,
     Kept,
 }
 
@@ -42,7 +44,10 @@ pub struct Resources {
     build: String,
     region: String,
     endpoint: Option<String>,
+    ec2_only: bool,
     account: Option<String>,
+    /// The run whose they are, where it is not this one.
+    run: Option<String>,
     all: Arc<Mutex<Vec<Resource>>>,
 }
 
@@ -61,9 +66,36 @@ impl Resources {
             build: build.to_owned(),
             region: client.region().to_owned(),
             endpoint: client.endpoint().map(ToOwned::to_owned),
+            ec2_only: client.has_ec2_endpoint_only(),
             account,
+            run: None,
             all: Arc::default(),
         }
+    }
+
+    /// What a dead run left, each with how long ago it was made.
+    pub(crate) fn reopened(
+        mut self,
+        run: &str,
+        leftovers: impl IntoIterator<Item = (Leftover, Duration)>,
+    ) -> Self {
+        self.run = Some(run.to_owned());
+        let now = Instant::now();
+        self.lock().extend(leftovers.into_iter().map(|(one, age)| Resource {
+            entry: one.entry,
+            kind: one.intent.kind,
+            name: one.intent.name,
+            id: one.id,
+            at: now.checked_sub(age).unwrap_or(now),
+            seen: false,
+            fate: Fate::Open,
+        }));
+        self
+    }
+
+    /// The run whose they are, where it is not this one.
+    pub(crate) fn run(&self) -> Option<&str> {
+        self.run.as_deref()
     }
 
     /// The region in which they are.
@@ -102,7 +134,7 @@ impl Resources {
             }
             Err(error) => {
                 if !error.may_have_happened() {
-                    self.update(entry, |one| one.fate = Fate::Gone);
+                    self.update(entry, |one| one.fate = Fate::NeverMade);
                     self.ledger.refused(entry).await.map_err(BuildError::Ledger)?;
                 }
                 Err(error.into())
@@ -130,6 +162,11 @@ impl Resources {
         }
     }
 
+    /// Remembers the id of something whose create call gave no clear answer.
+    pub(crate) fn identified(&self, resource: &Resource, id: &str) {
+        self.update(resource.entry, |one| one.id = Some(id.to_owned()));
+    }
+
     /// What is still there of a kind, newest first.
     pub fn open(&self, kind: ResourceKind) -> Vec<Resource> {
         let all = self.lock();
@@ -139,6 +176,11 @@ impl Resources {
     /// Everything that is still there, newest first.
     pub fn all_open(&self) -> Vec<Resource> {
         self.lock().iter().rev().filter(|one| one.fate == Fate::Open).cloned().collect()
+    }
+
+    /// Everything that is gone, and was there before.
+    pub fn all_deleted(&self) -> Vec<Resource> {
+        self.lock().iter().filter(|one| one.fate == Fate::Deleted).cloned().collect()
     }
 
     /// The id of the newest instance, whether it is still there or not.
@@ -151,7 +193,7 @@ impl Resources {
     /// Records that something is gone. A ledger that cannot be written is no reason to stop a
     /// teardown: at worst `bake gc` looks for something that is not there.
     pub async fn deleted(&self, resource: &Resource) {
-        self.update(resource.entry, |one| one.fate = Fate::Gone);
+        self.update(resource.entry, |one| one.fate = Fate::Deleted);
         if let Err(error) = self.ledger.deleted(resource.entry).await {
             tracing::warn!(%error, "the ledger cannot be written");
         }
@@ -161,7 +203,7 @@ impl Resources {
 
     /// Records that something never came to be.
     pub async fn never_made(&self, resource: &Resource) {
-        self.update(resource.entry, |one| one.fate = Fate::Gone);
+        self.update(resource.entry, |one| one.fate = Fate::NeverMade);
         if let Err(error) = self.ledger.refused(resource.entry).await {
             tracing::warn!(%error, "the ledger cannot be written");
         }
@@ -200,12 +242,14 @@ impl Resources {
             build: self.build.clone(),
             region: self.region.clone(),
             endpoint: self.endpoint.clone(),
+            ec2_only: self.ec2_only,
             account: self.account.clone(),
         };
         if let Err(error) = self.ledger.intend(entry, intent).await {
             // Nothing is made that is not in the ledger; what exists already stays remembered.
             if known_id.is_none() {
-                self.update(entry, |one| one.fate = Fate::Gone);
+                self.update(entry, |one| one.fate = Fate::NeverMade);
+                self.ledger.forget(entry);
             }
             return Err(BuildError::Ledger(error));
         }

@@ -16,7 +16,7 @@ use crate::communicator::ssh::{self, Address};
 use crate::communicator::ssm::{self, SsmOptions};
 use crate::communicator::{self, Communicator, CommunicatorError, Dial, winrm};
 use crate::diagnostic::{Diagnostic, Diagnostics};
-use crate::event::{Emitter, Fact};
+use crate::event::{Artifact, Emitter, Fact};
 use crate::plan::identity::template_hash;
 use crate::plan::lock::Pins;
 use crate::plan::{Plan, Record, StepPlan};
@@ -27,10 +27,14 @@ use super::context::{
     Apart, BoxError, BuildContext, BuildOutcome, ConnectRequest, ImageIdentity, OnError,
     ProvisionRequest, ResolvedSource, Way,
 };
-use super::{Cancel, Clock, Ledger};
+use super::ledger::{Ending, Start};
+use super::{Cancel, Clock, Ledger, preflight};
+
+/// After how long a run may be taken for dead, unless it is told otherwise.
+pub const LIFETIME: Duration = Duration::from_secs(6 * 3600);
 
 /// How long teardown keeps trying.
-const TEARDOWN_DEADLINE: Duration = Duration::from_secs(600);
+pub(super) const TEARDOWN_DEADLINE: Duration = Duration::from_secs(600);
 
 /// How a run is to go.
 #[derive(Clone, Debug)]
@@ -100,6 +104,12 @@ pub async fn run(
     let unwritable = |source| RunError::Ledger { directory: settings.ledgers.clone(), source };
     let ledger =
         Ledger::open(&settings.ledgers, &settings.run_id, clock.clone()).map_err(unwritable)?;
+    if let Err(error) = preflight::check_room(&settings.ledgers) {
+        // It is of no run; nothing was made.
+        ledger.close().await.map_err(unwritable)?;
+        return Err(unwritable(error));
+    }
+    ledger.started(start(plans, settings)).await.map_err(unwritable)?;
     let builds = plans.iter().map(|plan| plan.name.clone()).collect();
     events.emit(Fact::RunStarted { run_id: settings.run_id.clone(), builds }).await;
     let slots = Semaphore::new(settings.parallel.unwrap_or(plans.len()).max(1));
@@ -112,13 +122,47 @@ pub async fn run(
             let template_hash = template_hash(plan).hex();
             events.emit(Fact::BuildStarted { template_hash }).await;
             let context = context(plan, settings, events, cancel.child(), ledger, clock);
-            prepared.run(&context).await
+            let outcome = prepared.run(&context).await;
+            record_end(&context.ledger, &plan.name, &outcome).await;
+            outcome
         }
     });
     let outcomes = futures::future::join_all(builds).await;
-    ledger.close().await.map_err(unwritable)?;
+    if let Err(error) = ledger.close().await {
+        // What there was to do is done, and told.
+        let text = format!(
+            "the ledger in `{}` cannot be closed: {error}; `bake gc` settles it",
+            settings.ledgers.display()
+        );
+        events.emit(Fact::Warning { text }).await;
+    }
     events.emit(Fact::RunEnded { elapsed: started.elapsed() }).await;
     Ok(outcomes)
+}
+
+/// What the run is about, for its ledger.
+fn start(plans: &[Plan], settings: &RunSettings) -> Start {
+    let owner = plans.first().map(|plan| &plan.builder.component.owner);
+    Start {
+        template: owner.map_or_else(String::new, |owner| owner.source().name().to_owned()),
+        builds: plans.iter().map(|plan| plan.name.clone()).collect(),
+        lifetime: LIFETIME,
+        sandbox: settings.cloud.is_some(),
+    }
+}
+
+/// Records how a build ended, for `bake runs`. It has ended all the same when that fails.
+async fn record_end(ledger: &Ledger, build: &str, outcome: &BuildOutcome) {
+    let (how, images) = match &outcome.result {
+        Ok(Artifact::Images { images, reused: true, .. }) => (Ending::Reused, images.clone()),
+        Ok(Artifact::Images { images, .. }) => (Ending::Built, images.clone()),
+        Ok(_) => (Ending::Built, Vec::new()),
+        Err(error) if error.is_cancelled() => (Ending::Interrupted, Vec::new()),
+        Err(_) => (Ending::Failed, Vec::new()),
+    };
+    if let Err(error) = ledger.ended(build, how, images).await {
+        tracing::warn!(%error, "the ledger cannot be written");
+    }
 }
 
 /// A plan's builder, ready to run. Plans whose builder cannot run are refused before.

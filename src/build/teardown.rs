@@ -19,15 +19,19 @@ use futures::future::join_all;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
+use super::builder::amazon_ebs::RUN_ID;
 use super::{Resource, Resources, lease};
 use crate::aws::retry::persist;
 use crate::aws::time::{milliseconds, seconds};
 use crate::aws::wait::{Backoff, Ending, Look, Polling, wait};
-use crate::aws::{AwsError, AwsErrorKind, Client, Filter, ImageQuery, Instance};
+use crate::aws::{AwsError, AwsErrorKind, Client, Filter, Image, ImageQuery, Instance};
 use crate::event::{Emitter, Fact, ResourceKind};
 
 /// How long EC2 may take until what was just made is found.
 const SETTLING: Duration = seconds(60);
+
+/// After how long everything is visible that ever will be.
+const OLD: Duration = seconds(300);
 
 /// How often something is looked for at least before it was never made.
 const LOOKS: u32 = 5;
@@ -151,7 +155,8 @@ impl Teardown<'_> {
             let gone = match &lease.id {
                 Some(_) => self.insist(|| async { end().await.map(drop) }).await.map(|()| true),
                 None => {
-                    let found = self.search(|| async { Ok(end().await?.then(String::new)) }).await;
+                    let found =
+                        self.search(&lease, || async { Ok(end().await?.then(String::new)) }).await;
                     found.map(|found| found.is_some())
                 }
             };
@@ -212,8 +217,9 @@ impl Teardown<'_> {
             left.extend(more_volumes);
             left.extend(groups);
         } else {
-            for group in self.resources.open(ResourceKind::SecurityGroup) {
-                left.push(self.left(&group, "an instance still uses it"));
+            for kind in [ResourceKind::Volume, ResourceKind::SecurityGroup] {
+                let open = self.resources.open(kind);
+                left.extend(open.iter().map(|one| self.left(one, "an instance still uses it")));
             }
         }
         left
@@ -226,8 +232,11 @@ impl Teardown<'_> {
     ) -> Result<Gone, AwsError> {
         let id = match &resource.id {
             Some(id) => id.clone(),
-            None => match self.find_instance(&resource.name).await? {
-                Some(id) => id,
+            None => match self.find_instance(resource).await? {
+                Some(id) => {
+                    self.resources.identified(resource, &id);
+                    id
+                }
                 None => return Ok(Gone::NeverMade),
             },
         };
@@ -277,9 +286,9 @@ impl Teardown<'_> {
     }
 
     /// The instance that a RunInstances call without a clear answer made.
-    async fn find_instance(&self, token: &str) -> Result<Option<String>, AwsError> {
-        self.search(|| async {
-            let by = [Filter::new("client-token", token)];
+    async fn find_instance(&self, resource: &Resource) -> Result<Option<String>, AwsError> {
+        self.search(resource, || async {
+            let by = [Filter::new("client-token", &resource.name)];
             let found = self.client.describe_instances(&[], &by).await?;
             Ok(found.into_iter().find(|one| one.state != "terminated").map(|one| one.id))
         })
@@ -302,13 +311,16 @@ impl Teardown<'_> {
             None => {
                 let by = [Filter::new("group-name", &resource.name)];
                 let found = self
-                    .search(|| async {
+                    .search(resource, || async {
                         let found = self.client.describe_security_groups(&[], &by).await?;
                         Ok(found.into_iter().next().map(|group| group.id))
                     })
                     .await?;
                 match found {
-                    Some(id) => id,
+                    Some(id) => {
+                        self.resources.identified(resource, &id);
+                        id
+                    }
                     None => return Ok(Gone::NeverMade),
                 }
             }
@@ -319,17 +331,17 @@ impl Teardown<'_> {
     /// Volumes that outlived their instance. All of them: they were made for the build alone, and
     /// a mapping without `delete_on_termination` would otherwise leave one behind on every build.
     async fn volumes(&self, ids: Vec<String>) -> Vec<Left> {
-        if ids.is_empty() {
-            return Vec::new();
-        }
-        let by = [Filter { name: "volume-id".to_owned(), values: ids }];
-        let found = match self.insist(|| self.client.describe_volumes(&[], &by)).await {
-            Ok(found) => found,
-            Err(error) => {
-                tracing::warn!(%error, "volumes cannot be listed");
-                return Vec::new();
+        let by = [Filter { name: "volume-id".to_owned(), values: ids.clone() }];
+        let looking = async {
+            match ids.is_empty() {
+                true => Ok(Vec::new()),
+                false => self.insist(|| self.client.describe_volumes(&[], &by)).await,
             }
         };
+        let found = looking.await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "volumes cannot be listed");
+            Vec::new()
+        });
         for volume in found {
             if matches!(volume.state.as_str(), "available" | "in-use" | "error")
                 && let Err(error) = self.resources.adopt(ResourceKind::Volume, &volume.id).await
@@ -367,8 +379,11 @@ impl Teardown<'_> {
     async fn deregister(&self, resource: &Resource) -> Result<Gone, AwsError> {
         let id = match &resource.id {
             Some(id) => id.clone(),
-            None => match self.find_image(&resource.name).await? {
-                Some(id) => id,
+            None => match self.find_image(resource).await? {
+                Some(id) => {
+                    self.resources.identified(resource, &id);
+                    id
+                }
                 None => return Ok(Gone::NeverMade),
             },
         };
@@ -410,7 +425,8 @@ impl Teardown<'_> {
     }
 
     /// The image that a CreateImage call without a clear answer made of this build's instance.
-    async fn find_image(&self, name: &str) -> Result<Option<String>, AwsError> {
+    async fn find_image(&self, resource: &Resource) -> Result<Option<String>, AwsError> {
+        let name = &resource.name;
         let query = ImageQuery {
             owners: vec!["self".to_owned()],
             filters: vec![Filter::new("name", name)],
@@ -418,14 +434,18 @@ impl Teardown<'_> {
             ..ImageQuery::default()
         };
         let instance = self.resources.last_instance();
-        self.search(|| async {
+        let of_the_run = |image: &Image| {
+            let run = self.resources.run();
+            run.is_some_and(|run| image.tags.get(RUN_ID).is_some_and(|tag| tag == run))
+        };
+        self.search(resource, || async {
             let found = self.client.describe_images(&query).await?;
             Ok(found
                 .into_iter()
                 .find(|image| {
-                    image.name == name
-                        && image.source_instance_id.is_some()
-                        && image.source_instance_id == instance
+                    let of_the_instance =
+                        image.source_instance_id.is_some() && image.source_instance_id == instance;
+                    &image.name == name && (of_the_instance || of_the_run(image))
                 })
                 .map(|image| image.id))
         })
@@ -433,11 +453,18 @@ impl Teardown<'_> {
     }
 
     /// Looks for something for a few seconds, and a few times however long a look takes: it may
-    /// exist and not be visible yet.
-    async fn search<F>(&self, look: impl Fn() -> F) -> Result<Option<String>, AwsError>
+    /// exist and not be visible yet. One look is enough for what was made long ago.
+    async fn search<F>(
+        &self,
+        resource: &Resource,
+        look: impl Fn() -> F,
+    ) -> Result<Option<String>, AwsError>
     where
         F: Future<Output = Result<Option<String>, AwsError>>,
     {
+        if resource.at.elapsed() >= OLD {
+            return self.insist(&look).await;
+        }
         let until = Instant::now() + seconds(10);
         for looks in 1_u32.. {
             if let Some(found) = self.insist(&look).await? {

@@ -69,6 +69,10 @@ pub(super) enum Command {
     /// whether a template still makes it. In the sandbox also: whether its files are those that were
     /// captured.
     Verify(VerifyArguments),
+    /// Remove what runs left that died; end with 3 if something is still there.
+    Gc(GcArguments),
+    /// List the runs of this machine, show one, or finish the image of one that died.
+    Runs(RunsArguments),
 }
 
 /// A template and the values of its variables.
@@ -393,6 +397,59 @@ pub(super) struct ServeArguments {
     pub(super) listen: std::net::SocketAddr,
     #[command(flatten)]
     pub(super) behaviour: SandboxBehaviour,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct GcArguments {
+    /// Remove nothing; list what would be removed, and why.
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// Only what this run left: its id, or how that begins.
+    #[arg(long, value_name = "ID")]
+    pub(super) run: Option<String>,
+    /// Only what runs left that began at least this long ago, such as `2h` or `7d`.
+    #[arg(long, value_name = "AGE", value_parser = duration)]
+    pub(super) older_than: Option<Duration>,
+    /// Look in this region by tags, too; may be repeated. By default in the configured one.
+    #[arg(long = "region", value_name = "REGION")]
+    pub(super) regions: Vec<String>,
+    /// Look by tags in all regions that are enabled for the account.
+    #[arg(long, conflicts_with = "regions")]
+    pub(super) all_regions: bool,
+    /// Look in the embedded sandbox instead of AWS.
+    #[arg(long)]
+    pub(super) sandbox: bool,
+    /// Print the result as JSON.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct RunsArguments {
+    #[command(subcommand)]
+    pub(super) command: Option<RunsCommand>,
+    /// Print the list as JSON.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum RunsCommand {
+    /// Show what a run was about and what is left of it.
+    Show {
+        /// The run's id, or how it begins.
+        #[arg(value_name = "ID")]
+        id: String,
+        /// Print it as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Wait for the image that a dead run had begun, finish it, and remove what else is left.
+    Resume {
+        /// The run's id, or how it begins.
+        #[arg(value_name = "ID")]
+        id: String,
+    },
 }
 
 /// How much like EC2 the sandbox behaves.

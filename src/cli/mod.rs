@@ -24,6 +24,12 @@ mod verify;
 mod version;
 mod why;
 
+mod clouds;
+mod gc;
+mod resume;
+mod runs;
+mod table;
+
 pub use exit::Exit;
 
 use std::ffi::OsString;
@@ -72,5 +78,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Inputs(arguments) => depends::run(&arguments, &mask),
         Command::Repro(arguments) => repro::run(arguments, &mask),
         Command::Verify(arguments) => verify::run(&arguments, &mask),
+        Command::Gc(arguments) => gc::run(&arguments, &mask),
+        Command::Runs(arguments) => runs::run(&arguments, &mask),
     }
 }

@@ -15,6 +15,7 @@ use super::Exit;
 use super::arguments::{SandboxArguments, SandboxBehaviour, SandboxCommand, ServeArguments};
 use super::outcome::{complain, print};
 use super::signals::Signals;
+use super::table::table;
 
 /// Runs one of the sandbox's commands.
 pub(super) fn run(arguments: &SandboxArguments) -> Exit {
@@ -111,21 +112,6 @@ fn images() -> Result<(), MachineError> {
     Ok(())
 }
 
-/// Columns as wide as their widest cell; nothing after the last.
-fn table<const N: usize>(rows: &[[String; N]]) -> String {
-    let width = |column: usize| {
-        rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default()
-    };
-    let widths: Vec<_> = (0..N).map(width).collect();
-    rows.iter()
-        .map(|row| {
-            let cells: Vec<_> =
-                row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
-            format!("{}\n", cells.join("  ").trim_end())
-        })
-        .collect()
-}
-
 fn remove(names: &[String]) -> Result<(), MachineError> {
     let store = Store::open(Store::default_root())?;
     for name in names {
@@ -155,15 +141,4 @@ fn import(name: &str, from: &Path) -> Result<(), MachineError> {
     let system = if base.os_name.is_empty() { "no os-release" } else { &base.os_name };
     print(&format!("Imported base {} ({system})\n", base.name));
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn columns_are_aligned_without_trailing_blanks() {
-        let rows = [["A", "LONG"], ["bcd", "e"]].map(|row| row.map(str::to_owned));
-        assert_eq!(table(&rows), "A    LONG\nbcd  e\n");
-    }
 }

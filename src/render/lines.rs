@@ -229,7 +229,7 @@ fn capitalised(text: &str) -> String {
         .map_or_else(String::new, |first| first.to_uppercase().chain(characters).collect())
 }
 
-fn noun(kind: ResourceKind) -> &'static str {
+pub(super) fn noun(kind: ResourceKind) -> &'static str {
     match kind {
         ResourceKind::KeyPair => "keypair",
         ResourceKind::SecurityGroup => "security group",

@@ -18,6 +18,8 @@ pub struct Summary {
     pub failures: Vec<(String, String, Vec<String>)>,
     /// Whether something could not be removed.
     pub left_behind: bool,
+    /// What, by build: region, kind, id and why.
+    pub left: Vec<(String, [String; 4])>,
 }
 
 /// A piece of the narrative.
@@ -47,6 +49,7 @@ pub(super) enum Said {
 pub(super) struct Narrative {
     mask: Mask,
     builds: Vec<String>,
+    run_id: String,
     steps: BTreeMap<String, Vec<(Step, Duration)>>,
     /// Ends of overlong lines, of which the rest may come, by build and stream.
     held: BTreeMap<(String, Stream), String>,
@@ -58,6 +61,7 @@ impl Narrative {
         Self {
             mask,
             builds: Vec::new(),
+            run_id: String::new(),
             steps: BTreeMap::new(),
             held: BTreeMap::new(),
             summary: Summary::default(),
@@ -85,7 +89,10 @@ impl Narrative {
             Fact::SecretsFound { secrets } => {
                 self.mask.add(secrets.iter().map(crate::template::schema::Secret::reveal));
             }
-            Fact::RunStarted { builds, .. } => self.builds.clone_from(builds),
+            Fact::RunStarted { builds, run_id } => {
+                self.builds.clone_from(builds);
+                self.run_id.clone_from(run_id);
+            }
             Fact::StepEnded { step, elapsed, outcome: StepOutcome::Succeeded } => {
                 self.steps.entry(build).or_default().push((*step, *elapsed));
             }
@@ -108,7 +115,12 @@ impl Narrative {
             }
             Fact::RunEnded { elapsed } => self.end(*elapsed, &mut said),
             fact => {
-                self.summary.left_behind |= matches!(fact, Fact::ResourceLeft { .. });
+                if let Fact::ResourceLeft { kind, id, region, error } = fact {
+                    self.summary.left_behind = true;
+                    let kind = lines::noun(*kind).to_owned();
+                    let left = [region.clone(), kind, id.clone(), error.clone()];
+                    self.summary.left.push((build.clone(), left));
+                }
                 let all = lines::lines(fact);
                 said.extend(all.iter().flat_map(|(tone, text)| prefixed(&build, *tone, text)));
             }
@@ -167,7 +179,34 @@ impl Narrative {
         Some(Said::Text { build: build.to_owned(), tone: Tone::Normal, text })
     }
 
+    /// What is still there, and who removes it.
+    fn tell_left(&self, said: &mut Vec<Said>) {
+        let left = &self.summary.left;
+        if left.is_empty() {
+            return;
+        }
+        let row = |target: &str, kind, data: Vec<String>| Said::Row {
+            target: target.to_owned(),
+            kind,
+            data,
+        };
+        said.push(row("", "left-behind-count", vec![left.len().to_string()]));
+        let mut text = "\n==> Some resources are still there:\n".to_owned();
+        for (build, data) in left {
+            let [region, kind, id, error] = data;
+            text += &format!("--> {build}: {region}: {kind} {id}: {error}\n");
+            said.push(row(build, "left-behind", data.to_vec()));
+        }
+        text += &format!("    next: bake gc -run {}", self.run_id);
+        said.push(Said::Text { build: String::new(), tone: Tone::Error, text });
+    }
+
     fn end(&self, elapsed: Duration, said: &mut Vec<Said>) {
+        self.tell_end(elapsed, said);
+        self.tell_left(said);
+    }
+
+    fn tell_end(&self, elapsed: Duration, said: &mut Vec<Said>) {
         let all = |tone, text: String| Said::Text { build: String::new(), tone, text };
         let row = |target: &str, kind, data: &[&str]| Said::Row {
             target: target.to_owned(),

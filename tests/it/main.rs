@@ -28,3 +28,6 @@ mod systems_manager;
 mod upgrade;
 mod verify;
 mod why;
+
+mod gc;
+mod ledger_faults;

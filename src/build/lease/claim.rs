@@ -7,10 +7,11 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::holder::{DEADLINE, Holder, TOKEN};
+use super::holder::{Holder, TOKEN};
 use crate::aws::time::{milliseconds, seconds};
 use crate::aws::wait::{Backoff, Ending, Look, Polling, wait};
 use crate::aws::{AwsError, AwsErrorKind, Client, Image, Tags};
+use crate::build::builder::amazon_ebs::DEADLINE;
 use crate::build::key::make_key;
 use crate::build::{BuildError, Clock, Resources};
 use crate::communicator::ssh::KeyType;
@@ -314,16 +315,41 @@ pub(in crate::build) async fn end(
     found_by: &str,
     id: Option<&str>,
 ) -> Result<bool, AwsError> {
-    let (name, token) = found_by.split_once('/').unwrap_or((found_by, ""));
     let id = match id {
-        Some(id) => id.to_owned(),
-        None => match client.key_pair(name).await? {
-            Some(pair) if pair.tags.get(TOKEN).is_some_and(|found| found == token) => pair.id,
-            _ => return Ok(false),
-        },
+        Some(id) => Some(id.to_owned()),
+        None => find(client, found_by, None).await?,
     };
+    let Some(id) = id else { return Ok(false) };
+    let (name, _) = parts(found_by);
     client.delete_key_pair_by_id(&id, name).await?;
     Ok(true)
+}
+
+/// The id of the lease that an entry of a ledger is about, if it is there; see [`end`].
+///
+/// # Errors
+/// Those of the call.
+pub(in crate::build) async fn find(
+    client: &Client,
+    found_by: &str,
+    id: Option<&str>,
+) -> Result<Option<String>, AwsError> {
+    let (name, token) = parts(found_by);
+    let pair = client.key_pair(name).await?.filter(|pair| match id {
+        Some(id) => pair.id == id,
+        None => pair.tags.get(TOKEN).is_some_and(|found| found == token),
+    });
+    Ok(pair.map(|pair| pair.id))
+}
+
+/// Name and token of a lease.
+fn parts(found_by: &str) -> (&str, &str) {
+    found_by.split_once('/').unwrap_or((found_by, ""))
+}
+
+/// Whether these are the tags of a lease.
+pub(in crate::build) fn is_lease(tags: &Tags) -> bool {
+    tags.contains_key(TOKEN)
 }
 
 /// Whether the cloud does not do, or not allow, what a lease takes.

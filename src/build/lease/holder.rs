@@ -5,13 +5,12 @@ use std::time::SystemTime;
 use jiff::Timestamp;
 
 use crate::aws::StoredKeyPair;
+use crate::build::builder::amazon_ebs::DEADLINE;
 
 /// The token of the build that holds it, which is no other's.
 pub(super) const TOKEN: &str = "bake:lease";
 /// Who holds it, for people.
 pub(in crate::build) const HOLDER: &str = "bake:holder";
-/// When what has this tag is certainly nobody's any more, RFC 3339.
-pub(in crate::build) const DEADLINE: &str = "bake:deadline";
 
 /// Who holds a lease.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -11,5 +11,5 @@
 mod claim;
 mod holder;
 
-pub(super) use claim::{Lease, Taken, end};
-pub(super) use holder::{DEADLINE, HOLDER};
+pub(super) use claim::{Lease, Taken, end, find, is_lease};
+pub(super) use holder::HOLDER;

@@ -1,7 +1,6 @@
 //! The command: build, build again, compare, remove.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::aws::OwnCloud;
 use crate::build::{self, Apart, BuildOutcome, Cancel, OnError, RunError, RunSettings, Signal};
@@ -26,9 +25,6 @@ use crate::template::schema::Secret;
 
 use super::comparison::{By, Comparison, Told};
 use super::writers::Writers;
-
-/// After how long instances power themselves off when this process is dead.
-const LIFETIME: Duration = Duration::from_secs(6 * 3600);
 
 /// How much of two files is looked at for the cause of their difference.
 const LOOKED_AT: u64 = 1 << 20;
@@ -135,7 +131,7 @@ async fn twice(arguments: &ReproArguments, mask: &Mask) -> Exit {
             }),
             watch: Some(Arc::clone(&writers) as Arc<dyn WatchSteps>),
             max_age: None,
-            lifetime: LIFETIME,
+            lifetime: build::LIFETIME,
             parallel: None,
             directory: std::env::current_dir().unwrap_or_default(),
             ledgers: ledgers.clone(),

@@ -162,6 +162,10 @@ async fn what_is_left_is_told() {
     --> amazon-ebs.a: AMIs were reused:
     us-east-1: ami-1
     image hash: 5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f
+
+    ==> Some resources are still there:
+    --> amazon-ebs.a: us-east-1: security group sg-1: DependencyViolation
+        next: bake gc -run run
     ");
 }
 

@@ -221,6 +221,20 @@ impl Iam {
         self.roles.get(name).ok_or_else(|| no_role(name))
     }
 
+    /// ListRoles.
+    pub fn roles(&self) -> impl Iterator<Item = &Role> {
+        self.roles.values()
+    }
+
+    /// ListInstanceProfiles: those that can be read, each with its role.
+    pub fn all_profiles(&self) -> impl Iterator<Item = (&InstanceProfile, Option<&Role>)> {
+        let now = Timestamp::now();
+        self.profiles.values().filter(move |profile| profile.visible_at <= now).map(|profile| {
+            let role = profile.role.as_ref().and_then(|role| self.roles.get(role));
+            (profile, role)
+        })
+    }
+
     fn role_mut(&mut self, name: &str) -> Result<&mut Role, CloudError> {
         self.roles.get_mut(name).ok_or_else(|| no_role(name))
     }

@@ -78,8 +78,12 @@ pub(super) const IAM: &[(&str, Handler)] = &[
     ("GetRole", iam::get_role),
     ("GetRolePolicy", iam::get_role_policy),
     ("ListAttachedRolePolicies", iam::list_attached_role_policies),
+    ("ListInstanceProfileTags", iam::list_instance_profile_tags),
+    ("ListInstanceProfiles", iam::list_instance_profiles),
     ("ListInstanceProfilesForRole", iam::list_instance_profiles_for_role),
     ("ListRolePolicies", iam::list_role_policies),
+    ("ListRoleTags", iam::list_role_tags),
+    ("ListRoles", iam::list_roles),
     ("PutRolePolicy", iam::put_role_policy),
     ("RemoveRoleFromInstanceProfile", iam::remove_role_from_instance_profile),
 ];

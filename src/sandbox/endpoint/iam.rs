@@ -178,3 +178,33 @@ pub(super) fn delete_instance_profile(call: &Call<'_>) -> Answer {
     call.cloud.iam().delete_profile(required(call.params, "InstanceProfileName")?)?;
     done()
 }
+
+/// ListRoles: without tags, as IAM does.
+pub(super) fn list_roles(call: &Call<'_>) -> Answer {
+    let iam = call.cloud.iam();
+    let roles = iam.roles().map(|one| role(&Role { tags: Tags::new(), ..one.clone() }));
+    Ok(Fields::new().members("Roles", roles).text("IsTruncated", false))
+}
+
+pub(super) fn list_role_tags(call: &Call<'_>) -> Answer {
+    let iam = call.cloud.iam();
+    let found = iam.role(required(call.params, "RoleName")?)?;
+    Ok(tags(Fields::new(), &found.tags).text("IsTruncated", false))
+}
+
+/// ListInstanceProfiles: without tags, as IAM does.
+pub(super) fn list_instance_profiles(call: &Call<'_>) -> Answer {
+    let iam = call.cloud.iam();
+    let profiles = iam.all_profiles().map(|(one, of_it)| {
+        let mut one = one.clone();
+        one.tags.clear();
+        profile(&one, of_it)
+    });
+    Ok(Fields::new().members("InstanceProfiles", profiles).text("IsTruncated", false))
+}
+
+pub(super) fn list_instance_profile_tags(call: &Call<'_>) -> Answer {
+    let name = required(call.params, "InstanceProfileName")?;
+    let (found, _) = call.cloud.iam().profile(name)?;
+    Ok(tags(Fields::new(), &found.tags).text("IsTruncated", false))
+}

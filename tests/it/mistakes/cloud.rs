@@ -127,10 +127,14 @@ fn an_instance_type_that_does_not_exist_leaves_nothing() {
     let outcome = Running::start(mistake.command(cloud.url())).finish().expect(1);
     assert_eq!(cloud.instances(), [], "an instance was launched");
     cloud.assert_only_images();
-    insta::assert_snapshot!(mistake.error_in(&outcome, cloud.url()), @"
-    --> amazon-ebs.web: RunInstances of `ami-12345678` failed at ENDPOINT (us-east-1): InvalidParameterValue: Invalid value 't3.mikro' for InstanceType. (request id ID)
-        hint: check `instance_type`
+    insta::assert_snapshot!(mistake.error_in(&outcome, cloud.url()), @r#"
+    --> amazon-ebs.web: `t3.mikro` is not offered in us-east-1
+     --> web.pkr.hcl:3:19
+      |
+    3 |   instance_type = "t3.mikro"
+      |                   ^^^^^^^^^^
+        hint: is it spelled right? `aws ec2 describe-instance-type-offerings` lists all
 
     ==> Builds finished but no artifacts were created.
-    ");
+    "#);
 }

@@ -3,11 +3,10 @@
 use tokio_util::sync::CancellationToken;
 
 use super::run::Run;
-use super::tags;
 use crate::aws::retry::{patience, persist};
 use crate::aws::time::{milliseconds, seconds};
 use crate::aws::wait::{Backoff, Look, wait};
-use crate::aws::{AwsError, AwsErrorKind, CreateImage, Filter, Image, ImageQuery, Tags};
+use crate::aws::{AwsError, AwsErrorKind, CreateImage, Filter, Image, ImageQuery};
 use crate::build::BuildError;
 use crate::event::{Fact, ResourceKind};
 
@@ -108,14 +107,9 @@ impl Run<'_> {
     /// for snapshots; they are tagged later then.
     pub(super) async fn create_image(&self, instance: &str) -> Result<String, BuildError> {
         let texts = self.texts();
-        let mut image_tags = Tags::new();
-        if !self.build.image.skip_run_tags {
-            image_tags.extend(texts.run_tags.clone());
-        }
-        image_tags.extend(texts.tags.clone());
-        let image_tags = tags::lasting(self.context, image_tags);
-        let mut snapshot_tags = image_tags.clone();
-        snapshot_tags.extend(texts.snapshot_tags.clone());
+        let publication = self.publication();
+        self.record_publication(&publication).await?;
+        let (image_tags, snapshot_tags) = (publication.tags, publication.snapshot_tags);
         let name = self.image_name();
         let mut request = CreateImage {
             instance_id: instance.to_owned(),
@@ -123,7 +117,7 @@ impl Run<'_> {
             description: texts.description.clone(),
             devices: self.build.image.devices.clone(),
             tags: image_tags.clone(),
-            snapshot_tags: snapshot_tags.clone(),
+            snapshot_tags,
         };
         if self.client.tags_images_after_create() {
             request.tags.clear();
@@ -249,93 +243,15 @@ impl Run<'_> {
         for snapshot in &image.snapshot_ids {
             self.resources.adopt(ResourceKind::Snapshot, snapshot).await?;
         }
-        let settings = &self.build.image;
-        let id = image.id.as_str();
-        let cancel = self.context.cancel.stop();
-        let sharing = async {
-            if settings.permission.is_empty() {
-                return Ok(());
-            }
-            persist(cancel, || self.client.share_image(id, &settings.permission)).await?;
-            self.changed(id, "launch permission").await;
-            Ok(())
-        };
-        let codes = async {
-            if settings.product_codes.is_empty() {
-                return Ok(());
-            }
-            persist(cancel, || self.client.set_product_codes(id, &settings.product_codes)).await?;
-            self.changed(id, "product codes").await;
-            Ok(())
-        };
-        let metadata = async {
-            let Some(version) = &settings.imds_support else { return Ok(()) };
-            persist(cancel, || self.client.set_imds_support(id, version)).await?;
-            self.changed(id, "IMDS support").await;
-            Ok(())
-        };
-        let deprecation = async {
-            let Some(at) = settings.deprecate_at else { return Ok(()) };
-            persist(cancel, || self.client.deprecate_image(id, at)).await?;
-            self.changed(id, "deprecation").await;
-            Ok(())
-        };
-        let snapshots = async {
-            if settings.snapshot_users.is_empty() && settings.snapshot_groups.is_empty() {
-                return Ok(());
-            }
-            for snapshot in &image.snapshot_ids {
-                let share = || {
-                    self.client.share_snapshot(
-                        snapshot,
-                        &settings.snapshot_users,
-                        &settings.snapshot_groups,
-                    )
-                };
-                persist(cancel, share).await?;
-            }
-            self.changed(id, "snapshot permission").await;
-            Ok::<_, AwsError>(())
-        };
-        tokio::try_join!(sharing, codes, metadata, deprecation, snapshots)?;
+        let (publication, publisher) = (self.publication(), self.publisher());
+        publication.set_attributes(publisher, image).await?;
         self.check_cancelled()?;
         if let Some(anothers) = self.made_by_another().await? {
             return Ok(Some(anothers));
         }
-        self.final_tags(image).await?;
-        if let Some(cooldown) = settings.protection {
-            persist(cancel, || self.client.protect_image(id, cooldown)).await?;
-            self.changed(id, "deregistration protection").await;
-        }
+        publication.write_tags(publisher, image).await?;
+        publication.protect(publisher, &image.id).await?;
         Ok(None)
-    }
-
-    async fn changed(&self, id: &str, what: &'static str) {
-        self.context.events.emit(Fact::AttributesChanged { id: id.to_owned(), what }).await;
-    }
-
-    /// Writes the tags that say that the image is complete. The snapshots come first: the image's
-    /// hash is the last thing that is written.
-    async fn final_tags(&self, image: &Image) -> Result<(), BuildError> {
-        let texts = self.texts();
-        let hash = (tags::IMAGE_HASH.to_owned(), self.image_hash().to_owned());
-        let mut tags = Tags::new();
-        if !self.build.image.skip_run_tags {
-            tags.extend(texts.run_tags.clone());
-        }
-        tags.extend(texts.tags.clone());
-        let mut tags = tags::lasting(self.context, tags);
-        if self.context.apart.as_ref().is_none_or(|apart| apart.claims_hash) {
-            tags.extend([hash]);
-        }
-        let mut snapshot_tags = tags.clone();
-        snapshot_tags.extend(texts.snapshot_tags.clone());
-        let cancel = self.context.cancel.stop();
-        persist(cancel, || self.client.create_tags(&image.snapshot_ids, &snapshot_tags)).await?;
-        let ids = [image.id.clone()];
-        persist(cancel, || self.client.create_tags(&ids, &tags)).await?;
-        self.context.events.emit(Fact::ImageTagged { id: image.id.clone(), tags }).await;
-        Ok(())
     }
 }
 

@@ -19,6 +19,7 @@ mod network;
 pub mod options;
 mod password;
 mod profile;
+mod publication;
 mod reach;
 mod run;
 mod settings;
@@ -31,12 +32,14 @@ mod tests;
 
 pub use super::amazon::SELECTORS;
 pub use options::{Prepared, prepare};
+pub use publication::Publication;
+pub(crate) use publication::Publisher;
 pub use settings::{
     AddressKind, AmazonEbs, Communication, ImageSettings, InstanceSettings, KeySettings, Late,
     LateTexts, NetworkSettings, PasswordSettings, ProfileSettings, SecuritySettings, SourceFilter,
     SourceSettings, WaitSettings,
 };
-pub use tags::IMAGE_HASH;
+pub use tags::{DEADLINE, IMAGE_HASH, RUN_ID};
 
 /// The builder, for the registry.
 pub const BUILDER: Builder = Builder {

@@ -23,6 +23,7 @@ use crate::build::dead_man::{self, Guarded, System};
 use crate::build::key::make_key;
 use crate::build::lease::{Lease, Taken};
 use crate::build::machine::hang_up;
+use crate::build::preflight;
 use crate::build::step::step;
 use crate::build::{
     BuildContext, BuildError, BuildOutcome, ImageIdentity, OnError, ResolvedSource, Resources,
@@ -194,9 +195,15 @@ impl Run<'_> {
                 network::resolve(self.client, self.build).boxed(),
                 self.local_key(),
                 self.check_login(),
+                preflight::check_credentials(self.client, self.context),
+                preflight::check_instance_type(
+                    self.client,
+                    &self.build.instance.instance_type,
+                    self.build.instance.placement.availability_zone.as_deref(),
+                ),
             )
         };
-        let (source, network, key, ()) = self.interruptible(looking).await??;
+        let (source, network, key, (), (), ()) = self.interruptible(looking).await??;
         events
             .emit(Fact::SourceImageFound {
                 id: source.image.id.clone(),
@@ -228,6 +235,8 @@ impl Run<'_> {
             Some(apart) => beside(&name, &apart.suffix),
             None => name,
         };
+        let recording = self.context.ledger.hashed(&self.context.build, &identity.hash, &name);
+        recording.await.map_err(BuildError::Ledger)?;
         events.emit(Fact::ImageHashKnown { hash: identity.hash.clone(), name: name.clone() }).await;
         self.named.get_or_init(|| Named { name, identity, texts });
         let looking = async { tokio::try_join!(self.reusable(), self.name_taken()) };

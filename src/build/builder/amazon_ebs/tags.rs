@@ -2,14 +2,16 @@
 
 use crate::aws::Tags;
 use crate::build::BuildContext;
-use crate::build::lease::{DEADLINE, HOLDER};
+use crate::build::lease::HOLDER;
 
 /// Id of the run that made it.
-pub(super) const RUN_ID: &str = "bake:run-id";
+pub const RUN_ID: &str = "bake:run-id";
 /// The build that it was made for.
 const BUILD: &str = "bake:build";
 /// Who started the run.
 const OWNER: &str = "bake:owner";
+/// When the run is certainly over.
+pub const DEADLINE: &str = "bake:deadline";
 /// The image hash. It is written last: what has it is complete.
 pub const IMAGE_HASH: &str = "bake:image-hash";
 

@@ -16,6 +16,7 @@ use aws_smithy_types::body::SdkBody;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use tokio::sync::Notify;
 
 use super::fake_iam::FakeIam;
 use crate::build::Cancel;
@@ -32,6 +33,8 @@ pub(super) enum Fault {
     AnswerLost,
     /// It is done, and the run is interrupted meanwhile.
     Interrupted(Cancel),
+    /// It is done, and the process is killed before the answer comes.
+    Killed(Arc<Notify>),
 }
 
 /// The source image that there is.
@@ -72,13 +75,15 @@ pub(super) struct State {
     pub(super) volumes_stay: bool,
     /// Refuses tags for snapshots at CreateImage, as GovCloud does.
     pub(super) refuse_snapshot_tags: bool,
+    /// An action that is not allowed.
+    pub(super) denied: Option<&'static str>,
     /// Makes images that fail.
     pub(super) images_fail: bool,
     /// Creates without an intent in the ledger, which must not be.
     pub(super) unannounced: Vec<String>,
 }
 
-type Tags = BTreeMap<String, String>;
+pub(super) type Tags = BTreeMap<String, String>;
 
 pub(super) struct Instance {
     token: String,
@@ -141,7 +146,8 @@ impl FakeEc2 {
         })
     }
 
-    fn answer(&self, action: &str, form: &Form) -> Result<HttpResponse, ConnectorError> {
+    /// The answer to a call; none comes to a process that is killed.
+    fn answer(&self, action: &str, form: &Form) -> Result<Option<HttpResponse>, ConnectorError> {
         let mut state = self.state.lock().expect("not poisoned");
         let number = state.calls.len();
         state.calls.push(action.to_owned());
@@ -151,17 +157,25 @@ impl FakeEc2 {
         };
         if let Some(Fault::Refused) = fault {
             let refusal = (400, "InvalidRequest", "the fault that was ordered".to_owned());
-            return Ok(response(action, Err(refusal)));
+            return Ok(Some(response(action, Err(refusal))));
+        }
+        if state.denied == Some(action) {
+            let text = "You are not authorized to perform this operation.".to_owned();
+            return Ok(Some(response(action, Err((403, "UnauthorizedOperation", text)))));
         }
         state.check_ledger(action, form);
         let reply = state.act(action, form);
         match fault {
             Some(Fault::AnswerLost) => Err(ConnectorError::io("the connection was reset".into())),
+            Some(Fault::Killed(killed)) => {
+                killed.notify_one();
+                Ok(None)
+            }
             Some(Fault::Interrupted(cancel)) => {
                 cancel.signal();
-                Ok(response(action, reply))
+                Ok(Some(response(action, reply)))
             }
-            _ => Ok(response(action, reply)),
+            _ => Ok(Some(response(action, reply))),
         }
     }
 }
@@ -175,7 +189,10 @@ impl HttpConnector for FakeEc2 {
         HttpConnectorFuture::new(async move {
             // Lets other calls of the build in between.
             tokio::task::yield_now().await;
-            fake.answer(&action, &form)
+            match fake.answer(&action, &form)? {
+                Some(answer) => Ok(answer),
+                None => std::future::pending().await,
+            }
         })
     }
 }
@@ -241,13 +258,26 @@ fn tags_of(form: &Form, kind: &str) -> Tags {
     pairs(form, &format!("TagSpecification.{n}.Tag"))
 }
 
-fn pairs(form: &Form, prefix: &str) -> Tags {
+pub(super) fn pairs(form: &Form, prefix: &str) -> Tags {
     (1..)
         .map_while(|n| {
             let key = form.get(&format!("{prefix}.{n}.Key"))?;
             Some((key.clone(), get(form, &format!("{prefix}.{n}.Value")).to_owned()))
         })
         .collect()
+}
+
+/// Whether a Describe call asks for what a run has tagged.
+fn has_tag_filter(form: &Form) -> bool {
+    filter(form, "tag:bake:run-id").is_some() || filter(form, "tag-key").is_some()
+}
+
+fn has_tags(form: &Form, tags: &Tags) -> bool {
+    let run = tags.get("bake:run-id");
+    match filter(form, "tag:bake:run-id") {
+        Some(runs) => run.is_some_and(|run| runs.contains(run)),
+        None => run.is_some(),
+    }
 }
 
 fn tag_set(tags: &Tags) -> String {
@@ -304,6 +334,17 @@ impl State {
                     .to_owned())
             }
             "ImportKeyPair" => self.import_key(form),
+            "DescribeKeyPairs" if has_tag_filter(form) => {
+                let items: String = self
+                    .keys
+                    .iter()
+                    .filter(|(_, tags)| has_tags(form, tags))
+                    .map(|(name, tags)| {
+                        format!("<item><keyName>{name}</keyName>{}</item>", tag_set(tags))
+                    })
+                    .collect();
+                Ok(format!("<keySet>{items}</keySet>"))
+            }
             "DescribeKeyPairs" => {
                 let name = get(form, "KeyName.1");
                 match self.keys.get(name) {
@@ -425,12 +466,19 @@ impl State {
 
     fn describe_groups(&mut self, form: &Form) -> Reply {
         let names = filter(form, "group-name").unwrap_or_default();
+        let ids = filter(form, "group-id").unwrap_or_default();
         let items: String = self
             .groups
             .iter()
-            .filter(|(_, (name, _))| names.contains(name))
-            .map(|(id, (name, _))| {
-                format!("<item><groupId>{id}</groupId><groupName>{name}</groupName></item>")
+            .filter(|(id, (name, tags))| match has_tag_filter(form) {
+                true => has_tags(form, tags),
+                false => names.contains(name) || ids.contains(id),
+            })
+            .map(|(id, (name, tags))| {
+                format!(
+                    "<item><groupId>{id}</groupId><groupName>{name}</groupName>{}</item>",
+                    tag_set(tags)
+                )
             })
             .collect();
         Ok(format!("<securityGroupInfo>{items}</securityGroupInfo>"))
@@ -538,6 +586,7 @@ impl State {
             .iter()
             .filter(|(id, one)| match &tokens {
                 Some(tokens) => tokens.contains(&one.token),
+                None if has_tag_filter(form) => has_tags(form, &one.tags),
                 None => wanted.contains(id),
             })
             .map(|(id, _)| self.instance_item(id))
@@ -601,6 +650,7 @@ impl State {
         for (id, image) in &mut self.images {
             let hash = image.tags.get("bake:image-hash");
             let fits = (ids.is_empty() || ids.contains(id))
+                && (!has_tag_filter(form) || has_tags(form, &image.tags))
                 && names.as_ref().is_none_or(|names| names.contains(&image.name))
                 && hashes.as_ref().is_none_or(|all| hash.is_some_and(|hash| all.contains(hash)));
             if !fits {
@@ -645,12 +695,14 @@ impl State {
                 Some(patterns) => {
                     patterns.iter().any(|text| one.description.contains(text.trim_matches('*')))
                 }
+                None if has_tag_filter(form) => has_tags(form, &one.tags),
                 None => ids.contains(id),
             })
-            .map(|(id, _)| {
+            .map(|(id, one)| {
                 format!(
                     "<item><snapshotId>{id}</snapshotId><status>pending</status>\
-                     <progress>50%</progress></item>"
+                     <progress>50%</progress>{}</item>",
+                    tag_set(&one.tags)
                 )
             })
             .collect();

@@ -2,18 +2,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::fake_ec2::{Form, Reply, get};
+use super::fake_ec2::{Form, Reply, Tags, get, pairs};
 
 #[derive(Default)]
 pub(super) struct FakeIam {
     roles: BTreeMap<String, Role>,
     profiles: BTreeMap<String, BTreeSet<String>>,
+    profile_tags: BTreeMap<String, Tags>,
 }
 
 #[derive(Default)]
 struct Role {
     attached: BTreeSet<String>,
     own: BTreeSet<String>,
+    tags: Tags,
 }
 
 impl FakeIam {
@@ -33,7 +35,8 @@ impl FakeIam {
                 true => Err((409, "EntityAlreadyExists", role)),
                 false => {
                     let inner = format!("<Role><RoleName>{role}</RoleName></Role>");
-                    self.roles.insert(role, Role::default());
+                    let tags = pairs(form, "Tags.member");
+                    self.roles.insert(role, Role { tags, ..Role::default() });
                     Ok(inner)
                 }
             },
@@ -81,6 +84,7 @@ impl FakeIam {
                 true => Err((409, "EntityAlreadyExists", profile)),
                 false => {
                     let inner = described(&profile, &BTreeSet::new());
+                    self.profile_tags.insert(profile.clone(), pairs(form, "Tags.member"));
                     self.profiles.insert(profile, BTreeSet::new());
                     Ok(inner)
                 }
@@ -116,6 +120,39 @@ impl FakeIam {
                     done()
                 }
             },
+            "ListRoles" => {
+                let members: String = self
+                    .roles
+                    .keys()
+                    .map(|name| {
+                        format!(
+                            "<member><Path>/</Path><RoleName>{name}</RoleName><RoleId>r</RoleId>\
+                             <Arn>a</Arn><CreateDate>2026-01-01T00:00:00Z</CreateDate></member>"
+                        )
+                    })
+                    .collect();
+                Ok(format!("<Roles>{members}</Roles><IsTruncated>false</IsTruncated>"))
+            }
+            "ListInstanceProfiles" => {
+                let members: String = self
+                    .profiles
+                    .keys()
+                    .map(|name| {
+                        format!(
+                            "<member><Path>/</Path><InstanceProfileName>{name}</InstanceProfileName>\
+                             <InstanceProfileId>p</InstanceProfileId><Arn>a</Arn>\
+                             <CreateDate>2026-01-01T00:00:00Z</CreateDate><Roles/></member>"
+                        )
+                    })
+                    .collect();
+                let list = format!("<InstanceProfiles>{members}</InstanceProfiles>");
+                Ok(list + "<IsTruncated>false</IsTruncated>")
+            }
+            "ListRoleTags" => self.role(&role, |one| Ok(tag_members(&one.tags))),
+            "ListInstanceProfileTags" => match self.profile_tags.get(&profile) {
+                Some(tags) => Ok(tag_members(tags)),
+                None => missing(&profile),
+            },
             _ => return None,
         })
     }
@@ -136,6 +173,14 @@ impl FakeIam {
                 .any(|role| !role.attached.is_empty() || !role.own.is_empty())
         })
     }
+}
+
+fn tag_members(tags: &Tags) -> String {
+    let members: String = tags
+        .iter()
+        .map(|(key, value)| format!("<member><Key>{key}</Key><Value>{value}</Value></member>"))
+        .collect();
+    format!("<Tags>{members}</Tags><IsTruncated>false</IsTruncated>")
 }
 
 fn described(profile: &str, roles: &BTreeSet<String>) -> String {

@@ -1,5 +1,6 @@
 //! The engine against clouds that are not AWS.
 
+mod collection;
 mod fake_ec2;
 mod fake_iam;
 mod faults;

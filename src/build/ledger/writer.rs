@@ -1,110 +1,18 @@
-//! The ledger: what a run was about to make, made and removed, on disk before it happens.
-//!
-//! One file a run, `<run id>.jsonl` in `$XDG_STATE_HOME/bake/runs`, one JSON object a line.
-//! The first line opens it and says the version of the format; each later line is about one
-//! entry, known by its number:
-//!
-//! | event | when | fields besides `entry` |
-//! |---|---|---|
-//! | `intent` | before the create call | `kind`, `name`, `build`, `region`, `endpoint`, `account` |
-//! | `created` | right after it | `id` |
-//! | `refused` | the call was refused: there is nothing | |
-//! | `deleted` | it is gone | |
-//! | `kept` | it is part of the result and nobody's leftover | |
-//!
-//! Each line is on the disk before the next call is made. `name` is the name, or the client
-//! token, by which a thing can be found whose id never arrived. A closed ledger is renamed to
-//! `<run id>.done`, so what still ends in `.jsonl` is a run under way or a dead one. A reader
-//! takes a last line without an end as never written.
+//! Writing a ledger: each line is on the disk before the next thing happens.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::collections::BTreeSet;
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
-use super::Clock;
-use super::clock::timestamp;
-use crate::directories;
-use crate::event::ResourceKind;
-
-/// Version of the format that is written.
-pub const VERSION: u32 = 1;
-
-/// A line of a ledger.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "event", rename_all = "kebab-case")]
-pub enum Record {
-    /// The first line.
-    Opened {
-        /// Version of the format.
-        version: u32,
-        /// Id of the run.
-        run: String,
-        /// When, RFC 3339.
-        at: String,
-        /// Process id, to see whether the run is still alive on this machine.
-        pid: u32,
-    },
-    /// Something is about to be made.
-    Intent {
-        /// Number of the entry.
-        entry: u64,
-        /// When, RFC 3339.
-        at: String,
-        /// What.
-        #[serde(flatten)]
-        intent: Intent,
-    },
-    /// It was made.
-    Created {
-        /// Number of the entry.
-        entry: u64,
-        /// Its id.
-        id: String,
-    },
-    /// The create call was refused: there is nothing.
-    Refused {
-        /// Number of the entry.
-        entry: u64,
-    },
-    /// It is gone.
-    Deleted {
-        /// Number of the entry.
-        entry: u64,
-    },
-    /// It is part of the result.
-    Kept {
-        /// Number of the entry.
-        entry: u64,
-    },
-    /// Nothing of the run is left over.
-    Closed {
-        /// When, RFC 3339.
-        at: String,
-    },
-}
-
-/// Something about to be made.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Intent {
-    /// What.
-    pub kind: ResourceKind,
-    /// Name or client token by which it can be found without its id.
-    pub name: String,
-    /// The build it is for.
-    pub build: String,
-    /// Region.
-    pub region: String,
-    /// Endpoint, when it is not AWS's own.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub endpoint: Option<String>,
-    /// Account, when it is known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub account: Option<String>,
-}
+use super::Process;
+use super::reader::Reading;
+use super::record::{Ending, Intent, Record, VERSION};
+use crate::build::Clock;
+use crate::build::clock::timestamp;
 
 /// Where lines go. What `write` got may be lost with the machine until `sync` returns.
 pub(crate) trait Storage: Send {
@@ -133,6 +41,23 @@ impl Storage for OnDisk {
     }
 }
 
+/// Keeps nothing.
+struct Nowhere;
+
+impl Storage for Nowhere {
+    fn write(&mut self, _: &[u8]) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// Makes a new name in a directory survive a power cut.
 fn sync_parent(path: &Path) -> io::Result<()> {
     match path.parent() {
@@ -152,7 +77,22 @@ pub struct Ledger {
 struct Inner {
     storage: Box<dyn Storage>,
     entries: u64,
-    open: std::collections::BTreeSet<u64>,
+    open: BTreeSet<u64>,
+    /// A line was written in part: the next one must not continue it.
+    torn: bool,
+}
+
+/// What a run is about, for its ledger.
+#[derive(Clone, Debug)]
+pub struct Start {
+    /// The template, as it was given.
+    pub template: String,
+    /// Names of the builds.
+    pub builds: Vec<String>,
+    /// After how long the run is certainly over.
+    pub lifetime: Duration,
+    /// Whether the cloud is bake's own and ends with the process.
+    pub sandbox: bool,
 }
 
 impl Ledger {
@@ -162,23 +102,67 @@ impl Ledger {
         DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
         let path = directory.join(format!("{run}.jsonl"));
         let file = OpenOptions::new().append(true).create_new(true).mode(0o600).open(&path)?;
-        sync_parent(&path)?;
-        let mut ledger = Self::over(Box::new(OnDisk { file, path: path.clone() }), run, clock)?;
-        ledger.path = Some(path);
+        let opened = Self::begin_at(file, &path, run, clock);
+        if opened.is_err() {
+            // Nothing is in it; where the disk is full, it may even help.
+            drop(std::fs::remove_file(&path));
+        }
+        opened
+    }
+
+    fn begin_at(file: File, path: &Path, run: &str, clock: Clock) -> io::Result<Self> {
+        lock(&file)?;
+        sync_parent(path)?;
+        let storage = Box::new(OnDisk { file, path: path.to_owned() });
+        let mut ledger = Self::begin(storage, run, clock, Process::current())?;
+        ledger.path = Some(path.to_owned());
         Ok(ledger)
     }
 
+    #[cfg(test)]
     pub(crate) fn over(storage: Box<dyn Storage>, run: &str, clock: Clock) -> io::Result<Self> {
-        let inner = Inner { storage, entries: 0, open: std::collections::BTreeSet::new() };
+        Self::begin(storage, run, clock, None)
+    }
+
+    fn begin(
+        storage: Box<dyn Storage>,
+        run: &str,
+        clock: Clock,
+        process: Option<Process>,
+    ) -> io::Result<Self> {
         let at = timestamp(clock.now());
-        let ledger = Self { inner: Arc::new(Mutex::new(inner)), clock, path: None };
+        let ledger = Self::on(storage, clock);
         ledger.append_now(&Record::Opened {
             version: VERSION,
             run: run.to_owned(),
             at,
             pid: std::process::id(),
+            process,
         })?;
         Ok(ledger)
+    }
+
+    fn on(storage: Box<dyn Storage>, clock: Clock) -> Self {
+        let inner = Inner { storage, entries: 0, open: BTreeSet::new(), torn: false };
+        Self { inner: Arc::new(Mutex::new(inner)), clock, path: None }
+    }
+
+    /// A ledger that is kept nowhere, for what is known by its tags alone.
+    pub(crate) fn nowhere(clock: Clock) -> Self {
+        Self::on(Box::new(Nowhere), clock)
+    }
+
+    /// Goes on with a ledger whose run is dead; `file` is open for appending, and locked.
+    pub(super) fn go_on(file: File, path: &Path, reading: &Reading, clock: Clock) -> Self {
+        let mut ledger = Self::on(Box::new(OnDisk { file, path: path.to_owned() }), clock);
+        {
+            let mut inner = ledger.lock();
+            inner.entries = reading.entries;
+            inner.open = reading.leftovers.iter().map(|one| one.entry).collect();
+            inner.torn = reading.torn;
+        }
+        ledger.path = Some(path.to_owned());
+        ledger
     }
 
     /// Where it is on disk while it is open.
@@ -186,10 +170,44 @@ impl Ledger {
         self.path.as_deref()
     }
 
+    /// Records what the run is about.
+    pub async fn started(&self, start: Start) -> io::Result<()> {
+        self.append(Record::Started {
+            at: timestamp(self.clock.now()),
+            deadline: self.clock.timestamp_after(start.lifetime),
+            template: start.template,
+            builds: start.builds,
+            sandbox: start.sandbox,
+        })
+        .await
+    }
+
+    /// Records the image hash of a build, and the name that its image is to have.
+    pub async fn hashed(&self, build: &str, image_hash: &str, name: &str) -> io::Result<()> {
+        let [build, image_hash, name] = [build, image_hash, name].map(str::to_owned);
+        self.append(Record::Hashed { build, image_hash, name }).await
+    }
+
+    /// Records what is to be done with an image that is about to be made.
+    pub async fn publication(&self, build: &str, publication: serde_json::Value) -> io::Result<()> {
+        self.append(Record::Publication { build: build.to_owned(), publication }).await
+    }
+
+    /// Records how a build ended, with region and id of each image.
+    pub async fn ended(
+        &self,
+        build: &str,
+        how: Ending,
+        images: Vec<(String, String)>,
+    ) -> io::Result<()> {
+        let at = timestamp(self.clock.now());
+        self.append(Record::Ended { build: build.to_owned(), at, how, images }).await
+    }
+
     /// Opens an entry and returns its number. Not a future, so that nobody can be dropped between
     /// this and remembering the number; [`Self::intend`] follows.
     pub fn open_entry(&self) -> u64 {
-        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut inner = self.lock();
         inner.entries += 1;
         let entry = inner.entries;
         inner.open.insert(entry);
@@ -228,16 +246,25 @@ impl Ledger {
     /// Closes the ledger when nothing is left over; otherwise it stays for `bake gc`. Says
     /// whether it was closed.
     pub async fn close(&self) -> io::Result<bool> {
-        let settled = self.inner.lock().unwrap_or_else(PoisonError::into_inner).open.is_empty();
+        let settled = self.lock().open.is_empty();
         if settled {
             self.append(Record::Closed { at: timestamp(self.clock.now()) }).await?;
-            self.inner.lock().unwrap_or_else(PoisonError::into_inner).storage.finish()?;
+            self.lock().storage.finish()?;
         }
         Ok(settled)
     }
 
+    /// An entry of which nothing was recorded is none.
+    pub(crate) fn forget(&self, entry: u64) {
+        self.settle(entry);
+    }
+
     fn settle(&self, entry: u64) {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner).open.remove(&entry);
+        self.lock().open.remove(&entry);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Writes a line and waits until it is on the disk.
@@ -249,88 +276,40 @@ impl Ledger {
     }
 
     fn append_now(&self, record: &Record) -> io::Result<()> {
-        let mut line = serde_json::to_vec(record)?;
+        let mut inner = self.lock();
+        let mut line = Vec::new();
+        if inner.torn {
+            line.push(b'\n');
+        }
+        serde_json::to_writer(&mut line, record)?;
         line.push(b'\n');
-        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        inner.torn = true;
         inner.storage.write(&line)?;
+        inner.torn = false;
         inner.storage.sync()
     }
 }
 
-/// The directory of ledgers, in bake's [state](directories::state).
-pub fn default_directory() -> Option<PathBuf> {
-    Some(directories::state()?.join("runs"))
-}
-
-/// What a ledger says is, or may be, still there.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Leftover {
-    /// Number of the entry.
-    pub entry: u64,
-    /// What was about to be made.
-    pub intent: Intent,
-    /// Its id, when it arrived.
-    pub id: Option<String>,
-}
-
-/// A ledger that was read back.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reading {
-    /// Id of the run.
-    pub run: String,
-    /// Process of the run.
-    pub pid: u32,
-    /// Whether it was closed.
-    pub closed: bool,
-    /// What is, or may be, still there, in the order in which it was made.
-    pub leftovers: Vec<Leftover>,
-}
-
-/// Reads a ledger. A torn last line counts as never written; a torn line elsewhere is an error.
-pub fn read(text: &str) -> io::Result<Reading> {
-    let broken = |line: usize, why: &dyn std::fmt::Display| {
-        io::Error::new(io::ErrorKind::InvalidData, format!("line {line} of the ledger: {why}"))
-    };
-    // Without its end a line is torn, even when what there is of it happens to parse.
-    let whole = text.rfind('\n').map_or("", |end| &text[..end]);
-    let mut reading: Option<Reading> = None;
-    for (index, line) in whole.lines().enumerate() {
-        let record: Record =
-            serde_json::from_str(line).map_err(|error| broken(index + 1, &error))?;
-        let Some(reading) = &mut reading else {
-            let Record::Opened { version, run, pid, .. } = record else {
-                return Err(broken(index + 1, &"it does not begin with `opened`"));
-            };
-            if version > VERSION {
-                return Err(broken(index + 1, &"it was written by a newer bake"));
-            }
-            reading = Some(Reading { run, pid, closed: false, leftovers: Vec::new() });
-            continue;
-        };
-        match record {
-            Record::Opened { .. } => return Err(broken(index + 1, &"a second `opened`")),
-            Record::Intent { entry, intent, .. } => {
-                reading.leftovers.push(Leftover { entry, intent, id: None });
-            }
-            Record::Created { entry, id } => {
-                if let Some(one) = reading.leftovers.iter_mut().find(|one| one.entry == entry) {
-                    one.id = Some(id);
-                }
-            }
-            Record::Refused { entry } | Record::Deleted { entry } | Record::Kept { entry } => {
-                reading.leftovers.retain(|one| one.entry != entry);
-            }
-            Record::Closed { .. } => reading.closed = true,
+/// Shows others that somebody writes to a ledger. Where files cannot be locked, the process and the
+/// deadline have to tell.
+fn lock(file: &File) -> io::Result<()> {
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => Err(io::ErrorKind::WouldBlock.into()),
+        Err(TryLockError::Error(error)) => {
+            tracing::debug!(%error, "the ledger cannot be locked");
+            Ok(())
         }
+        Ok(()) => Ok(()),
     }
-    reading.ok_or_else(|| broken(1, &"it is empty"))
 }
 
 #[cfg(test)]
 pub(crate) mod tests {
     use std::time::SystemTime;
 
+    use super::super::read;
     use super::*;
+    use crate::event::ResourceKind;
 
     /// Keeps what was written and when it was made durable.
     #[derive(Clone, Default)]
@@ -382,6 +361,7 @@ pub(crate) mod tests {
             build: "amazon-ebs.app".to_owned(),
             region: "eu-west-1".to_owned(),
             endpoint: None,
+            ec2_only: false,
             account: Some("123456789012".to_owned()),
         }
     }
@@ -412,7 +392,7 @@ pub(crate) mod tests {
         );
         let text = storage.after_power_cut();
         insta::assert_snapshot!(text.replace(&std::process::id().to_string(), "PID"), @r#"
-        {"event":"opened","version":1,"run":"r1","at":"1970-01-01T00:00:00Z","pid":PID}
+        {"event":"opened","version":2,"run":"r1","at":"1970-01-01T00:00:00Z","pid":PID}
         {"event":"intent","entry":1,"at":"1970-01-01T00:00:00Z","kind":"key-pair","name":"bake_1","build":"amazon-ebs.app","region":"eu-west-1","account":"123456789012"}
         {"event":"created","entry":1,"id":"key-1"}
         {"event":"deleted","entry":1}
@@ -433,7 +413,6 @@ pub(crate) mod tests {
             assert_eq!(reading.leftovers.len(), 1, "cut at {cut}");
             assert_eq!(reading.leftovers[0].id, None, "cut at {cut}");
         }
-        assert!(read(&format!("{{\"event\":\n{whole}")).is_err(), "torn elsewhere is an error");
     }
 
     #[tokio::test]

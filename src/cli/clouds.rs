@@ -1,0 +1,103 @@
+//! The way to the clouds in which runs worked: the configured account, the endpoint that a ledger
+//! names, or the embedded sandbox.
+
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use tokio::sync::OnceCell;
+
+use crate::aws::{Access, AwsError, Client, Endpoint, OwnCloud};
+use crate::build::gc::{Clouds, Site};
+use crate::build::ledger::Place;
+use crate::sandbox::service::Sandbox;
+use crate::template::schema::Secret;
+
+use super::arguments::SandboxBehaviour;
+use super::sandbox;
+
+/// All clouds that this process can reach.
+#[derive(Default)]
+pub(super) struct Reachable {
+    /// Takes the sandbox for the configured account.
+    in_sandbox: bool,
+    /// Started when it is needed: it knows the images that outlived their runs.
+    sandbox: OnceCell<(Sandbox, OwnCloud)>,
+}
+
+impl Reachable {
+    /// The configured account, or the sandbox in its place.
+    pub(super) fn new(in_sandbox: bool) -> Self {
+        Self { in_sandbox, sandbox: OnceCell::new() }
+    }
+
+    /// Ends the sandbox, if there is one.
+    pub(super) async fn close(self) {
+        if let Some((sandbox, _)) = self.sandbox.into_inner() {
+            sandbox.stop().await;
+        }
+    }
+
+    async fn in_sandbox(&self, access: Access) -> Result<Access, String> {
+        let start = || async {
+            let access_key = uuid::Uuid::new_v4().simple().to_string();
+            let behaviour = SandboxBehaviour { latency: None, faults: Vec::new() };
+            let bind = ([127, 0, 0, 1], 0).into();
+            let sandbox = sandbox::start(bind, Some(access_key.clone()), &behaviour)
+                .await
+                .map_err(|error| format!("the sandbox does not start: {error}"))?;
+            let url = sandbox.endpoint_url();
+            Ok::<_, String>((sandbox, OwnCloud { url, access_key: Secret::new(access_key) }))
+        };
+        let (_, cloud) = self.sandbox.get_or_try_init(start).await?;
+        Ok(access.in_own(cloud))
+    }
+
+    async fn recorded(&self, place: &Place) -> Result<Client, String> {
+        let access = Access { region: Some(place.region.clone()), ..Access::default() };
+        let configured = connect(&access).await?;
+        match (&place.endpoint, configured.endpoint()) {
+            (None, None) => Ok(configured),
+            (Some(recorded), Some(endpoint)) if recorded == endpoint => Ok(configured),
+            (None, Some(endpoint)) => Err(format!(
+                "it is at AWS itself, and this process is sent to {endpoint}: unset AWS_ENDPOINT_URL"
+            )),
+            (Some(url), _) if place.ec2_only => {
+                connect(&Access { ec2_endpoint: Some(url.clone()), ..access }).await
+            }
+            (Some(url), _) => {
+                let endpoint = Some(Endpoint { url: url.clone() });
+                connect(&Access { endpoint, ..access }).await
+            }
+        }
+    }
+}
+
+impl Clouds for Reachable {
+    fn connect<'a>(&'a self, site: &'a Site) -> BoxFuture<'a, Result<Client, String>> {
+        async move {
+            match site {
+                Site::Configured { region } => {
+                    let access = Access { region: region.clone(), ..Access::default() };
+                    let access = match self.in_sandbox {
+                        true => self.in_sandbox(access).await?,
+                        false => access,
+                    };
+                    connect(&access).await
+                }
+                Site::Recorded { place, sandbox: true } => {
+                    let region = Some(place.region.clone());
+                    let access = Access { region, ..Access::default() };
+                    connect(&self.in_sandbox(access).await?).await
+                }
+                Site::Recorded { place, sandbox: false } => self.recorded(place).await,
+            }
+        }
+        .boxed()
+    }
+}
+
+async fn connect(access: &Access) -> Result<Client, String> {
+    Client::connect(access).await.map_err(|error: AwsError| {
+        let hints = error.hints().into_iter().map(|hint| format!(" (hint: {hint})"));
+        hints.fold(error.to_string(), |text, hint| text + &hint)
+    })
+}
