@@ -74,13 +74,13 @@ fn a_dry_run_lists_what_gc_removes_and_a_run_under_way_is_passed_over() {
     let endpoint = Endpoint::start(&workspace, &[]);
     kill_at(&workspace, &endpoint, "echo begun; sleep 300", ": begun");
     let listed = bake(&workspace, &endpoint, &["gc", "-dry-run"]).expect(3);
-    for word in ["instance", "key pair", "security group", "its run died"] {
+    for word in ["instance", "key pair", "lease", "security group", "its run died"] {
         assert!(listed.stdout.contains(word), "no {word} in\n{}", listed.stdout);
     }
     let (instance, state) = endpoint.instances().remove(0);
     assert_eq!(state, InstanceStateName::Running, "a dry run changes nothing");
     let runs = bake(&workspace, &endpoint, &["runs"]).expect(0).stdout;
-    assert!(runs.contains("died, 3 left"), "{runs}");
+    assert!(runs.contains("died, 4 left"), "{runs}");
     let run = runs.lines().nth(1).and_then(|line| line.split(' ').next()).expect("a run");
     let shown = bake(&workspace, &endpoint, &["runs", "show", run]).expect(0).stdout;
     assert!(shown.contains(&format!("bake gc -run {run}")), "{shown}");

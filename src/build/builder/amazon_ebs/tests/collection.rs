@@ -149,7 +149,7 @@ async fn a_dry_run_lists_and_changes_nothing() {
     for kind in [ResourceKind::Instance, ResourceKind::KeyPair, ResourceKind::SecurityGroup] {
         assert_eq!(kinds.iter().filter(|one| **one == kind).count(), 1, "{kinds:?}");
     }
-    assert_eq!(kinds.len(), 5, "with role and profile: {kinds:?}");
+    assert_eq!(kinds.len(), 6, "with role, profile and lease: {kinds:?}");
     assert!(report.findings.iter().all(|one| one.run == run && one.why.contains("died")));
     assert_eq!(report.problems, [""; 0]);
     assert_eq!(fake.temporary(), before);
@@ -231,14 +231,14 @@ async fn what_cannot_be_removed_is_left_in_the_ledger() {
     fake.with(|state| state.denied = Some("DeleteKeyPair"));
     let report = collect(&fake, directory.path(), false, Regions::These(Vec::new())).await;
     let left: Vec<_> = report.left().collect();
-    assert_eq!(left.len(), 1, "{left:?}");
+    assert_eq!(left.len(), 2, "the key and the lease: {left:?}");
     assert!(
         matches!(&left[0].outcome, Outcome::Left { error } if error.contains("UnauthorizedOperation"))
     );
     assert!(directory.path().join(format!("{run}.jsonl")).exists());
     fake.with(|state| state.denied = None);
     let report = collect(&fake, directory.path(), false, Regions::These(Vec::new())).await;
-    assert_eq!((report.left().count(), report.removed().count()), (0, 1));
+    assert_eq!((report.left().count(), report.removed().count()), (0, 2));
     assert!(directory.path().join(format!("{run}.done")).exists());
 }
 

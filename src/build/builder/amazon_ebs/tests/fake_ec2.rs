@@ -339,20 +339,14 @@ impl State {
                     .keys
                     .iter()
                     .filter(|(_, tags)| has_tags(form, tags))
-                    .map(|(name, tags)| {
-                        format!("<item><keyName>{name}</keyName>{}</item>", tag_set(tags))
-                    })
+                    .map(|(name, tags)| self.key_item(name, tags))
                     .collect();
                 Ok(format!("<keySet>{items}</keySet>"))
             }
             "DescribeKeyPairs" => {
                 let name = get(form, "KeyName.1");
                 match self.keys.get(name) {
-                    Some(tags) => Ok(format!(
-                        "<keySet><item><keyName>{name}</keyName><keyPairId>{}</keyPairId>{}</item></keySet>",
-                        self.key_ids.get(name).cloned().unwrap_or_default(),
-                        tag_set(tags)
-                    )),
+                    Some(tags) => Ok(format!("<keySet>{}</keySet>", self.key_item(name, tags))),
                     None => not_found("InvalidKeyPair.NotFound", name),
                 }
             }
@@ -400,6 +394,12 @@ impl State {
             "CreateTags" => self.create_tags(form),
             other => Err((400, "InvalidAction", format!("no action {other}"))),
         }
+    }
+
+    fn key_item(&self, name: &str, tags: &Tags) -> String {
+        let id = self.key_ids.get(name).cloned().unwrap_or_default();
+        let tags = tag_set(tags);
+        format!("<item><keyName>{name}</keyName><keyPairId>{id}</keyPairId>{tags}</item>")
     }
 
     fn import_key(&mut self, form: &Form) -> Reply {
