@@ -58,12 +58,23 @@ fn two_templates_are_compared() {
     recipe(&workspace, "a");
     recipe(&workspace, "b");
     let same = bake(&workspace, &["why", "a", "b/app.pkr.hcl"]).expect(0);
-    assert_snapshot!(same.stdout, @"");
+    assert_snapshot!(same.stdout, @"
+    amazon-ebs.app: nothing differs
+    (Source images and look-ups are compared as the templates ask for them.)
+    ");
     edit(&workspace, "b/app.pkr.hcl", "t3.small", "t3.large");
     edit(&workspace, "b/scripts/install.sh", "echo install", "echo Install");
     workspace.write("b/files/new", "x");
     let different = bake(&workspace, &["why", "a", "b"]).expect(1);
-    assert_snapshot!(different.stdout, @"");
+    assert_snapshot!(different.stdout, @r#"
+    amazon-ebs.app: 3 inputs differ; the image would be built again
+      builder amazon-ebs: instance_type: "t3.large" instead of "t3.small"  (app.pkr.hcl:20)
+      step 2 (file): files/new: added  (app.pkr.hcl:61)
+      step 4 (shell): scripts/install.sh: changed  (app.pkr.hcl:71)
+        -   3: echo install
+        +   3: echo Install
+    (Source images and look-ups are compared as the templates ask for them.)
+    "#);
     assert_eq!(different.stderr, "");
     let json = bake(&workspace, &["why", "-json", "a", "b"]).expect(1).stdout;
     let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
@@ -84,7 +95,13 @@ fn a_revision_of_git_is_compared() {
     assert!(same.stdout.starts_with("amazon-ebs.app: nothing differs\n"), "{}", same.stdout);
     edit(&workspace, "images/app/files/app.conf", "port = 80", "port = 81");
     let told = bake(&workspace, &["why", "HEAD:images/app/app.pkr.hcl", "images/app"]).expect(1);
-    assert_snapshot!(told.stdout, @"");
+    assert_snapshot!(told.stdout, @"
+    amazon-ebs.app: 1 input differs; the image would be built again
+      step 2 (file): files/app.conf: changed  (app.pkr.hcl:61)
+        -   1: port = 80
+        +   1: port = 81
+    (Source images and look-ups are compared as the templates ask for them.)
+    ");
     // From a directory below, and the path as git reads it.
     let mut command = workspace.command(["why", "HEAD:./app", "app"]);
     command.current_dir(workspace.path().join("images"));
@@ -98,7 +115,13 @@ fn a_revision_of_git_is_compared() {
     ];
     let said: String =
         refused.iter().map(|words| bake(&workspace, words).expect(2).stderr).collect();
-    assert_snapshot!(said.replace(workspace.path().to_str().expect("UTF-8"), "[workspace]"), @"");
+    assert_snapshot!(said.replace(workspace.path().to_str().expect("UTF-8"), "[workspace]"), @"
+    error: git knows no revision `nothing`
+    error: `app` is not in revision `HEAD`
+    error: `images/ap` is no file, no `REV:PATH`, no hash of 8 to 64 digits, no id of a run and no id of an image
+    error: there is no record of a hash `0123456789abcdef` in `[workspace]/state/bake/plans`; bake keeps one of each image that was built or taken on this machine
+    error: there is no run `01234567-89ab-7def-8123-456789abcdef` in `[workspace]/state/bake/runs`
+    ");
 }
 
 #[test]
@@ -108,7 +131,7 @@ fn without_git_a_revision_cannot_be_read() {
     let mut command = workspace.command(["why", "HEAD:a", "a"]);
     command.current_dir(workspace.path()).env("PATH", workspace.path());
     let refused = Running::start(command).finish().expect(2);
-    assert_snapshot!(refused.stderr, @"");
+    assert_snapshot!(refused.stderr, @"error: `REV:PATH` is read by git, which is not installed");
 }
 
 #[test]
@@ -130,7 +153,12 @@ fn what_was_built_is_compared_by_hash_run_and_image() {
 
     let old = first.hash();
     let told = bake(&workspace, &["why", &old[..12], &second.hash()]).expect(1);
-    assert_snapshot!(told.stdout, @"");
+    assert_snapshot!(told.stdout, @"
+    amazon-ebs.t: 1 input differs; the image would be built again
+      step 1 (shell): inline: changed  (t.pkr.hcl:10)
+        -   1: echo one
+        +   1: echo two
+    ");
     let by_image = ["why", "--sandbox", &first.image(), &second.image()];
     assert_eq!(bake(&workspace, &by_image).expect(1).stdout, told.stdout);
     let template = bake(&workspace, &["why", &old, "t.pkr.hcl"]).expect(1);
@@ -217,7 +245,7 @@ fn inputs_are_listed_for_path_filters() {
         &workspace,
         "images/app/app.pkr.hcl",
         "locals {",
-        "variable \"who\" {\n  default = env(\"WHO\")\n}\nlocals {\n  note = templatefile(\"${path.root}/note.tftpl\", { who = var.who })\n  keys = fileset(path.root, \"keys/*.pub\")\n  is = fileexists(\"${path.root}/marker\")\n",
+        "variable \"who\" {\n  default = env(\"WHO\")\n}\nlocals {\n  note = templatefile(\"note.tftpl\", { who = var.who })\n  keys = fileset(\".\", \"keys/*.pub\")\n  is = fileexists(\"marker\")\n",
     );
     edit(
         &workspace,
@@ -228,7 +256,26 @@ fn inputs_are_listed_for_path_filters() {
     let mut command = workspace.command(["inputs", "images/app"]);
     command.current_dir(workspace.path()).env("PKR_VAR_token", "x");
     let listed = Running::start(command).finish().expect(0);
-    assert_snapshot!(listed.stdout, @"");
+    assert_snapshot!(listed.stdout, @"
+    file         boot
+    file         images/app/app.pkr.hcl
+    file         images/app/files/app.conf
+    file         images/app/files/bin/run
+    file         images/app/files/sub/b
+    file         images/app/marker
+    file         images/app/motd
+    file         images/app/note.tftpl
+    file         images/app/scripts/install.sh
+    file         images/app/scripts/tidy.sh
+    file         images/app/values.auto.pkrvars.hcl
+    directory    images/app
+    directory    images/app/files
+    variable     release
+    variable     token
+    variable     who
+    environment  PKR_VAR_token
+    environment  WHO
+    ");
     let mut command = workspace.command(["inputs", "-paths", "."]);
     command.current_dir(workspace.path().join("images/app"));
     // Its user data is beside the working directory that it was written for.
