@@ -194,10 +194,45 @@ fn a_hash_is_checked_and_explained() {
     bake(&workspace, &["hash", "-check", hash, "a"]).expect(0);
     bake(&workspace, &["hash", "-check", &hash[..8], "a"]).expect(0);
     let explained = bake(&workspace, &["hash", "-explain", "a"]).expect(0).stdout;
-    assert_snapshot!(explained, @"");
+    assert_snapshot!(explained, @"
+    18acf152e3de721f3ec8002253530738edfc086f8e8766a5e65da5885ff04d35  amazon-ebs.app (template hash)
+    b022e3c3d80002ddb533dc6f0d441f1b1e27d26ee6fce0b0528a70e17cf56a93    builder amazon-ebs
+    a5470a9c90fb99cf6a00056891564db9dca8b6409d01106fd26c32251bf4327a    builder amazon-ebs: source_ami_filter
+    6e16e2ff035bac9029421b52acc8161b94963a6e2162331e6effe50613aae4dc    builder amazon-ebs: instance_type
+    c6a678e3fdbb5c5745cb4251a66be3a76411c347acd5047d2092bd144728281d    builder amazon-ebs: user_data
+    6d76eef41f9fce5c987d4e4156760fd260368959c9fb296878d7d01e7b226163    builder amazon-ebs: metadata_options
+    3d9a13ea8e39a9669cc31f7c8d07d051012e87bbca1e1d0df1b6dff28dd929dc    builder amazon-ebs: ssh_username
+    5722449ec460337a185cdac0a49db38c331610ef228a95cff014f3eb35f02d78    builder amazon-ebs: launch_block_device_mappings
+    1e7eb4d678200e9f070940ac2bb7526360dbfd451eeaad704973c2e008a8f464    step 1 (shell)
+    2791181b8857a78a3861a734a5b6031c6b87df6798a88e3af75e4201f4811885    step 1 (shell): inline
+    5d6de2faa426e3c5a20bee6097709a1f723d61a2a438a89de8c605ffb598ae3a    step 1 (shell): environment_vars
+    bfdde6f5651ac5e4e6711f3c2836d5f8c5c4b381a50eb87c51d990b7eb36501b    step 2 (file)
+    a073063f715edc49ab4af4b274a8fe972b05a175e7c260a3df2c8d8a7aa5eecc    step 2 (file): destination
+    49de2a88558ecf10e684b989649196703bf738985b46ded7348a8e6d26598cb1    step 2 (file): files
+    18fdcf0ff0c6af396ac11109057b2475555befd4af65180e2377f5558f696972    step 2 (file): files/app.conf
+    49de2a88558ecf10e684b989649196703bf738985b46ded7348a8e6d26598cb1    step 2 (file): files/bin
+    67ad2d07f0bea4b648f8aa01ad25b7ff1a691dcc4e6898f83aa7c2c4becababd    step 2 (file): files/bin/run (executable)
+    49de2a88558ecf10e684b989649196703bf738985b46ded7348a8e6d26598cb1    step 2 (file): files/sub
+    0263829989b6fd954f72baaf2fc64bc2e2f01d692d4de72986ea808f6e99813f    step 2 (file): files/sub/b
+    bfdde6f5651ac5e4e6711f3c2836d5f8c5c4b381a50eb87c51d990b7eb36501b    step 3 (file)
+    c22b754e93de54e2882edbbeef4f0774845bcf65a22d5c977d384c469d34f741    step 3 (file): content
+    37af77d4644d0517fa515c0eadbe1d9245fa57399aa564195d8a30b6359a55c5    step 3 (file): destination
+    1e7eb4d678200e9f070940ac2bb7526360dbfd451eeaad704973c2e008a8f464    step 4 (shell)
+    8b73e684ba0f34ff800b21105a935086f88abe6d784d4a5c71316a759a155377    step 4 (shell): env
+    ae1e0cf88d5d09fd14beb5312bcb771b628018e8adc506cbe92f772e8226bfb2    step 4 (shell): execute_command
+    727524e03d6cda72cfbed39332703cb1acdb3e92a90e7c050dbed56832d40e44    step 4 (shell): scripts/install.sh
+    e8c3f2f21d5168000c0c92a518f9c6ca441acab7f0bf67e462da029a996293d3    step 4 (shell): scripts/tidy.sh
+    1e7eb4d678200e9f070940ac2bb7526360dbfd451eeaad704973c2e008a8f464    step 5 (shell)
+    3409ede1c150e6066274c0d4d1572093efcafcdc86fb14c1a9eed232a70e3dec    step 5 (shell): inline
+    1e7eb4d678200e9f070940ac2bb7526360dbfd451eeaad704973c2e008a8f464    error-cleanup step (shell)
+    908bfd2196ecd7a73e19257264e597b8bd97ce49a4fa410c777b0223b28126e7    error-cleanup step (shell): inline
+    ");
     edit(&workspace, "a/motd", "kind", "good");
     let other = bake(&workspace, &["hash", "-check", hash, "a"]).expect(1);
-    assert_snapshot!(other.stderr.replace(hash, "[hash]"), @"");
+    assert_snapshot!(other.stderr.replace(hash, "[hash]"), @"
+    error: no build has the hash [hash]
+      = note: there is no record of it here, so it cannot be told what differs
+    ");
     bake(&workspace, &["hash", "-check", "xyz", "a"]).expect(2);
     let json = bake(&workspace, &["hash", "-json", "-explain", "a"]).expect(0).stdout;
     let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
