@@ -58,12 +58,23 @@ fn two_templates_are_compared() {
     recipe(&workspace, "a");
     recipe(&workspace, "b");
     let same = bake(&workspace, &["why", "a", "b/app.pkr.hcl"]).expect(0);
-    assert_snapshot!(same.stdout, @"");
+    assert_snapshot!(same.stdout, @"
+    amazon-ebs.app: nothing differs
+    (Source images and look-ups are compared as the templates ask for them.)
+    ");
     edit(&workspace, "b/app.pkr.hcl", "t3.small", "t3.large");
     edit(&workspace, "b/scripts/install.sh", "echo install", "echo Install");
     workspace.write("b/files/new", "x");
     let different = bake(&workspace, &["why", "a", "b"]).expect(1);
-    assert_snapshot!(different.stdout, @"");
+    assert_snapshot!(different.stdout, @r#"
+    amazon-ebs.app: 3 inputs differ; the image would be built again
+      builder amazon-ebs: instance_type: "t3.large" instead of "t3.small"  (app.pkr.hcl:20)
+      step 2 (file): files/new: added  (app.pkr.hcl:61)
+      step 4 (shell): scripts/install.sh: changed  (app.pkr.hcl:71)
+        -   3: echo install
+        +   3: echo Install
+    (Source images and look-ups are compared as the templates ask for them.)
+    "#);
     assert_eq!(different.stderr, "");
     let json = bake(&workspace, &["why", "-json", "a", "b"]).expect(1).stdout;
     let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
@@ -84,7 +95,13 @@ fn a_revision_of_git_is_compared() {
     assert!(same.stdout.starts_with("amazon-ebs.app: nothing differs\n"), "{}", same.stdout);
     edit(&workspace, "images/app/files/app.conf", "port = 80", "port = 81");
     let told = bake(&workspace, &["why", "HEAD:images/app/app.pkr.hcl", "images/app"]).expect(1);
-    assert_snapshot!(told.stdout, @"");
+    assert_snapshot!(told.stdout, @"
+    amazon-ebs.app: 1 input differs; the image would be built again
+      step 2 (file): files/app.conf: changed  (app.pkr.hcl:61)
+        -   1: port = 80
+        +   1: port = 81
+    (Source images and look-ups are compared as the templates ask for them.)
+    ");
     // From a directory below, and the path as git reads it.
     let mut command = workspace.command(["why", "HEAD:./app", "app"]);
     command.current_dir(workspace.path().join("images"));
@@ -98,7 +115,13 @@ fn a_revision_of_git_is_compared() {
     ];
     let said: String =
         refused.iter().map(|words| bake(&workspace, words).expect(2).stderr).collect();
-    assert_snapshot!(said.replace(workspace.path().to_str().expect("UTF-8"), "[workspace]"), @"");
+    assert_snapshot!(said.replace(workspace.path().to_str().expect("UTF-8"), "[workspace]"), @"
+    error: git knows no revision `nothing`
+    error: `app` is not in revision `HEAD`
+    error: `images/ap` is no file, no `REV:PATH`, no hash of 8 to 64 digits, no id of a run and no id of an image
+    error: there is no record of a hash `0123456789abcdef` in `[workspace]/state/bake/plans`; bake keeps one of each image that was built or taken on this machine
+    error: there is no run `01234567-89ab-7def-8123-456789abcdef` in `[workspace]/state/bake/runs`
+    ");
 }
 
 #[test]
@@ -108,7 +131,7 @@ fn without_git_a_revision_cannot_be_read() {
     let mut command = workspace.command(["why", "HEAD:a", "a"]);
     command.current_dir(workspace.path()).env("PATH", workspace.path());
     let refused = Running::start(command).finish().expect(2);
-    assert_snapshot!(refused.stderr, @"");
+    assert_snapshot!(refused.stderr, @"error: `REV:PATH` is read by git, which is not installed");
 }
 
 #[test]
@@ -130,7 +153,12 @@ fn what_was_built_is_compared_by_hash_run_and_image() {
 
     let old = first.hash();
     let told = bake(&workspace, &["why", &old[..12], &second.hash()]).expect(1);
-    assert_snapshot!(told.stdout, @"");
+    assert_snapshot!(told.stdout, @"
+    amazon-ebs.t: 1 input differs; the image would be built again
+      step 1 (shell): inline: changed  (t.pkr.hcl:10)
+        -   1: echo one
+        +   1: echo two
+    ");
     let by_image = ["why", "--sandbox", &first.image(), &second.image()];
     assert_eq!(bake(&workspace, &by_image).expect(1).stdout, told.stdout);
     let template = bake(&workspace, &["why", &old, "t.pkr.hcl"]).expect(1);
@@ -166,10 +194,45 @@ fn a_hash_is_checked_and_explained() {
     bake(&workspace, &["hash", "-check", hash, "a"]).expect(0);
     bake(&workspace, &["hash", "-check", &hash[..8], "a"]).expect(0);
     let explained = bake(&workspace, &["hash", "-explain", "a"]).expect(0).stdout;
-    assert_snapshot!(explained, @"");
+    assert_snapshot!(explained, @"
+    18acf152e3de721f3ec8002253530738edfc086f8e8766a5e65da5885ff04d35  amazon-ebs.app (template hash)
+    b022e3c3d80002ddb533dc6f0d441f1b1e27d26ee6fce0b0528a70e17cf56a93    builder amazon-ebs
+    a5470a9c90fb99cf6a00056891564db9dca8b6409d01106fd26c32251bf4327a    builder amazon-ebs: source_ami_filter
+    6e16e2ff035bac9029421b52acc8161b94963a6e2162331e6effe50613aae4dc    builder amazon-ebs: instance_type
+    c6a678e3fdbb5c5745cb4251a66be3a76411c347acd5047d2092bd144728281d    builder amazon-ebs: user_data
+    6d76eef41f9fce5c987d4e4156760fd260368959c9fb296878d7d01e7b226163    builder amazon-ebs: metadata_options
+    3d9a13ea8e39a9669cc31f7c8d07d051012e87bbca1e1d0df1b6dff28dd929dc    builder amazon-ebs: ssh_username
+    5722449ec460337a185cdac0a49db38c331610ef228a95cff014f3eb35f02d78    builder amazon-ebs: launch_block_device_mappings
+    1e7eb4d678200e9f070940ac2bb7526360dbfd451eeaad704973c2e008a8f464    step 1 (shell)
+    2791181b8857a78a3861a734a5b6031c6b87df6798a88e3af75e4201f4811885    step 1 (shell): inline
+    5d6de2faa426e3c5a20bee6097709a1f723d61a2a438a89de8c605ffb598ae3a    step 1 (shell): environment_vars
+    bfdde6f5651ac5e4e6711f3c2836d5f8c5c4b381a50eb87c51d990b7eb36501b    step 2 (file)
+    a073063f715edc49ab4af4b274a8fe972b05a175e7c260a3df2c8d8a7aa5eecc    step 2 (file): destination
+    49de2a88558ecf10e684b989649196703bf738985b46ded7348a8e6d26598cb1    step 2 (file): files
+    18fdcf0ff0c6af396ac11109057b2475555befd4af65180e2377f5558f696972    step 2 (file): files/app.conf
+    49de2a88558ecf10e684b989649196703bf738985b46ded7348a8e6d26598cb1    step 2 (file): files/bin
+    67ad2d07f0bea4b648f8aa01ad25b7ff1a691dcc4e6898f83aa7c2c4becababd    step 2 (file): files/bin/run (executable)
+    49de2a88558ecf10e684b989649196703bf738985b46ded7348a8e6d26598cb1    step 2 (file): files/sub
+    0263829989b6fd954f72baaf2fc64bc2e2f01d692d4de72986ea808f6e99813f    step 2 (file): files/sub/b
+    bfdde6f5651ac5e4e6711f3c2836d5f8c5c4b381a50eb87c51d990b7eb36501b    step 3 (file)
+    c22b754e93de54e2882edbbeef4f0774845bcf65a22d5c977d384c469d34f741    step 3 (file): content
+    37af77d4644d0517fa515c0eadbe1d9245fa57399aa564195d8a30b6359a55c5    step 3 (file): destination
+    1e7eb4d678200e9f070940ac2bb7526360dbfd451eeaad704973c2e008a8f464    step 4 (shell)
+    8b73e684ba0f34ff800b21105a935086f88abe6d784d4a5c71316a759a155377    step 4 (shell): env
+    ae1e0cf88d5d09fd14beb5312bcb771b628018e8adc506cbe92f772e8226bfb2    step 4 (shell): execute_command
+    727524e03d6cda72cfbed39332703cb1acdb3e92a90e7c050dbed56832d40e44    step 4 (shell): scripts/install.sh
+    e8c3f2f21d5168000c0c92a518f9c6ca441acab7f0bf67e462da029a996293d3    step 4 (shell): scripts/tidy.sh
+    1e7eb4d678200e9f070940ac2bb7526360dbfd451eeaad704973c2e008a8f464    step 5 (shell)
+    3409ede1c150e6066274c0d4d1572093efcafcdc86fb14c1a9eed232a70e3dec    step 5 (shell): inline
+    1e7eb4d678200e9f070940ac2bb7526360dbfd451eeaad704973c2e008a8f464    error-cleanup step (shell)
+    908bfd2196ecd7a73e19257264e597b8bd97ce49a4fa410c777b0223b28126e7    error-cleanup step (shell): inline
+    ");
     edit(&workspace, "a/motd", "kind", "good");
     let other = bake(&workspace, &["hash", "-check", hash, "a"]).expect(1);
-    assert_snapshot!(other.stderr.replace(hash, "[hash]"), @"");
+    assert_snapshot!(other.stderr.replace(hash, "[hash]"), @"
+    error: no build has the hash [hash]
+      = note: there is no record of it here, so it cannot be told what differs
+    ");
     bake(&workspace, &["hash", "-check", "xyz", "a"]).expect(2);
     let json = bake(&workspace, &["hash", "-json", "-explain", "a"]).expect(0).stdout;
     let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
@@ -217,7 +280,7 @@ fn inputs_are_listed_for_path_filters() {
         &workspace,
         "images/app/app.pkr.hcl",
         "locals {",
-        "variable \"who\" {\n  default = env(\"WHO\")\n}\nlocals {\n  note = templatefile(\"${path.root}/note.tftpl\", { who = var.who })\n  keys = fileset(path.root, \"keys/*.pub\")\n  is = fileexists(\"${path.root}/marker\")\n",
+        "variable \"who\" {\n  default = env(\"WHO\")\n}\nlocals {\n  note = templatefile(\"note.tftpl\", { who = var.who })\n  keys = fileset(\".\", \"keys/*.pub\")\n  is = fileexists(\"marker\")\n",
     );
     edit(
         &workspace,
@@ -228,7 +291,26 @@ fn inputs_are_listed_for_path_filters() {
     let mut command = workspace.command(["inputs", "images/app"]);
     command.current_dir(workspace.path()).env("PKR_VAR_token", "x");
     let listed = Running::start(command).finish().expect(0);
-    assert_snapshot!(listed.stdout, @"");
+    assert_snapshot!(listed.stdout, @"
+    file         boot
+    file         images/app/app.pkr.hcl
+    file         images/app/files/app.conf
+    file         images/app/files/bin/run
+    file         images/app/files/sub/b
+    file         images/app/marker
+    file         images/app/motd
+    file         images/app/note.tftpl
+    file         images/app/scripts/install.sh
+    file         images/app/scripts/tidy.sh
+    file         images/app/values.auto.pkrvars.hcl
+    directory    images/app
+    directory    images/app/files
+    variable     release
+    variable     token
+    variable     who
+    environment  PKR_VAR_token
+    environment  WHO
+    ");
     let mut command = workspace.command(["inputs", "-paths", "."]);
     command.current_dir(workspace.path().join("images/app"));
     // Its user data is beside the working directory that it was written for.
