@@ -54,11 +54,10 @@ pub(super) async fn collect(collector: &Collector<'_>, listed: &Listed) -> Repor
     if placeless {
         report.merge(run.collect_anywhere().await);
     }
-    if !collector.settings.dry_run && !unclear && report.left().next().is_none() {
-        if let Err(error) = ledger.close().await {
-            let path = listed.path.display();
-            report.problems.push(format!("`{path}` cannot be closed: {error}"));
-        }
+    let is_settled = !collector.settings.dry_run && !unclear && report.left().next().is_none();
+    if is_settled && let Err(error) = ledger.close().await {
+        let path = listed.path.display();
+        report.problems.push(format!("`{path}` cannot be closed: {error}"));
     }
     report
 }

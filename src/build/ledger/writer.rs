@@ -375,11 +375,11 @@ pub(crate) mod tests {
         let storage = InMemory::default();
         let ledger = Ledger::over(Box::new(storage.clone()), "r1", clock()).expect("opens");
         let entry = announced(&ledger, ResourceKind::KeyPair, "bake_1").await;
-        let reading = read(&storage.after_power_cut()).expect("is readable");
+        let reading = read(storage.after_power_cut()).expect("is readable");
         assert_eq!(reading.leftovers.len(), 1);
         assert_eq!(reading.leftovers[0].id, None);
         ledger.created(entry, "key-1").await.expect("is written");
-        let reading = read(&storage.after_power_cut()).expect("is readable");
+        let reading = read(storage.after_power_cut()).expect("is readable");
         assert_eq!(reading.leftovers[0].id.as_deref(), Some("key-1"));
         ledger.deleted(entry).await.expect("is written");
         assert!(ledger.close().await.expect("is written"));

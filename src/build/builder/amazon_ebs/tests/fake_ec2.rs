@@ -310,7 +310,7 @@ impl State {
             _ => return,
         };
         let Some(storage) = &self.ledger else { return };
-        let reading = ledger::read(&storage.after_power_cut()).expect("is readable");
+        let reading = ledger::read(storage.after_power_cut()).expect("is readable");
         let announced = reading.leftovers.iter().any(|one| {
             one.id.is_none()
                 && serde_json::to_value(one.intent.kind).is_ok_and(|value| value == kind)
