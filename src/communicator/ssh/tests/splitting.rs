@@ -69,28 +69,6 @@ async fn large_uploads_go_over_four_connections() {
     assert_eq!(ssh.link.extra(), 0);
 }
 
-/// The client's ports that commands came from.
-fn ports_of_commands(log: &str) -> std::collections::BTreeSet<String> {
-    let line = regex::Regex::new(r"Starting session: command .* port (\d+)").unwrap();
-    line.captures_iter(log).map(|found| found[1].to_owned()).collect()
-}
-
-#[tokio::test]
-async fn a_link_that_only_looked_long_is_not_split() {
-    let Some(server) = openssh::start("LogLevel VERBOSE") else { return };
-    let ssh = server.connect().await;
-    // What a busy machine may make of a short one; three more connections will show.
-    ssh.link.pretend(Duration::from_millis(20), None);
-    let folder = tempfile::tempdir().unwrap();
-    let one = Tree::of_bytes(bytes(40 << 20), 0o644);
-    for lanes in [1, 4] {
-        send(&ssh, &upload_of(one.clone(), "x", at(&folder, "x"), false)).await.unwrap();
-        assert_eq!(std::fs::metadata(folder.path().join("x")).unwrap().len(), one.size());
-        assert_eq!(ports_of_commands(&server.log()).len(), lanes);
-        long_link(&ssh).await;
-    }
-}
-
 #[tokio::test]
 async fn a_server_that_allows_one_of_everything_is_served() {
     let mut server = match openssh::start("MaxSessions 1") {

@@ -182,3 +182,22 @@ impl Way<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_that_only_looked_long_is_found_out() {
+        let link = Link::default();
+        let after = |first: u64, then: u64| {
+            link.pretend(Duration::from_millis(first), None);
+            link.note_round_trip(Duration::from_millis(then));
+            link.known().round_trip
+        };
+        assert_eq!(after(20, 1), Some(Duration::from_millis(1)));
+        assert_eq!(after(20, 30), Some(Duration::from_millis(20)));
+        // No busy machine makes that of a short one.
+        assert_eq!(after(100, 1), Some(Duration::from_millis(100)));
+    }
+}
