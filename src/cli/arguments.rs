@@ -83,14 +83,36 @@ pub(super) struct TemplateArguments {
     pub(super) template: PathBuf,
     #[command(flatten)]
     pub(super) values: ValueArguments,
+    #[command(flatten)]
+    pub(super) builds: SelectedBuilds,
+    #[command(flatten)]
+    pub(super) elsewhere: Elsewhere,
+}
+
+impl TemplateArguments {
+    /// All builds of a template, with these values.
+    pub(super) fn of(template: PathBuf, values: ValueArguments) -> Self {
+        let (builds, elsewhere) = (SelectedBuilds::default(), Elsewhere::default());
+        Self { template, values, builds, elsewhere }
+    }
+}
+
+/// Which builds of a template are meant; without any word, all.
+#[derive(Args, Clone, Debug, Default)]
+pub(super) struct SelectedBuilds {
     /// Only builds that match one of these names or patterns, separated by commas.
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub(super) only: Vec<String>,
     /// All builds but those that match one of these names or patterns.
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub(super) except: Vec<String>,
-    #[command(flatten)]
-    pub(super) elsewhere: Elsewhere,
+}
+
+impl SelectedBuilds {
+    /// Whether no build is left out.
+    pub(super) fn are_all(&self) -> bool {
+        self.only.is_empty() && self.except.is_empty()
+    }
 }
 
 /// Flags of Packer that have nothing to act on here: taken, so that scripts work as they are.
@@ -186,7 +208,7 @@ pub(super) enum PluginsCommand {
 }
 
 /// Values of variables.
-#[derive(Args, Clone, Debug)]
+#[derive(Args, Clone, Debug, Default)]
 pub(super) struct ValueArguments {
     /// Set a variable; may be repeated.
     #[arg(long = "var", value_name = "NAME=VALUE", value_parser = assignment)]
@@ -354,12 +376,8 @@ pub(super) struct LockArguments {
     template: Option<PathBuf>,
     #[command(flatten)]
     values: ValueArguments,
-    /// Only builds that match one of these names or patterns, separated by commas.
-    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
-    only: Vec<String>,
-    /// All builds but those that match one of these names or patterns.
-    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
-    except: Vec<String>,
+    #[command(flatten)]
+    builds: SelectedBuilds,
     #[command(flatten)]
     elsewhere: Elsewhere,
     /// Look again for what is pinned: for all of it, or for what is called so (`amazon-ebs.web`,
@@ -377,7 +395,7 @@ impl LockArguments {
     /// The template, and what is looked for again: the one word after `-update` is the template.
     /// `None` where there is no template.
     pub(super) fn meant(self) -> Option<(TemplateArguments, Scope, SandboxBehaviour)> {
-        let Self { template, values, only, except, elsewhere, update, behaviour, .. } = self;
+        let Self { template, values, builds, elsewhere, update, behaviour, .. } = self;
         let (template, again) = match (template, update) {
             (Some(template), None) => (template, Scope::Nothing),
             (Some(template), Some(None)) => (template, Scope::All),
@@ -385,7 +403,7 @@ impl LockArguments {
             (None, Some(Some(template))) => (PathBuf::from(template), Scope::All),
             (None, _) => return None,
         };
-        let template = TemplateArguments { template, values, only, except, elsewhere };
+        let template = TemplateArguments { template, values, builds, elsewhere };
         Some((template, again, behaviour))
     }
 }
@@ -453,7 +471,7 @@ pub(super) enum RunsCommand {
 }
 
 /// How much like EC2 the sandbox behaves.
-#[derive(Args, Debug)]
+#[derive(Args, Debug, Default)]
 pub(super) struct SandboxBehaviour {
     /// How long state changes of the sandbox take: `none`, `aws`, or such as `running=2s,image=5s`.
     #[arg(long, value_name = "TIMES")]
@@ -499,12 +517,8 @@ pub(super) struct WhyArguments {
     pub(super) new: String,
     #[command(flatten)]
     pub(super) values: ValueArguments,
-    /// Only builds that match one of these names or patterns, separated by commas.
-    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
-    pub(super) only: Vec<String>,
-    /// All builds but those that match one of these names or patterns.
-    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
-    pub(super) except: Vec<String>,
+    #[command(flatten)]
+    pub(super) builds: SelectedBuilds,
     /// Print JSON.
     #[arg(long)]
     pub(super) json: bool,

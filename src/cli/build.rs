@@ -4,21 +4,19 @@ use std::path::PathBuf;
 
 use crate::aws::OwnCloud;
 use crate::build::{self, BuildOutcome, Cancel, OnError, RunError, RunSettings, Signal};
-use crate::diagnostic::Diagnostics;
-use crate::event::channel;
 use crate::lookup::Round;
 use crate::plan::lock::Pins;
 use crate::plan::{self, Plan};
-use crate::render::{Console, MachineReadable, Mask, Settings};
+use crate::render::{Mask, Settings};
 use crate::template::lookup::Answers;
-use crate::template::schema::Secret;
 
 use super::Exit;
 use super::arguments::{self, BuildArguments};
 use super::inputs::{Inputs, Prepared};
-use super::outcome::{complain, is_terminal, report};
+use super::outcome::{complain, failed, is_terminal, refused, report};
 use super::signals::Signals;
-use super::{outcome, sandbox};
+use super::told::told;
+use super::{outcome, runtime, sandbox};
 
 /// Builds the images of a template.
 pub(super) fn run(arguments: BuildArguments, mask: &Mask) -> Exit {
@@ -44,23 +42,8 @@ pub(super) fn run(arguments: BuildArguments, mask: &Mask) -> Exit {
             }
         }
     }
-    let runtime = match tokio::runtime::Runtime::new() {
-        Ok(runtime) => runtime,
-        Err(error) => return sandbox::failed(&error),
-    };
-    // On a worker of the runtime: what sends files then takes turns with what encrypts them, where a
-    // thread of its own would have to be woken for each packet.
     let mask = mask.clone();
-    let built = runtime.spawn(async move { build(&arguments, &inputs, first, pins, &mask).await });
-    match runtime.block_on(built) {
-        Ok(exit) => exit,
-        Err(error) => std::panic::resume_unwind(error.into_panic()),
-    }
-}
-
-fn refused(found: &Diagnostics, mask: &Mask) -> Exit {
-    report(found, mask);
-    Exit::Failed
+    runtime::run_on_worker(async move { build(&arguments, &inputs, first, pins, &mask).await })
 }
 
 async fn build(
@@ -77,21 +60,16 @@ async fn build(
     // Before anything is made, and before the sandbox has machines.
     let signals = match Signals::take() {
         Ok(signals) => signals,
-        Err(error) => return sandbox::failed(&error),
+        Err(error) => return failed(&error),
     };
     if !arguments.sandbox {
         let settings = settings(arguments, ledgers, None, pins);
         return look_up_and_build(arguments, inputs, first, &settings, signals, mask).await;
     }
-    // Other users of this machine can reach the port too, and may not run commands as this one.
-    let access_key = uuid::Uuid::new_v4().simple().to_string();
-    let bind = ([127, 0, 0, 1], 0).into();
-    let started = sandbox::start(bind, Some(access_key.clone()), &arguments.behaviour).await;
-    let cloud = match started {
-        Ok(cloud) => cloud,
-        Err(error) => return sandbox::failed(&*error),
+    let (cloud, own) = match sandbox::start_own(&arguments.behaviour).await {
+        Ok(started) => started,
+        Err(error) => return failed(&*error),
     };
-    let own = OwnCloud { url: cloud.endpoint_url(), access_key: Secret::new(access_key) };
     let settings = settings(arguments, ledgers, Some(own), pins);
     let exit = look_up_and_build(arguments, inputs, first, &settings, signals, mask).await;
     cloud.stop().await;
@@ -172,30 +150,17 @@ async fn run_plans(
     signals: Signals,
     mask: &Mask,
 ) -> Exit {
-    let (events, received) = channel();
-    let cancel = Cancel::new();
-    let first_signal = signals.cancel(cancel.clone(), events.clone());
-    let printing = if outcome::is_machine_readable() {
-        tokio::spawn(MachineReadable::new(outcome::Stdout, mask.clone()).run(received))
-    } else {
-        let settings = Settings {
-            colour: outcome::colour(arguments.color),
-            progress: is_terminal() && outcome::errors_on_terminal(),
-            timestamps: arguments.timestamp_ui,
-        };
-        tokio::spawn(Console::new(outcome::Stdout, settings, mask.clone()).run(received))
+    let log = Settings {
+        colour: outcome::colour(arguments.color),
+        progress: is_terminal() && outcome::errors_on_terminal(),
+        timestamps: arguments.timestamp_ui,
     };
-    let outcomes = build::run(plans, settings, events, &cancel).await;
-    let came = *first_signal.borrow();
-    // The handler holds an emitter: without it, the console knows that nothing more will come.
-    drop(first_signal);
-    if let Err(error) = printing.await {
-        complain(&format!("error: the build log broke off: {error}"));
-    }
+    let work = async |events, cancel: &Cancel| build::run(plans, settings, events, cancel).await;
+    let (outcomes, came) = told(work, signals, Some((outcome::Stdout, log)), mask).await;
     match outcomes {
         Ok(outcomes) => exit_of(&outcomes, came),
         Err(RunError::Template(found)) => refused(&found, mask),
-        Err(error) => sandbox::failed(&error),
+        Err(error) => failed(&error),
     }
 }
 

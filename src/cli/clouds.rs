@@ -9,7 +9,6 @@ use crate::aws::{Access, AwsError, Client, Endpoint, OwnCloud};
 use crate::build::gc::{Clouds, Site};
 use crate::build::ledger::Place;
 use crate::sandbox::service::Sandbox;
-use crate::template::schema::Secret;
 
 use super::arguments::SandboxBehaviour;
 use super::sandbox;
@@ -38,14 +37,8 @@ impl Reachable {
 
     async fn in_sandbox(&self, access: Access) -> Result<Access, String> {
         let start = || async {
-            let access_key = uuid::Uuid::new_v4().simple().to_string();
-            let behaviour = SandboxBehaviour { latency: None, faults: Vec::new() };
-            let bind = ([127, 0, 0, 1], 0).into();
-            let sandbox = sandbox::start(bind, Some(access_key.clone()), &behaviour)
-                .await
-                .map_err(|error| format!("the sandbox does not start: {error}"))?;
-            let url = sandbox.endpoint_url();
-            Ok::<_, String>((sandbox, OwnCloud { url, access_key: Secret::new(access_key) }))
+            let started = sandbox::start_own(&SandboxBehaviour::default()).await;
+            started.map_err(|error| format!("the sandbox does not start: {error}"))
         };
         let (_, cloud) = self.sandbox.get_or_try_init(start).await?;
         Ok(access.in_own(cloud))

@@ -7,16 +7,15 @@ use serde_json::json;
 
 use crate::build::gc::{self, Finding, Outcome, Regions, Report};
 use crate::build::{Cancel, Clock, kind_name, ledger};
-use crate::event::channel;
-use crate::render::{Console, Mask, Settings, short};
+use crate::render::{Mask, short};
 
-use super::Exit;
 use super::arguments::GcArguments;
 use super::clouds::Reachable;
-use super::outcome::{self, complain, print, print_row};
-use super::sandbox;
+use super::outcome::{complain, failed, plain_log, print, print_row};
 use super::signals::Signals;
 use super::table::table;
+use super::told::told;
+use super::{Exit, runtime};
 
 /// Removes what dead runs left, or lists it.
 pub(super) fn run(arguments: &GcArguments, mask: &Mask) -> Exit {
@@ -42,16 +41,16 @@ pub(super) fn run(arguments: &GcArguments, mask: &Mask) -> Exit {
             (false, regions) => Regions::These(regions.to_vec()),
         },
     };
-    let runtime = match tokio::runtime::Runtime::new() {
-        Ok(runtime) => runtime,
-        Err(error) => return sandbox::failed(&error),
-    };
     let clouds = Reachable::new(arguments.sandbox);
-    let collected = runtime.block_on(async {
+    let collected = runtime::block_on(async {
         let collected = collect(&settings, &clouds, !arguments.json, mask).await;
         clouds.close().await;
         collected
     });
+    let collected = match collected {
+        Ok(collected) => collected,
+        Err(error) => return failed(&error),
+    };
     match collected {
         Ok(report) => tell(&report, arguments, mask),
         Err(error) => {
@@ -79,23 +78,13 @@ pub(super) async fn collect(
     aloud: bool,
     mask: &Mask,
 ) -> std::io::Result<Report> {
-    let (events, received) = channel();
-    let cancel = Cancel::new();
-    let signals = Signals::take()?.cancel(cancel.clone(), events.clone());
-    let printing = (aloud && !outcome::is_machine_readable()).then(|| {
-        let settings =
-            Settings { colour: outcome::colour(None), progress: false, timestamps: false };
-        tokio::spawn(Console::new(outcome::Stdout, settings, mask.clone()).run(received))
-    });
+    let signals = Signals::take()?;
     let clock = Clock::system();
-    let report = gc::collect(settings, clouds, &events, cancel.stop(), &clock).await;
-    drop((signals, events));
-    if let Some(printing) = printing
-        && let Err(error) = printing.await
-    {
-        complain(&format!("error: the log broke off: {error}"));
-    }
-    report
+    let work = async |events, cancel: &Cancel| {
+        gc::collect(settings, clouds, &events, cancel.stop(), &clock).await
+    };
+    let log = plain_log().filter(|_| aloud);
+    told(work, signals, log, mask).await.0
 }
 
 fn tell(report: &Report, arguments: &GcArguments, mask: &Mask) -> Exit {

@@ -11,12 +11,11 @@ use crate::plan::record::{self, Record};
 use crate::plan::{Plan, difference};
 use crate::render::Mask;
 use crate::template::lookup::Answers;
-use crate::template::schema::Secret;
 
 use super::arguments::{HashArguments, SandboxBehaviour};
 use super::inputs::Inputs;
-use super::outcome::{complain, print, report};
-use super::{Exit, sandbox};
+use super::outcome::{complain, failed, print, refused, report};
+use super::{Exit, runtime, sandbox};
 
 /// Prints the hash of each build: the hash alone when there is one, else a line for each with its
 /// name. Unless that is asked for nothing is looked up: where a value would be, the template hash
@@ -28,11 +27,8 @@ pub(super) fn run(arguments: &HashArguments, mask: &Mask) -> Exit {
     };
     match found {
         Ok(records) => tell(arguments, &records, mask),
-        Err(Failure::Found(found)) => {
-            report(&found, mask);
-            Exit::Failed
-        }
-        Err(Failure::Machine(error)) => sandbox::failed(&*error),
+        Err(Failure::Found(found)) => refused(&found, mask),
+        Err(Failure::Machine(error)) => failed(&*error),
     }
 }
 
@@ -70,22 +66,17 @@ fn offline(arguments: &HashArguments, mask: &Mask) -> Result<Vec<Build>, Failure
 /// Looks everything up; makes nothing.
 fn resolved(arguments: &HashArguments, mask: &Mask) -> Result<Vec<Build>, Failure> {
     let inputs = Inputs::read(&arguments.template, true, mask)?;
-    let machine = |error: std::io::Error| Failure::Machine(error.into());
-    let runtime = tokio::runtime::Runtime::new().map_err(machine)?;
-    runtime.block_on(async {
+    let looking_up = async {
         if !arguments.sandbox {
             return look_up(arguments, &inputs, None, mask).await;
         }
-        let access_key = uuid::Uuid::new_v4().simple().to_string();
-        let bind = ([127, 0, 0, 1], 0).into();
-        let behaviour = SandboxBehaviour { latency: None, faults: Vec::new() };
-        let started = sandbox::start(bind, Some(access_key.clone()), &behaviour).await;
-        let cloud = started.map_err(Failure::Machine)?;
-        let own = OwnCloud { url: cloud.endpoint_url(), access_key: Secret::new(access_key) };
+        let started = sandbox::start_own(&SandboxBehaviour::default()).await;
+        let (cloud, own) = started.map_err(Failure::Machine)?;
         let found = look_up(arguments, &inputs, Some(own), mask).await;
         cloud.stop().await;
         found
-    })
+    };
+    runtime::block_on(looking_up).map_err(|error| Failure::Machine(error.into()))?
 }
 
 async fn look_up(

@@ -103,8 +103,12 @@ impl Inputs {
         warn_of_undeclared: bool,
         mask: &Mask,
     ) -> Result<Self, Diagnostics> {
-        let selection = Selection::of(loaded.template.dialect, &arguments.only, &arguments.except)
-            .map_err(|message| Diagnostic::error("wrong-pattern", message))?;
+        let selection = Selection::of(
+            loaded.template.dialect,
+            &arguments.builds.only,
+            &arguments.builds.except,
+        )
+        .map_err(|message| Diagnostic::error("wrong-pattern", message))?;
         let (mut variables, run) =
             process_inputs(&loaded.variable_files, &arguments.values, &directory);
         variables.warn_of_undeclared = warn_of_undeclared;
@@ -421,13 +425,7 @@ build {
 }
 "#;
         std::fs::write(&template, text).expect("write template");
-        let arguments = TemplateArguments {
-            template,
-            values: ValueArguments { variables: Vec::new(), variable_files: Vec::new() },
-            only: Vec::new(),
-            except: Vec::new(),
-            elsewhere: super::super::arguments::Elsewhere::default(),
-        };
+        let arguments = TemplateArguments::of(template, ValueArguments::default());
         let Ok(inputs) = Inputs::read(&arguments, true, &Mask::default()) else {
             panic!("a good template")
         };
@@ -454,13 +452,7 @@ build {
                 "source \"amazon-ebs\" \"t\" {{\n  instance_type = \"t3.micro\"\n  source_ami = \"ami-12345678\"\n  {options}\n}}\nbuild {{\n  sources = [\"source.amazon-ebs.t\"]\n}}\n"
             );
             std::fs::write(&template, text).expect("write template");
-            let arguments = TemplateArguments {
-                template,
-                values: ValueArguments { variables: Vec::new(), variable_files: Vec::new() },
-                only: Vec::new(),
-                except: Vec::new(),
-                elsewhere: super::super::arguments::Elsewhere::default(),
-            };
+            let arguments = TemplateArguments::of(template, ValueArguments::default());
             let inputs = Inputs::read(&arguments, true, &Mask::default());
             let inputs = inputs.unwrap_or_else(|found| panic!("{found:?}"));
             let round = inputs.evaluate(&Answers::default(), &Mask::default());

@@ -11,13 +11,12 @@ use crate::lookup::{Met, PinnedLookUp, Round};
 use crate::plan::lock::{Change, Lock, Pin, Pinned, Pins, Scope, beside};
 use crate::render::Mask;
 use crate::template::lookup::{Answer, Answers};
-use crate::template::schema::Secret;
 use crate::value::to_json;
 
 use super::arguments::{LockArguments, SandboxBehaviour, TemplateArguments};
 use super::inputs::{Inputs, Prepared};
-use super::outcome::{complain, print, report};
-use super::{Exit, sandbox};
+use super::outcome::{complain, failed, print, refused, report};
+use super::{Exit, runtime, sandbox};
 
 /// What is to be pinned.
 struct Locking {
@@ -40,21 +39,12 @@ pub(super) fn run(arguments: LockArguments, mask: &Mask) -> Exit {
         Ok(read) => read,
         Err(found) => return refused(&found, mask),
     };
-    let runtime = match tokio::runtime::Runtime::new() {
-        Ok(runtime) => runtime,
-        Err(error) => return sandbox::failed(&error),
-    };
-    runtime.block_on(async {
+    runtime::run(async {
         if in_sandbox {
             return locking.run_in_sandbox(first, &behaviour, mask).await;
         }
         locking.run(first, None, mask).await
     })
-}
-
-fn refused(found: &Diagnostics, mask: &Mask) -> Exit {
-    report(found, mask);
-    Exit::Failed
 }
 
 /// Reads the template and its lock; what is wrong without anybody being asked is said before.
@@ -77,7 +67,7 @@ fn read(
     {
         return Err(found);
     }
-    let whole = arguments.only.is_empty() && arguments.except.is_empty();
+    let whole = arguments.builds.are_all();
     Ok((Locking { inputs, file, pins, again, whole }, first))
 }
 
@@ -88,14 +78,10 @@ impl Locking {
         behaviour: &SandboxBehaviour,
         mask: &Mask,
     ) -> Exit {
-        // As for a build: other users of this machine can reach the port too.
-        let access_key = uuid::Uuid::new_v4().simple().to_string();
-        let bind = ([127, 0, 0, 1], 0).into();
-        let cloud = match sandbox::start(bind, Some(access_key.clone()), behaviour).await {
-            Ok(cloud) => cloud,
-            Err(error) => return sandbox::failed(&*error),
+        let (cloud, own) = match sandbox::start_own(behaviour).await {
+            Ok(started) => started,
+            Err(error) => return failed(&*error),
         };
-        let own = OwnCloud { url: cloud.endpoint_url(), access_key: Secret::new(access_key) };
         let exit = self.run(first, Some(&own), mask).await;
         cloud.stop().await;
         exit

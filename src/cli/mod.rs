@@ -2,12 +2,14 @@
 
 mod arguments;
 mod build;
+mod clouds;
 mod console;
 mod depends;
 mod exit;
 mod explore;
 mod fix;
 mod fmt;
+mod gc;
 mod hash;
 mod inputs;
 mod inspect;
@@ -15,20 +17,19 @@ mod lock;
 mod outcome;
 mod plugins;
 mod repro;
+mod resume;
+mod runs;
+mod runtime;
 mod sandbox;
 mod signals;
+mod table;
+mod told;
 mod upgrade;
 mod validate;
 mod values;
 mod verify;
 mod version;
 mod why;
-
-mod clouds;
-mod gc;
-mod resume;
-mod runs;
-mod table;
 
 pub use exit::Exit;
 

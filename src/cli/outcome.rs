@@ -1,10 +1,15 @@
 //! What commands print besides the build log.
 
+use std::error::Error;
 use std::io::{IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::diagnostic::{Diagnostics, Severity, Style, render};
-use crate::render::{Mask, row};
+use crate::render::{Mask, Settings, row};
+use crate::sandbox::machine::MachineError;
+
+use super::Exit;
+use super::told::Log;
 
 /// Whether rows for programs are printed instead of texts for people. Of the whole process, like
 /// the streams that they are printed to.
@@ -80,6 +85,26 @@ pub(super) fn report(found: &Diagnostics, mask: &Mask) {
     drop(out.write_all(mask.apply(&text).as_bytes()));
 }
 
+/// Reports what is wrong with a template: the end of a command.
+pub(super) fn refused(found: &Diagnostics, mask: &Mask) -> Exit {
+    report(found, mask);
+    Exit::Failed
+}
+
+/// Says what went wrong outside of the template, and what helps: the end of a command.
+pub(super) fn failed(error: &(dyn Error + 'static)) -> Exit {
+    let mut text = format!("error: {error}");
+    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if let Some(MachineError::Unsupported { hint, .. }) = error.downcast_ref() {
+            text += &format!("\n  = help: {hint}");
+        }
+        cause = error.source();
+    }
+    complain(&text);
+    Exit::Failed
+}
+
 /// Whether people read standard output, rather than a program.
 pub(super) fn is_terminal() -> bool {
     std::io::stdout().is_terminal()
@@ -94,6 +119,12 @@ pub(super) fn errors_on_terminal() -> bool {
 pub(super) fn colour(wanted: Option<bool>) -> bool {
     let refused = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     wanted.unwrap_or_else(is_terminal) && !refused("PACKER_NO_COLOR") && !refused("NO_COLOR")
+}
+
+/// The log of commands that look after runs. Programs read what these print at their end.
+pub(super) fn plain_log() -> Option<Log<Stdout>> {
+    let settings = Settings { colour: colour(None), progress: false, timestamps: false };
+    (!is_machine_readable()).then_some((Stdout, settings))
 }
 
 /// Standard output, locked for each piece only, as several things print.

@@ -5,23 +5,18 @@ use std::path::PathBuf;
 use crate::build::gc::{self, Regions};
 use crate::build::ledger::Listed;
 use crate::build::{Cancel, Clock, resume};
-use crate::event::channel;
-use crate::render::{Console, Mask, Settings};
+use crate::render::Mask;
 
-use super::Exit;
 use super::clouds::Reachable;
-use super::outcome::{self, complain, print};
-use super::sandbox;
+use super::outcome::{complain, failed, plain_log, print};
 use super::signals::Signals;
+use super::told::told;
+use super::{Exit, runtime};
 
 /// Finishes the image of a dead run, then removes what else is left of it.
 pub(super) fn run(listed: &Listed, ledgers: PathBuf, mask: &Mask) -> Exit {
-    let runtime = match tokio::runtime::Runtime::new() {
-        Ok(runtime) => runtime,
-        Err(error) => return sandbox::failed(&error),
-    };
     let clouds = Reachable::default();
-    runtime.block_on(async {
+    runtime::run(async {
         let exit = finish(listed, ledgers, &clouds, mask).await;
         clouds.close().await;
         exit
@@ -29,25 +24,15 @@ pub(super) fn run(listed: &Listed, ledgers: PathBuf, mask: &Mask) -> Exit {
 }
 
 async fn finish(listed: &Listed, ledgers: PathBuf, clouds: &Reachable, mask: &Mask) -> Exit {
-    let (events, received) = channel();
-    let cancel = Cancel::new();
     let signals = match Signals::take() {
-        Ok(signals) => signals.cancel(cancel.clone(), events.clone()),
-        Err(error) => return sandbox::failed(&error),
+        Ok(signals) => signals,
+        Err(error) => return failed(&error),
     };
-    let printing = (!outcome::is_machine_readable()).then(|| {
-        let settings =
-            Settings { colour: outcome::colour(None), progress: false, timestamps: false };
-        tokio::spawn(Console::new(outcome::Stdout, settings, mask.clone()).run(received))
-    });
-    let resumed = resume(listed, clouds, &events, cancel.stop(), &Clock::system()).await;
-    let came = *signals.borrow();
-    drop((signals, events));
-    if let Some(printing) = printing
-        && let Err(error) = printing.await
-    {
-        complain(&format!("error: the log broke off: {error}"));
-    }
+    let clock = Clock::system();
+    let work = async |events, cancel: &Cancel| {
+        resume(listed, clouds, &events, cancel.stop(), &clock).await
+    };
+    let (resumed, came) = told(work, signals, plain_log(), mask).await;
     let images = match resumed {
         Ok(images) => images,
         Err(error) => {
@@ -78,7 +63,7 @@ async fn finish(listed: &Listed, ledgers: PathBuf, clouds: &Reachable, mask: &Ma
             }
             super::gc::exit_of(&report)
         }
-        Err(error) => sandbox::failed(&error),
+        Err(error) => failed(&error),
     };
     for (region, id) in &images {
         print(&format!("{region}: {id}\n"));

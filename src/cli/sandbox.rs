@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::aws::OwnCloud;
 use crate::build::builder::amazon_ebs::IMAGE_HASH;
 use crate::render::short;
 use crate::sandbox::cloud::Image;
@@ -10,12 +11,13 @@ use crate::sandbox::machine::MachineError;
 use crate::sandbox::machine::userland::UserlandHost;
 use crate::sandbox::service::{Options, Sandbox};
 use crate::sandbox::store::Store;
+use crate::template::schema::Secret;
 
-use super::Exit;
 use super::arguments::{SandboxArguments, SandboxBehaviour, SandboxCommand, ServeArguments};
-use super::outcome::{complain, print};
+use super::outcome::{failed, print};
 use super::signals::Signals;
 use super::table::table;
+use super::{Exit, runtime};
 
 /// Runs one of the sandbox's commands.
 pub(super) fn run(arguments: &SandboxArguments) -> Exit {
@@ -32,7 +34,7 @@ pub(super) fn run(arguments: &SandboxArguments) -> Exit {
 }
 
 /// A sandbox over the user's store. With an `access_key`, only who knows it is answered.
-pub(super) async fn start(
+async fn start(
     bind: std::net::SocketAddr,
     access_key: Option<String>,
     behaviour: &SandboxBehaviour,
@@ -48,26 +50,20 @@ pub(super) async fn start(
     Ok(Sandbox::start(options, Arc::new(host), store).await?)
 }
 
-/// Says why there is no sandbox, and what helps.
-pub(super) fn failed(error: &(dyn std::error::Error + 'static)) -> Exit {
-    let mut text = format!("error: {error}");
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(error) = cause {
-        if let Some(MachineError::Unsupported { hint, .. }) = error.downcast_ref() {
-            text += &format!("\n  = help: {hint}");
-        }
-        cause = error.source();
-    }
-    complain(&text);
-    Exit::Failed
+/// A sandbox of this process alone, and the way to it. Other users of this machine can reach its port
+/// too, and may not run commands as this one: it has a secret access key.
+pub(super) async fn start_own(
+    behaviour: &SandboxBehaviour,
+) -> Result<(Sandbox, OwnCloud), Box<dyn std::error::Error + Send + Sync>> {
+    let access_key = uuid::Uuid::new_v4().simple().to_string();
+    let bind = ([127, 0, 0, 1], 0).into();
+    let sandbox = start(bind, Some(access_key.clone()), behaviour).await?;
+    let own = OwnCloud { url: sandbox.endpoint_url(), access_key: Secret::new(access_key) };
+    Ok((sandbox, own))
 }
 
 fn serve(arguments: &ServeArguments) -> Exit {
-    let runtime = match tokio::runtime::Runtime::new() {
-        Ok(runtime) => runtime,
-        Err(error) => return failed(&error),
-    };
-    runtime.block_on(async {
+    runtime::run(async {
         let mut signals = match Signals::take() {
             Ok(signals) => signals,
             Err(error) => return failed(&error),

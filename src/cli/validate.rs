@@ -11,8 +11,8 @@ use crate::template::{self, UNKNOWN_VALUE};
 
 use super::arguments::ValidateArguments;
 use super::inputs::{Inputs, Prepared, not_looked_up};
-use super::outcome::{print, report};
-use super::{Exit, sandbox};
+use super::outcome::{failed, print, refused, report};
+use super::{Exit, runtime};
 
 /// Checks a template and says what is wrong with it. Touches the network only when it is asked to
 /// evaluate data sources.
@@ -23,7 +23,7 @@ pub(super) fn run(arguments: &ValidateArguments, mask: &Mask) -> Exit {
     let warn_of_undeclared = !arguments.no_warn_undeclared_var;
     let inputs = match Inputs::read(&arguments.template, warn_of_undeclared, mask) {
         Ok(inputs) => inputs,
-        Err(found) => return failed(&found, mask),
+        Err(found) => return refused(&found, mask),
     };
     let pins = match arguments.evaluate_datasources {
         true => Pins::of_template(&arguments.template.template, arguments.locked, false),
@@ -31,15 +31,14 @@ pub(super) fn run(arguments: &ValidateArguments, mask: &Mask) -> Exit {
     };
     let pins = match pins {
         Ok(pins) => pins,
-        Err(found) => return failed(&found, mask),
+        Err(found) => return refused(&found, mask),
     };
     let first = inputs.evaluate(&Answers::default(), mask);
     let checked = if arguments.evaluate_datasources {
-        let runtime = match tokio::runtime::Runtime::new() {
-            Ok(runtime) => runtime,
-            Err(error) => return sandbox::failed(&error),
-        };
-        runtime.block_on(inputs.look_up(first, None, &pins, mask))
+        match runtime::block_on(inputs.look_up(first, None, &pins, mask)) {
+            Ok(looked_up) => looked_up,
+            Err(error) => return failed(&error),
+        }
     } else {
         without_lookups(first)
     };
@@ -50,7 +49,7 @@ pub(super) fn run(arguments: &ValidateArguments, mask: &Mask) -> Exit {
             print("The configuration is valid.\n");
             Exit::Done
         }
-        Err(found) => failed(&found, mask),
+        Err(found) => refused(&found, mask),
     }
 }
 
@@ -64,11 +63,6 @@ fn without_lookups(round: Round<Prepared>) -> Result<Prepared, Diagnostics> {
     })
 }
 
-fn failed(found: &Diagnostics, mask: &Mask) -> Exit {
-    report(found, mask);
-    Exit::Failed
-}
-
 /// Parses a template and evaluates nothing.
 fn parse(template: &Path, mask: &Mask) -> Exit {
     match template::load(template) {
@@ -77,6 +71,6 @@ fn parse(template: &Path, mask: &Mask) -> Exit {
             print("Syntax-only check passed. Everything looks okay.\n");
             Exit::Done
         }
-        Err(found) => failed(&found, mask),
+        Err(found) => refused(&found, mask),
     }
 }

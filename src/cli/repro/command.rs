@@ -2,26 +2,25 @@
 
 use std::sync::Arc;
 
-use crate::aws::OwnCloud;
 use crate::build::{self, Apart, BuildOutcome, Cancel, OnError, RunError, RunSettings, Signal};
 use crate::cli::arguments::ReproArguments;
 use crate::cli::inputs::{Inputs, Prepared};
-use crate::cli::outcome::{self, complain, print, report};
+use crate::cli::outcome::{self, complain, failed, print, refused};
 use crate::cli::signals::Signals;
-use crate::cli::{Exit, build as build_command, sandbox};
+use crate::cli::told::told;
+use crate::cli::{Exit, build as build_command, runtime, sandbox};
 use crate::content::{self, Cause, Difference, differences, of_bytes, of_path};
 use crate::diagnostic::Diagnostics;
-use crate::event::{Artifact, channel};
+use crate::event::Artifact;
 use crate::lookup::Round;
 use crate::plan::lock::Pins;
 use crate::plan::{Plan, record};
 use crate::provision::WatchSteps;
-use crate::render::{Console, MachineReadable, Mask, Settings};
+use crate::render::{Mask, Settings};
 use crate::sandbox::cloud::Image;
 use crate::sandbox::machine::MachineError;
 use crate::sandbox::store::Store;
 use crate::template::lookup::Answers;
-use crate::template::schema::Secret;
 
 use super::comparison::{By, Comparison, Told};
 use super::writers::Writers;
@@ -35,22 +34,8 @@ pub(in crate::cli) fn run(arguments: ReproArguments, mask: &Mask) -> Exit {
     if let Err(found) = read(&arguments, mask) {
         return refused(&found, mask);
     }
-    let runtime = match tokio::runtime::Runtime::new() {
-        Ok(runtime) => runtime,
-        Err(error) => return sandbox::failed(&error),
-    };
     let mask = mask.clone();
-    // On a worker, as in `build`.
-    let running = runtime.spawn(async move { twice(&arguments, &mask).await });
-    match runtime.block_on(running) {
-        Ok(exit) => exit,
-        Err(error) => std::panic::resume_unwind(error.into_panic()),
-    }
-}
-
-fn refused(found: &Diagnostics, mask: &Mask) -> Exit {
-    report(found, mask);
-    Exit::Failed
+    runtime::run_on_worker(async move { twice(&arguments, &mask).await })
 }
 
 /// Reads and plans the template as of this moment.
@@ -101,20 +86,16 @@ async fn twice(arguments: &ReproArguments, mask: &Mask) -> Exit {
     let signals = Signals::take().and_then(|first| Ok([first, Signals::take()?]));
     let signals = match signals {
         Ok(signals) => signals,
-        Err(error) => return sandbox::failed(&error),
+        Err(error) => return failed(&error),
     };
     let store = match Store::open(Store::default_root()) {
         Ok(store) => store,
-        Err(error) => return sandbox::failed(&error),
+        Err(error) => return failed(&error),
     };
-    let access_key = uuid::Uuid::new_v4().simple().to_string();
-    let bind = ([127, 0, 0, 1], 0).into();
-    let started = sandbox::start(bind, Some(access_key.clone()), &arguments.behaviour).await;
-    let cloud = match started {
-        Ok(cloud) => cloud,
-        Err(error) => return sandbox::failed(&*error),
+    let (cloud, own) = match sandbox::start_own(&arguments.behaviour).await {
+        Ok(started) => started,
+        Err(error) => return failed(&*error),
     };
-    let own = OwnCloud { url: cloud.endpoint_url(), access_key: Secret::new(access_key) };
     let writers = Arc::new(Writers::new(store.clone()));
     let name = uuid::Uuid::new_v4().simple().to_string();
     let name = name.get(..8).unwrap_or(&name);
@@ -189,27 +170,16 @@ async fn once(
     if unsupported.has_errors() {
         return Err(refused(&unsupported, mask));
     }
-    let (events, received) = channel();
-    let cancel = Cancel::new();
-    let came = signals.cancel(cancel.clone(), events.clone());
-    let printing = if outcome::is_machine_readable() {
-        tokio::spawn(MachineReadable::new(outcome::Stdout, mask.clone()).run(received))
-    } else {
-        // The build logs go where they are in nobody's way: what differs is the result.
-        let settings =
-            Settings { colour: false, progress: outcome::errors_on_terminal(), timestamps: false };
-        tokio::spawn(Console::new(std::io::stderr(), settings, mask.clone()).run(received))
-    };
-    let outcomes = build::run(&prepared.plans, settings, events, &cancel).await;
-    let first_signal = *came.borrow();
-    drop(came);
-    if let Err(error) = printing.await {
-        complain(&format!("error: the build log broke off: {error}"));
-    }
+    // The build logs go where they are in nobody's way: what differs is the result.
+    let log =
+        Settings { colour: false, progress: outcome::errors_on_terminal(), timestamps: false };
+    let plans = &prepared.plans;
+    let work = async |events, cancel: &Cancel| build::run(plans, settings, events, cancel).await;
+    let (outcomes, came) = told(work, signals, Some((std::io::stderr(), log)), mask).await;
     match outcomes {
-        Ok(outcomes) => Ok(Built { plans: prepared.plans, outcomes, came: first_signal }),
+        Ok(outcomes) => Ok(Built { plans: prepared.plans, outcomes, came }),
         Err(RunError::Template(found)) => Err(refused(&found, mask)),
-        Err(error) => Err(sandbox::failed(&error)),
+        Err(error) => Err(failed(&error)),
     }
 }
 
@@ -231,7 +201,7 @@ fn tell(
         };
         match compare(plan, first, second, store, writers) {
             Ok(comparison) => comparisons.push(comparison),
-            Err(error) => return sandbox::failed(&error),
+            Err(error) => return failed(&error),
         }
     }
     if arguments.json {

@@ -47,7 +47,7 @@ pub(super) fn prove(
     mask: &Mask,
 ) -> Result<Proof, Diagnostics> {
     let directory = working_directory()?;
-    let selection = Selection::new(&arguments.only, &arguments.except)
+    let selection = Selection::new(&arguments.builds.only, &arguments.builds.except)
         .map_err(|message| Diagnostic::error("wrong-pattern", message))?;
     let every =
         Selection::new(&[], &[]).map_err(|message| Diagnostic::error("wrong-pattern", message))?;
@@ -74,7 +74,7 @@ pub(super) fn prove(
         Ok(plans) => plans,
         Err(reasons) => return Ok(Proof::Broken(reasons)),
     };
-    Ok(compare(&before, after, !arguments.only.is_empty() || !arguments.except.is_empty()))
+    Ok(compare(&before, after, !arguments.builds.are_all()))
 }
 
 fn plans(

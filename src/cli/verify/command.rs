@@ -1,14 +1,14 @@
 //! The command: the checks, one after another.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::{Value as Json, json};
 
 use crate::build::builder::amazon_ebs::SELECTORS;
-use crate::cli::arguments::{Elsewhere, TemplateArguments, ValueArguments, VerifyArguments};
+use crate::cli::arguments::{TemplateArguments, VerifyArguments};
 use crate::cli::inputs::Inputs;
-use crate::cli::outcome::{complain, print, report};
-use crate::cli::{Exit, sandbox};
+use crate::cli::outcome::{complain, failed, print, report};
+use crate::cli::{Exit, runtime};
 use crate::diagnostic::Diagnostics;
 use crate::plan::identity::image_hash;
 use crate::plan::{Plan, Record};
@@ -23,22 +23,18 @@ use super::finding::{Check, Finding, Outcome, Verdict};
 
 /// Looks at an image and says what fits and what does not.
 pub(in crate::cli) fn run(arguments: &VerifyArguments, mask: &Mask) -> Exit {
-    let runtime = match tokio::runtime::Runtime::new() {
-        Ok(runtime) => runtime,
-        Err(error) => return sandbox::failed(&error),
-    };
-    runtime.block_on(async {
+    runtime::run(async {
         let claim = match find(arguments).await {
             Ok(Some(claim)) => claim,
             Ok(None) => {
                 complain(&format!("error: there is no image `{}`", arguments.image));
                 return Exit::Failed;
             }
-            Err(error) => return sandbox::failed(&*error),
+            Err(error) => return failed(&*error),
         };
         let findings = match check(&claim, arguments, mask).await {
             Ok(findings) => findings,
-            Err(error) => return sandbox::failed(&error),
+            Err(error) => return failed(&error),
         };
         let verdict = Verdict::new(&arguments.image, &claim.name, &claim.place, findings);
         let text = match arguments.json {
@@ -190,17 +186,7 @@ async fn plans(
     arguments: &VerifyArguments,
     mask: &Mask,
 ) -> Result<Option<Vec<Plan>>, Diagnostics> {
-    let values = ValueArguments {
-        variables: arguments.values.variables.clone(),
-        variable_files: arguments.values.variable_files.clone(),
-    };
-    let arguments = TemplateArguments {
-        template: PathBuf::from(template),
-        values,
-        only: Vec::new(),
-        except: Vec::new(),
-        elsewhere: Elsewhere::default(),
-    };
+    let arguments = TemplateArguments::of(template.to_owned(), arguments.values.clone());
     let inputs = Inputs::read(&arguments, false, mask)?;
     let first = inputs.evaluate(&Answers::default(), mask);
     if first.is_final() {

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use super::compare::{Comparison, Verdict, compare};
 use super::side::{Failure, Side};
-use crate::cli::arguments::{ValueArguments, WhyArguments};
+use crate::cli::arguments::{SelectedBuilds, ValueArguments, WhyArguments};
 use crate::diagnostic::{Style, render};
 use crate::render::Mask;
 
@@ -315,8 +315,7 @@ fn side(at: &Path, variables: Vec<(String, String)>) -> Result<Side, String> {
         old: String::new(),
         new: String::new(),
         values: ValueArguments { variables, variable_files: Vec::new() },
-        only: Vec::new(),
-        except: Vec::new(),
+        builds: SelectedBuilds::default(),
         json: false,
         region: None,
         sandbox: false,

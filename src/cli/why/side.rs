@@ -10,8 +10,9 @@ use super::git::Checkout;
 use crate::aws::{Access, Client, ImageQuery};
 use crate::build::builder::amazon_ebs::IMAGE_HASH;
 use crate::build::ledger;
-use crate::cli::arguments::{Elsewhere, TemplateArguments, ValueArguments, WhyArguments};
+use crate::cli::arguments::{TemplateArguments, ValueArguments, WhyArguments};
 use crate::cli::inputs::{Inputs, working_directory};
+use crate::cli::runtime;
 use crate::diagnostic::Diagnostics;
 use crate::plan::{Digest, Record, record};
 use crate::render::Mask;
@@ -97,13 +98,9 @@ fn of_template(
     let files = arguments.values.variable_files.iter();
     let variable_files =
         files.map(|file| if there(file).is_file() { there(file) } else { file.clone() }).collect();
-    let template = TemplateArguments {
-        template: typed.to_owned(),
-        values: ValueArguments { variables: arguments.values.variables.clone(), variable_files },
-        only: arguments.only.clone(),
-        except: arguments.except.clone(),
-        elsewhere: Elsewhere::default(),
-    };
+    let values = ValueArguments { variables: arguments.values.variables.clone(), variable_files };
+    let mut template = TemplateArguments::of(typed.to_owned(), values);
+    template.builds.clone_from(&arguments.builds);
     let inputs = Inputs::in_directory(loaded, directory, &template, false, mask)?;
     let prepared = inputs.offline("the hash cannot be known", mask)?;
     Ok(prepared.plans.iter().map(|plan| Record::of(plan, inputs.directory(), typed)).collect())
@@ -223,8 +220,7 @@ fn hash_in_sandbox(id: &str) -> Result<String, String> {
 }
 
 fn hash_in_cloud(id: &str, region: Option<String>) -> Result<String, String> {
-    let runtime = tokio::runtime::Runtime::new().map_err(|error| error.to_string())?;
-    let asked = runtime.block_on(async {
+    let asked = runtime::block_on(async {
         let client = Client::connect(&Access { region, ..Access::default() }).await?;
         let query = ImageQuery {
             ids: vec![id.to_owned()],
@@ -233,7 +229,7 @@ fn hash_in_cloud(id: &str, region: Option<String>) -> Result<String, String> {
         };
         client.describe_images(&query).await
     });
-    let images = asked.map_err(|error| error.to_string())?;
+    let images = asked.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
     let image = images.into_iter().next();
     let image = image.ok_or_else(|| {
         format!("there is no image {id} in this region; -region and -sandbox say where to look")
