@@ -38,6 +38,18 @@ async fn found(looking: &PinnedLookUp<'_>, text: &str) -> Result<Json, String> {
     Ok(source(&Asking::new(text).settled(looking).await?[0]).clone())
 }
 
+/// A template whose build starts from what a page says.
+fn of_page(name: &str, server: &Server) -> String {
+    let url = &server.url;
+    format!(
+        r#"
+data "http" "{name}" {{ url = "{url}/{name}" }}
+source "vm" "app" {{ source = data.http.{name}.body }}
+build {{ sources = ["vm.app"] }}
+"#
+    )
+}
+
 /// Answers with the path.
 async fn web() -> Server {
     Server::start(|request| {
@@ -91,14 +103,7 @@ build {{ sources = ["vm.app"] }}
 #[tokio::test]
 async fn a_large_download_must_be_the_one_that_was_pinned() {
     let server = web().await;
-    let text = format!(
-        r#"
-data "http" "large" {{ url = "{}/large" }}
-source "vm" "app" {{ source = data.http.large.body }}
-build {{ sources = ["vm.app"] }}
-"#,
-        server.url
-    );
+    let text = of_page("large", &server);
     let resolver = resolver(&[]);
     let none = Pins::default();
     let looking = PinnedLookUp::new(&resolver, &none, Scope::Nothing);
@@ -154,25 +159,17 @@ build {{ sources = ["vm.app"] }}
 #[tokio::test]
 async fn what_is_not_in_the_lock_is_looked_up_with_a_notice() {
     let server = web().await;
-    let text = |path: &str| {
-        format!(
-            r#"
-data "http" "one" {{ url = "{}/{path}" }}
-source "vm" "app" {{ source = data.http.one.body }}
-build {{ sources = ["vm.app"] }}
-"#,
-            server.url
-        )
-    };
+    let one = of_page("one", &server);
+    let two = one.replace("/one", "/two");
     let resolver = resolver(&[]);
     let empty = pins(Lock::default(), false);
     let looking = PinnedLookUp::new(&resolver, &empty, Scope::Nothing);
-    assert_eq!(found(&looking, &text("one")).await, Ok(json!("[/one]")));
+    assert_eq!(found(&looking, &one).await, Ok(json!("[/one]")));
     let told = render(&looking.notices(), Style::default());
     assert!(told.contains("warning[not-pinned]: `data.http.one` is not pinned in bake.lock"));
     let other = pins(lock(&looking), false);
     let looking = PinnedLookUp::new(&resolver, &other, Scope::Nothing);
-    assert_eq!(found(&looking, &text("two")).await, Ok(json!("[/two]")));
+    assert_eq!(found(&looking, &two).await, Ok(json!("[/two]")));
     let told = render(&looking.notices(), Style::default());
     assert!(told.contains("something else was asked when `data.http.one` was pinned"), "{told}");
     assert!(looking.met()[0].stale);

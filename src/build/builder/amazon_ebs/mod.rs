@@ -32,8 +32,8 @@ mod tests;
 
 pub use super::amazon::SELECTORS;
 pub use options::{Prepared, prepare};
-pub use publication::Publication;
 pub(crate) use publication::Publisher;
+pub use publication::{ImageAttributes, Publication};
 pub use settings::{
     AddressKind, AmazonEbs, Communication, ImageSettings, InstanceSettings, KeySettings, Late,
     LateTexts, NetworkSettings, PasswordSettings, ProfileSettings, SecuritySettings, SourceFilter,

@@ -23,6 +23,15 @@ pub struct Publication {
     pub tags: Tags,
     /// The same of its snapshots.
     pub snapshot_tags: Tags,
+    /// Its attributes, and who may use its snapshots.
+    #[serde(flatten)]
+    pub attributes: ImageAttributes,
+}
+
+/// What is set on an image once it is available.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ImageAttributes {
     /// Who may launch it.
     pub permission: ImagePermission,
     /// Product codes.
@@ -58,35 +67,37 @@ impl Publication {
         let Publisher { client, cancel, .. } = publisher;
         let id = image.id.as_str();
         let sharing = async {
-            if self.permission.is_empty() {
+            if self.attributes.permission.is_empty() {
                 return Ok(());
             }
-            persist(cancel, || client.share_image(id, &self.permission)).await?;
+            persist(cancel, || client.share_image(id, &self.attributes.permission)).await?;
             publisher.changed(id, "launch permission").await;
             Ok(())
         };
         let codes = async {
-            if self.product_codes.is_empty() {
+            if self.attributes.product_codes.is_empty() {
                 return Ok(());
             }
-            persist(cancel, || client.set_product_codes(id, &self.product_codes)).await?;
+            persist(cancel, || client.set_product_codes(id, &self.attributes.product_codes))
+                .await?;
             publisher.changed(id, "product codes").await;
             Ok(())
         };
         let metadata = async {
-            let Some(version) = &self.imds_support else { return Ok(()) };
+            let Some(version) = &self.attributes.imds_support else { return Ok(()) };
             persist(cancel, || client.set_imds_support(id, version)).await?;
             publisher.changed(id, "IMDS support").await;
             Ok(())
         };
         let deprecation = async {
-            let Some(at) = self.deprecate_at else { return Ok(()) };
+            let Some(at) = self.attributes.deprecate_at else { return Ok(()) };
             persist(cancel, || client.deprecate_image(id, at)).await?;
             publisher.changed(id, "deprecation").await;
             Ok(())
         };
         let snapshots = async {
-            let (users, groups) = (&self.snapshot_users, &self.snapshot_groups);
+            let (users, groups) =
+                (&self.attributes.snapshot_users, &self.attributes.snapshot_groups);
             if users.is_empty() && groups.is_empty() {
                 return Ok(());
             }
@@ -125,7 +136,7 @@ impl Publication {
 
     /// Protects it from being deregistered, if that is wanted.
     pub(crate) async fn protect(&self, publisher: Publisher<'_>, id: &str) -> Result<(), AwsError> {
-        let Some(cooldown) = self.protection else { return Ok(()) };
+        let Some(cooldown) = self.attributes.protection else { return Ok(()) };
         persist(publisher.cancel, || publisher.client.protect_image(id, cooldown)).await?;
         publisher.changed(id, "deregistration protection").await;
         Ok(())
@@ -157,13 +168,7 @@ impl Run<'_> {
             },
             tags,
             snapshot_tags,
-            permission: settings.permission.clone(),
-            product_codes: settings.product_codes.clone(),
-            snapshot_users: settings.snapshot_users.clone(),
-            snapshot_groups: settings.snapshot_groups.clone(),
-            imds_support: settings.imds_support.clone(),
-            deprecate_at: settings.deprecate_at,
-            protection: settings.protection,
+            attributes: settings.attributes.clone(),
         }
     }
 

@@ -4,10 +4,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::publication::ImageAttributes;
 use crate::aws::wait::Polling;
-use crate::aws::{
-    Access, BlockDevice, Credits, Filter, ImagePermission, MetadataOptions, Placement, Tags,
-};
+use crate::aws::{Access, BlockDevice, Credits, Filter, MetadataOptions, Placement, Tags};
 use crate::build::{BuildError, Places};
 use crate::communicator::ssh::KeyType;
 use crate::communicator::{SshSettings, WinRmSettings};
@@ -318,20 +317,8 @@ pub struct ImageSettings {
     pub devices: Vec<BlockDevice>,
     /// Leaves the run tags off the image.
     pub skip_run_tags: bool,
-    /// Who may launch it.
-    pub permission: ImagePermission,
-    /// Product codes.
-    pub product_codes: Vec<String>,
-    /// Accounts that may use the snapshots.
-    pub snapshot_users: Vec<String>,
-    /// `all`, when everybody may use the snapshots.
-    pub snapshot_groups: Vec<String>,
-    /// `v2.0`.
-    pub imds_support: Option<String>,
-    /// When it is deprecated, in seconds since 1970.
-    pub deprecate_at: Option<i64>,
-    /// Protects it from being deregistered; with or without a cooldown.
-    pub protection: Option<bool>,
+    /// What is set on it once it is available.
+    pub attributes: ImageAttributes,
 }
 
 /// How often to look, and how long.

@@ -11,8 +11,10 @@ use crate::aws::{
     BlockDevice, Credits, ImagePermission, MetadataOptions, Placement, Tags, filters,
 };
 use crate::build::builder::amazon::{
-    BlockDeviceOptions, InstanceOptions, KeyValue, USER_DATA, VpcFilterOptions, name_problem,
+    BlockDeviceOptions, ImageOptions, InstanceOptions, KeyValue, USER_DATA, VpcFilterOptions,
+    name_problem,
 };
+use crate::build::builder::amazon_ebs::ImageAttributes;
 use crate::build::builder::amazon_ebs::settings::{
     AddressKind, AmazonEbs, BucketSettings, Communication, ImageSettings, InstanceSettings,
     KeySettings, Late, LateTexts, NetworkSettings, PasswordSettings, ProfileSettings,
@@ -141,29 +143,36 @@ fn settings(options: &AmazonEbsOptions, user_data: Option<Vec<u8>>, directory: &
             force_delete_snapshot: image.force_delete_snapshot,
             devices: image_devices,
             skip_run_tags: options.skip_ami_run_tags,
-            permission: ImagePermission {
-                users: image.ami_users.clone(),
-                groups: image.ami_groups.clone(),
-                organization_arns: image.ami_org_arns.clone(),
-                unit_arns: image.ami_ou_arns.clone(),
-            },
-            product_codes: image.ami_product_codes.clone(),
-            snapshot_users: image.snapshot_users.clone(),
-            snapshot_groups: image.snapshot_groups.clone(),
-            imds_support: text(&image.imds_support),
-            deprecate_at: image
-                .deprecate_at
-                .as_ref()
-                .and_then(|at| at.parse::<jiff::Timestamp>().ok())
-                .map(jiff::Timestamp::as_second),
-            protection: image
-                .deregistration_protection
-                .as_ref()
-                .filter(|one| one.enabled || one.with_cooldown)
-                .map(|one| one.with_cooldown),
+            attributes: attributes_of(image),
         },
         waits: waits(options),
         places: Places::default(),
+    }
+}
+
+/// What is set on the image once it is available.
+fn attributes_of(image: &ImageOptions) -> ImageAttributes {
+    ImageAttributes {
+        permission: ImagePermission {
+            users: image.ami_users.clone(),
+            groups: image.ami_groups.clone(),
+            organization_arns: image.ami_org_arns.clone(),
+            unit_arns: image.ami_ou_arns.clone(),
+        },
+        product_codes: image.ami_product_codes.clone(),
+        snapshot_users: image.snapshot_users.clone(),
+        snapshot_groups: image.snapshot_groups.clone(),
+        imds_support: text(&image.imds_support),
+        deprecate_at: image
+            .deprecate_at
+            .as_ref()
+            .and_then(|at| at.parse::<jiff::Timestamp>().ok())
+            .map(jiff::Timestamp::as_second),
+        protection: image
+            .deregistration_protection
+            .as_ref()
+            .filter(|one| one.enabled || one.with_cooldown)
+            .map(|one| one.with_cooldown),
     }
 }
 
