@@ -12,10 +12,12 @@
 
 mod clouds;
 mod collector;
+mod forget;
 mod recorded;
 mod report;
 mod tagged;
 
 pub use clouds::{Clouds, Site};
 pub use collector::{Regions, Settings, collect};
+pub use forget::{NotForgotten, forget};
 pub use report::{Finding, Outcome, Report, Skipped};
