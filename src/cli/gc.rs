@@ -204,13 +204,6 @@ pub(super) fn text(report: &Report, dry_run: bool, now: Timestamp) -> String {
         text += if dry_run { "These would be removed:\n" } else { "These are left:\n" };
         text += &table(&rows);
     }
-    let unreached = |one: &&&Finding| matches!(one.outcome, Outcome::Unreached { .. });
-    let runs: BTreeSet<_> = left.iter().filter(unreached).map(|one| &one.run).collect();
-    for run in runs {
-        text += &format!(
-            "If nobody can get there any more: `bake gc -forget {run}` gives up on what run {run} left.\n"
-        );
-    }
     let removed = report.removed().count();
     text += &match (dry_run, left.len(), removed) {
         (false, 0, 0) | (true, 0, _) if report.problems.is_empty() => {
@@ -225,6 +218,12 @@ pub(super) fn text(report: &Report, dry_run: bool, now: Timestamp) -> String {
             format!("Removed {removed}, {left} are left. `bake gc` tries again.\n")
         }
     };
+    let unreached = |one: &&&Finding| matches!(one.outcome, Outcome::Unreached { .. });
+    let runs: BTreeSet<_> = left.iter().filter(unreached).map(|one| &one.run).collect();
+    for run in runs {
+        text +=
+            &format!("If nobody can get there any more, `bake gc -forget {run}` gives up on it.\n");
+    }
     text
 }
 
@@ -330,12 +329,28 @@ mod tests {
         unreached.findings.pop();
         unreached.findings[0].endpoint = Some("http://127.0.0.1:4000".to_owned());
         unreached.skipped.clear();
-        insta::assert_snapshot!(text(&unreached, false, now()), @"");
+        insta::assert_snapshot!(text(&unreached, false, now()), @r"
+        These are left:
+        WHAT      ID   REGION                              AGE    RUN    WHY
+        instance  i-1  eu-west-1 at http://127.0.0.1:4000  2h03m  0199a  nothing listens at http://127.0.0.1:4000 any more
+        Removed 0, 1 are left. `bake gc` tries again.
+        If nobody can get there any more, `bake gc -forget 0199a` gives up on it.
+        ");
         assert_eq!(exit_of(&unreached), Exit::LeftBehind);
         let mut forgotten = unreached;
         forgotten.findings[0].outcome = Outcome::Forgotten;
-        insta::assert_snapshot!(forgotten_text(&forgotten, "0199a", true, now()), @"");
-        insta::assert_snapshot!(forgotten_text(&forgotten, "0199a", false, now()), @"");
+        insta::assert_snapshot!(forgotten_text(&forgotten, "0199a", true, now()), @r"
+        It is not known whether this is still there, and costs money:
+        WHAT      ID   REGION                              AGE    RUN    WHY
+        instance  i-1  eu-west-1 at http://127.0.0.1:4000  2h03m  0199a  its run died (process 7)
+        1 in all. `bake gc -forget 0199a` without -dry-run gives up on it.
+        ");
+        insta::assert_snapshot!(forgotten_text(&forgotten, "0199a", false, now()), @r"
+        It is not known whether this is still there, and costs money:
+        WHAT      ID   REGION                              AGE    RUN    WHY
+        instance  i-1  eu-west-1 at http://127.0.0.1:4000  2h03m  0199a  its run died (process 7)
+        Gave up on 1. The ledger of run 0199a is closed; only the tags of what is still there tell of it now.
+        ");
         assert_eq!(exit_of(&forgotten), Exit::Done);
         let text = forgotten_text(&Report::default(), "0199a", false, now());
         assert_eq!(text, "The ledger of run 0199a named nothing, and is closed.\n");

@@ -286,7 +286,7 @@ mod tests {
         let forgotten = "{\"event\":\"forgotten\",\"entry\":1}\n";
         let forgotten = listed(&(LEDGER.to_owned() + forgotten), true);
         insta::assert_snapshot!(list(&[newer, forgotten, done, dead], now), @r"
-        RUN  AGE    TEMPLATE     BUILDS                     ENDED              IMAGES
+        RUN  AGE    TEMPLATE     BUILDS                     ENDED                IMAGES
         r1   2h00m  web.pkr.hcl  amazon-ebs.a,amazon-ebs.b  died, 1 left         ami-1
         r1   2h00m  web.pkr.hcl  amazon-ebs.a,amazon-ebs.b  1 built, 1 failed    ami-1
         r1   2h00m  web.pkr.hcl  amazon-ebs.a,amazon-ebs.b  died, 1 given up on  ami-1
