@@ -205,15 +205,17 @@ pub(super) fn text(report: &Report, dry_run: bool, now: Timestamp) -> String {
         text += &table(&rows);
     }
     let removed = report.removed().count();
+    // Of what was passed over, something may be.
+    let nothing = if report.skipped.is_empty() { "Nothing" } else { "Nothing else" };
     text += &match (dry_run, left.len(), removed) {
         (false, 0, 0) | (true, 0, _) if report.problems.is_empty() => {
-            "Nothing is left of dead runs.\n".to_owned()
+            format!("{nothing} is left of dead runs.\n")
         }
         (false, 0, 0) | (true, 0, _) => {
             "Nothing was found where it was possible to look.\n".to_owned()
         }
         (true, count, _) => format!("{count} in all. `bake gc` without -dry-run removes them.\n"),
-        (false, 0, count) => format!("Removed {count}. Nothing is left of dead runs.\n"),
+        (false, 0, count) => format!("Removed {count}. {nothing} is left of dead runs.\n"),
         (false, left, removed) => {
             format!("Removed {removed}, {left} are left. `bake gc` tries again.\n")
         }
@@ -361,7 +363,8 @@ mod tests {
         let removed = report(Outcome::Removed);
         assert_eq!(exit_of(&removed), Exit::Done);
         assert!(
-            text(&removed, false, now()).ends_with("Removed 2. Nothing is left of dead runs.\n")
+            text(&removed, false, now())
+                .ends_with("Removed 2. Nothing else is left of dead runs.\n")
         );
         let unclear = Report { problems: vec!["denied".to_owned()], ..Report::default() };
         assert_eq!(exit_of(&unclear), Exit::Failed);
