@@ -7,6 +7,8 @@
 //! - **Tags** alone ([`tagged`]), in the regions that are asked for. A run that is known on this
 //!   machine is due when it is over; any other when the deadline in its tags has passed.
 //!
+//! What a ledger names where nobody gets to any more can be given up on ([`forget`]).
+//!
 //! Never touched are runs under way, images with an image hash (they are complete), their snapshots,
 //! and whatever has no tags of ours.
 
