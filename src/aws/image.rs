@@ -5,6 +5,7 @@ use aws_sdk_ec2::primitives::DateTime;
 use aws_sdk_ec2::types;
 use futures::FutureExt as _;
 
+use super::pages::page_size;
 use super::query::{devices, filters, list};
 use super::tag::{from_sdk, specification};
 use super::{AwsError, BlockDevice, Client, Filter, Tags};
@@ -166,21 +167,26 @@ impl ImagePermission {
 impl Client {
     /// Images that fit a query, in no particular order.
     pub async fn describe_images(&self, query: &ImageQuery) -> Result<Vec<Image>, AwsError> {
-        let output = self
-            .ec2
-            .describe_images()
-            .set_image_ids(list(&query.ids))
-            .set_owners(list(&query.owners))
-            .set_filters(filters(&query.filters))
-            .set_include_deprecated(query.include_deprecated.then_some(true))
-            .send()
-            .boxed()
-            .await
-            .map_err(|error| {
-                let what = (!query.ids.is_empty()).then(|| query.ids.join(", "));
-                self.failed("ec2", "DescribeImages", what.as_deref(), error)
-            })?;
-        Ok(output.images.unwrap_or_default().into_iter().filter_map(Image::from_sdk).collect())
+        // Filters are applied to each part of a list: of all the world's images, most would be empty.
+        let size = page_size(&query.ids).filter(|_| query.owners == ["self"]);
+        let page = |token| async move {
+            let output = self
+                .ec2
+                .describe_images()
+                .set_image_ids(list(&query.ids))
+                .set_owners(list(&query.owners))
+                .set_filters(filters(&query.filters))
+                .set_include_deprecated(query.include_deprecated.then_some(true))
+                .set_max_results(size)
+                .set_next_token(token)
+                .send()
+                .boxed()
+                .await
+                .map_err(|error| self.failed_for("DescribeImages", &query.ids, error))?;
+            Ok((output.images.unwrap_or_default(), output.next_token))
+        };
+        let images = self.all_pages("ec2", "DescribeImages", page).await?;
+        Ok(images.into_iter().filter_map(Image::from_sdk).collect())
     }
 
     /// The image `id`; `None` when it does not exist, or not yet.

@@ -61,7 +61,7 @@ impl Client {
         Ok(self.key_pair(name).await?.map(|pair| pair.tags))
     }
 
-    /// The key pairs with these filters.
+    /// The key pairs with these filters. EC2 gives them all at once.
     pub async fn describe_key_pairs(&self, by: &[Filter]) -> Result<Vec<StoredKeyPair>, AwsError> {
         let found = self.ec2.describe_key_pairs().set_filters(filters(by)).send().boxed().await;
         let pairs = found

@@ -17,6 +17,7 @@ mod key_pair;
 mod network;
 mod options;
 mod own_cloud;
+mod pages;
 mod parameter;
 mod password;
 mod query;

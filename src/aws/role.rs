@@ -6,6 +6,7 @@
 use aws_sdk_iam::types;
 use futures::FutureExt as _;
 
+use super::pages::PAGE;
 use super::{AwsError, Client, Tags};
 
 /// The policy that lets Systems Manager work with an instance.
@@ -155,6 +156,7 @@ impl Client {
 
     /// Deletes a role with its policies; one that does not exist is no error.
     pub async fn delete_role(&self, name: &str) -> Result<(), AwsError> {
+        // A temporary role has few of them: they come in one part.
         let (attached, own) = tokio::join!(
             self.iam.list_attached_role_policies().role_name(name).send().boxed(),
             self.iam.list_role_policies().role_name(name).send().boxed(),
@@ -206,11 +208,15 @@ impl Client {
 
     /// Names and tags of the roles whose name begins with `prefix`.
     pub async fn roles_named(&self, prefix: &str) -> Result<Vec<(String, Tags)>, AwsError> {
-        let failed = |error| self.failed("iam", "ListRoles", None, error);
-        let mut roles = self.iam.list_roles().into_paginator().items().send();
+        let page = |marker| async move {
+            let call = self.iam.list_roles().max_items(PAGE).set_marker(marker);
+            let output = call.send().boxed().await;
+            let output = output.map_err(|error| self.failed("iam", "ListRoles", None, error))?;
+            Ok((output.roles, output.marker))
+        };
+        let roles = self.all_pages("iam", "ListRoles", page).await?;
         let mut found = Vec::new();
-        while let Some(role) = roles.next().boxed().await {
-            let name = role.map_err(failed)?.role_name;
+        for name in roles.into_iter().map(|role| role.role_name) {
             if !name.starts_with(prefix) {
                 continue;
             }
@@ -230,11 +236,16 @@ impl Client {
         &self,
         prefix: &str,
     ) -> Result<Vec<(String, Tags)>, AwsError> {
-        let failed = |error| self.failed("iam", "ListInstanceProfiles", None, error);
-        let mut profiles = self.iam.list_instance_profiles().into_paginator().items().send();
+        let action = "ListInstanceProfiles";
+        let page = |marker| async move {
+            let call = self.iam.list_instance_profiles().max_items(PAGE).set_marker(marker);
+            let output = call.send().boxed().await;
+            let output = output.map_err(|error| self.failed("iam", action, None, error))?;
+            Ok((output.instance_profiles, output.marker))
+        };
+        let profiles = self.all_pages("iam", action, page).await?;
         let mut found = Vec::new();
-        while let Some(profile) = profiles.next().boxed().await {
-            let name = profile.map_err(failed)?.instance_profile_name;
+        for name in profiles.into_iter().map(|profile| profile.instance_profile_name) {
             if !name.starts_with(prefix) {
                 continue;
             }

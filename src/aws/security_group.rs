@@ -3,6 +3,7 @@
 use aws_sdk_ec2::types::{IpPermission, IpRange, Ipv6Range, ResourceType};
 use futures::FutureExt as _;
 
+use super::pages::page_size;
 use super::query::{filters, list};
 use super::tag::{from_sdk, specification};
 use super::{AwsError, Client, Filter, Tags};
@@ -85,18 +86,22 @@ impl Client {
         ids: &[String],
         by: &[Filter],
     ) -> Result<Vec<SecurityGroup>, AwsError> {
-        let output = self
-            .ec2
-            .describe_security_groups()
-            .set_group_ids(list(ids))
-            .set_filters(filters(by))
-            .send()
-            .boxed()
-            .await
-            .map_err(|error| self.failed_for("DescribeSecurityGroups", ids, error))?;
-        Ok(output
-            .security_groups
-            .unwrap_or_default()
+        let page = |token| async move {
+            let output = self
+                .ec2
+                .describe_security_groups()
+                .set_group_ids(list(ids))
+                .set_filters(filters(by))
+                .set_max_results(page_size(ids))
+                .set_next_token(token)
+                .send()
+                .boxed()
+                .await
+                .map_err(|error| self.failed_for("DescribeSecurityGroups", ids, error))?;
+            Ok((output.security_groups.unwrap_or_default(), output.next_token))
+        };
+        let groups = self.all_pages("ec2", "DescribeSecurityGroups", page).await?;
+        Ok(groups
             .into_iter()
             .filter_map(|group| {
                 Some(SecurityGroup {

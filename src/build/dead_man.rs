@@ -286,4 +286,6 @@ fn command(system: System, lifetime: Duration) -> String {
 }
 
 #[cfg(test)]
+mod systemd_tests;
+#[cfg(test)]
 mod tests;

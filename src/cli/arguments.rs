@@ -437,6 +437,14 @@ pub(super) struct GcArguments {
     /// Look in the embedded sandbox instead of AWS.
     #[arg(long)]
     pub(super) sandbox: bool,
+    /// Give up on what this dead run left: its ledger is closed, and nothing is removed. Takes the
+    /// whole id.
+    #[arg(
+        long,
+        value_name = "ID",
+        conflicts_with_all = ["run", "older_than", "regions", "all_regions", "sandbox"]
+    )]
+    pub(super) forget: Option<String>,
     /// Print the result as JSON.
     #[arg(long)]
     pub(super) json: bool,

@@ -1,8 +1,12 @@
 //! The way to the clouds in which runs worked: the configured account, the endpoint that a ledger
 //! names, or the embedded sandbox.
 
+use std::io;
+use std::net::IpAddr;
+
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
+use tokio::net::TcpStream;
 use tokio::sync::OnceCell;
 
 use crate::aws::{Access, AwsError, Client, Endpoint, OwnCloud};
@@ -45,6 +49,11 @@ impl Reachable {
     }
 
     async fn recorded(&self, place: &Place) -> Result<Client, String> {
+        if let Some(url) = &place.endpoint
+            && is_gone(url).await
+        {
+            return Err(format!("nothing listens at {url} any more"));
+        }
         let access = Access { region: Some(place.region.clone()), ..Access::default() };
         let configured = connect(&access).await?;
         match (&place.endpoint, configured.endpoint()) {
@@ -86,6 +95,20 @@ impl Clouds for Reachable {
         }
         .boxed()
     }
+}
+
+/// Whether an endpoint on this machine has ended. A call would find out only after many attempts, and
+/// not at all without credentials; elsewhere there may be a proxy on the way.
+async fn is_gone(url: &str) -> bool {
+    let Ok(url) = url.parse::<http::Uri>() else { return false };
+    let host = url.host().unwrap_or_default().trim_matches(['[', ']']);
+    let is_loopback = |address: IpAddr| address.is_loopback();
+    if host != "localhost" && !host.parse().is_ok_and(is_loopback) {
+        return false;
+    }
+    let port = url.port_u16().unwrap_or(if url.scheme_str() == Some("https") { 443 } else { 80 });
+    let connected = TcpStream::connect((host, port)).await;
+    connected.is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
 }
 
 async fn connect(access: &Access) -> Result<Client, String> {

@@ -64,9 +64,12 @@ fn ending(listed: &Listed) -> String {
         RunState::Unreadable(_) => "cannot be read".to_owned(),
         RunState::Alive(_) => "under way".to_owned(),
         RunState::Elsewhere { .. } => "under way elsewhere".to_owned(),
-        RunState::Done(reading) => {
-            of_builds(reading).unwrap_or_else(|| "died, cleaned up".to_owned())
-        }
+        RunState::Done(reading) => match (of_builds(reading), reading.forgotten.len()) {
+            (Some(ended), 0) => ended,
+            (Some(ended), count) => format!("{ended}, {count} given up on"),
+            (None, 0) => "died, cleaned up".to_owned(),
+            (None, count) => format!("died, {count} given up on"),
+        },
         RunState::Dead(reading) => match (of_builds(reading), reading.leftovers.len()) {
             (Some(ended), 0) => ended,
             (Some(ended), left) => format!("{ended}, {left} left"),
@@ -174,10 +177,13 @@ fn show(listed: &Listed) -> String {
     for one in &reading.broken {
         say("Broken", &format!("line {}: {}", one.line, one.why));
     }
-    for one in &reading.leftovers {
-        let id = one.id.clone().unwrap_or_else(|| format!("{} (no id arrived)", one.intent.name));
-        let kind = kind_name(one.intent.kind);
-        say("Left", &format!("{kind} {id} in {}", one.intent.region));
+    for (label, all) in [("Left", &reading.leftovers), ("Given up", &reading.forgotten)] {
+        for one in all {
+            let id = one.id.clone();
+            let id = id.unwrap_or_else(|| format!("{} (no id arrived)", one.intent.name));
+            let kind = kind_name(one.intent.kind);
+            say(label, &format!("{kind} {id} in {}", one.intent.region));
+        }
     }
     if let RunState::Dead(_) = &listed.state
         && !reading.leftovers.is_empty()
@@ -227,16 +233,20 @@ fn document(listed: &Listed) -> Value {
         })
     });
     document["builds"] = builds.collect();
-    let left = reading.leftovers.iter().map(|one| {
-        json!({
-            "kind": one.intent.kind,
-            "id": one.id,
-            "name": one.intent.name,
-            "region": one.intent.region,
-            "endpoint": one.intent.endpoint,
-        })
-    });
-    document["left"] = left.collect();
+    let each = |all: &[ledger::Leftover]| -> Value {
+        let one = |one: &ledger::Leftover| {
+            json!({
+                "kind": one.intent.kind,
+                "id": one.id,
+                "name": one.intent.name,
+                "region": one.intent.region,
+                "endpoint": one.intent.endpoint,
+            })
+        };
+        all.iter().map(one).collect()
+    };
+    document["left"] = each(&reading.leftovers);
+    document["forgotten"] = each(&reading.forgotten);
     document["broken_lines"] = reading.broken.iter().map(|one| one.line).collect();
     document
 }
@@ -273,11 +283,14 @@ mod tests {
             ..dead.clone()
         };
         let now = "2026-01-01T02:00:00Z".parse().expect("a time");
-        insta::assert_snapshot!(list(&[newer, done, dead], now), @r"
-        RUN  AGE    TEMPLATE     BUILDS                     ENDED              IMAGES
-        r1   2h00m  web.pkr.hcl  amazon-ebs.a,amazon-ebs.b  died, 1 left       ami-1
-        r1   2h00m  web.pkr.hcl  amazon-ebs.a,amazon-ebs.b  1 built, 1 failed  ami-1
-        r9   -      -            -                          cannot be read     -
+        let forgotten = "{\"event\":\"forgotten\",\"entry\":1}\n";
+        let forgotten = listed(&(LEDGER.to_owned() + forgotten), true);
+        insta::assert_snapshot!(list(&[newer, forgotten, done, dead], now), @r"
+        RUN  AGE    TEMPLATE     BUILDS                     ENDED                IMAGES
+        r1   2h00m  web.pkr.hcl  amazon-ebs.a,amazon-ebs.b  died, 1 left         ami-1
+        r1   2h00m  web.pkr.hcl  amazon-ebs.a,amazon-ebs.b  1 built, 1 failed    ami-1
+        r1   2h00m  web.pkr.hcl  amazon-ebs.a,amazon-ebs.b  died, 1 given up on  ami-1
+        r9   -      -            -                          cannot be read       -
         ");
         assert_eq!(list(&[], now), "There are no runs yet.\n");
     }

@@ -38,6 +38,10 @@ pub enum Cause {
     Schedule,
     /// Temporary files.
     Temporary,
+    /// Hashes of passwords: each has a salt of its own.
+    PasswordSalt,
+    /// Keys, certificates and the like, in PEM.
+    KeyMaterial,
     /// Dates in the bytes.
     Timestamp,
     /// The same lines in another order: of a locale, a hash table, a directory.
@@ -65,6 +69,8 @@ impl Cause {
             Self::Network => "network state",
             Self::Schedule => "schedule",
             Self::Temporary => "temporary file",
+            Self::PasswordSalt => "salt of a password",
+            Self::KeyMaterial => "key or certificate",
             Self::Timestamp => "date in the content",
             Self::Order => "order of lines",
             Self::Unknown => "unknown",
@@ -76,7 +82,28 @@ impl Cause {
     /// Whether `-normalize` is made to remove it. Of package databases that is true of some parts
     /// only.
     pub fn is_removable(self) -> bool {
-        !matches!(self, Self::Timestamp | Self::Order | Self::Unknown)
+        match self {
+            Self::PasswordSalt
+            | Self::KeyMaterial
+            | Self::Timestamp
+            | Self::Order
+            | Self::Unknown => false,
+            Self::MachineId
+            | Self::HostKey
+            | Self::RandomSeed
+            | Self::AuthorizedKey
+            | Self::Journal
+            | Self::Log
+            | Self::LoaderCache
+            | Self::Cache
+            | Self::PackageDatabase
+            | Self::Bytecode
+            | Self::CloudInit
+            | Self::History
+            | Self::Network
+            | Self::Schedule
+            | Self::Temporary => true,
+        }
     }
 }
 
@@ -84,6 +111,7 @@ impl Cause {
 const PATHS: &[(&str, Cause)] = &[
     (r"^etc/machine-id$|^var/lib/dbus/machine-id$", Cause::MachineId),
     (r"^etc/ssh/ssh_host_[^/]*$", Cause::HostKey),
+    (r"^etc/g?shadow-?$", Cause::PasswordSalt),
     (r"(^|/)random-seed$|^var/lib/systemd/credential\.secret$", Cause::RandomSeed),
     (r"/\.ssh/authorized_keys2?$", Cause::AuthorizedKey),
     (r"^var/log/journal(/|$)", Cause::Journal),
@@ -139,6 +167,9 @@ pub fn of_bytes(first: &[u8], second: &[u8]) -> Option<Cause> {
     if without(first) == without(second) || (gzip(first).is_some() && gzip(first) == gzip(second)) {
         return Some(Cause::Timestamp);
     }
+    if [first, second].iter().all(|bytes| bytes.starts_with(b"-----BEGIN ")) {
+        return Some(Cause::KeyMaterial);
+    }
     let lines = |bytes: &[u8]| {
         let mut lines: Vec<_> = bytes.split(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect();
         lines.sort();
@@ -164,6 +195,9 @@ mod tests {
             ("etc/machine-info", None),
             ("etc/ssh/ssh_host_ed25519_key.pub", Some(Cause::HostKey)),
             ("etc/ssh/sshd_config", None),
+            ("etc/shadow", Some(Cause::PasswordSalt)),
+            ("etc/gshadow-", Some(Cause::PasswordSalt)),
+            ("etc/shadowsocks", None),
             ("var/lib/systemd/random-seed", Some(Cause::RandomSeed)),
             ("home/admin/.ssh/authorized_keys", Some(Cause::AuthorizedKey)),
             ("var/log/journal/0123/system.journal", Some(Cause::Journal)),
@@ -209,6 +243,9 @@ mod tests {
         let of = |first: &str, second: &str| of_bytes(first.as_bytes(), second.as_bytes());
         assert_eq!(of("b\na\nc\n", "a\nb\nc\n"), Some(Cause::Order));
         assert_eq!(of("b\na\n", "a\na\n"), None);
+        let pem = |text: &str| format!("-----BEGIN PRIVATE KEY-----\n{text}\n");
+        assert_eq!(of(&pem("MIIa"), &pem("MIIb")), Some(Cause::KeyMaterial));
+        assert_eq!(of(&pem("MIIa"), "none"), None);
         assert_eq!(of("id=12345", "id=54321"), None);
         assert_eq!(of("2026-11-22 x", "2026-11-23 y"), None);
         assert_eq!(of("seed 9f3c", "seed 00aa"), None);

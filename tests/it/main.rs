@@ -30,4 +30,6 @@ mod verify;
 mod why;
 
 mod gc;
+mod gc_scope;
 mod ledger_faults;
+mod reuse;

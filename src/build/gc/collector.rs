@@ -184,10 +184,12 @@ impl Collector<'_> {
             Err(error) => return unseen(error),
         };
         let found = tagged(&client, self.settings.run.as_deref(), scope).await;
-        let without_access =
-            |kind| matches!(kind, AwsErrorKind::Credentials | AwsErrorKind::Region);
-        if let Some(error) = found.problems.iter().find(|error| without_access(error.kind)) {
-            return unseen(told(error));
+        if let Some(error) = found.unreached() {
+            return match error.kind {
+                // Nobody has said where to look.
+                AwsErrorKind::Credentials | AwsErrorKind::Region => unseen(told(error)),
+                _ => Report::of_problem(told(error)),
+            };
         }
         let mut report = Report { problems: found.told(), ..Report::default() };
         let mut runs: BTreeMap<String, Vec<Tagged>> = BTreeMap::new();

@@ -73,16 +73,7 @@ impl Run<'_> {
     async fn collect_in(&self, place: &Place) -> Report {
         let leftovers: Vec<_> =
             self.reading.leftovers.iter().filter(|one| one.intent.place() == *place).collect();
-        let unreached = |error: String| {
-            if leftovers.is_empty() {
-                return Report { notes: vec![error], ..Report::default() };
-            }
-            let finding = |one: &&Leftover| {
-                let outcome = Outcome::Left { error: error.clone() };
-                self.finding(place, one.intent.kind, name_of(one), outcome)
-            };
-            Report { findings: leftovers.iter().map(finding).collect(), ..Report::default() }
-        };
+        let unreached = |error: String| self.unreached(place, &leftovers, &error);
         let site = Site::Recorded { place: place.clone(), sandbox: self.reading.sandbox };
         let client = match self.collector.clouds.connect(&site).await {
             Ok(client) => client,
@@ -101,6 +92,18 @@ impl Run<'_> {
             }
         }
         self.collect_with(&client, place, &leftovers).await
+    }
+
+    /// What there is to say when a place cannot be asked.
+    fn unreached(&self, place: &Place, leftovers: &[&Leftover], error: &str) -> Report {
+        if leftovers.is_empty() {
+            return Report { notes: vec![error.to_owned()], ..Report::default() };
+        }
+        let finding = |one: &&Leftover| {
+            let outcome = Outcome::Unreached { error: error.to_owned() };
+            self.finding(place, one.intent.kind, name_of(one), outcome)
+        };
+        Report { findings: leftovers.iter().map(finding).collect(), ..Report::default() }
     }
 
     /// Looks in the configured region for what has the tag of the run.
@@ -131,6 +134,9 @@ impl Run<'_> {
             false => Scope::RegionAndIam,
         };
         let found = tagged(client, Some(self.id), scope).await;
+        if let Some(error) = found.unreached() {
+            return self.unreached(place, leftovers, &told(error));
+        }
         let mut report = Report { problems: found.told(), ..Report::default() };
         let complete = match self.complete(client, leftovers, &found.all).await {
             Ok(complete) => complete,
@@ -278,27 +284,39 @@ impl Run<'_> {
     }
 
     fn finding(&self, place: &Place, kind: ResourceKind, id: &str, outcome: Outcome) -> Finding {
-        let ended = !self.reading.builds.is_empty()
-            && self.reading.builds.iter().all(|build| build.ended.is_some());
-        let why = match (ended, self.reading.pid) {
-            (true, _) => "its run ended without removing it".to_owned(),
-            (false, Some(pid)) => format!("its run died (process {pid})"),
-            (false, None) => "its run died".to_owned(),
-        };
-        Finding {
-            kind,
-            id: id.to_owned(),
-            region: place.region.clone(),
-            endpoint: place.endpoint.clone(),
-            run: self.id.to_owned(),
-            since: self.reading.opened,
-            why,
-            outcome,
-        }
+        finding(self.id, self.reading, place, (kind, id), outcome)
     }
 }
 
-fn name_of(one: &Leftover) -> &str {
+/// Something of a run, by its kind and id, as its ledger tells of it.
+pub(super) fn finding(
+    run: &str,
+    reading: &Reading,
+    place: &Place,
+    (kind, id): (ResourceKind, &str),
+    outcome: Outcome,
+) -> Finding {
+    let ended =
+        !reading.builds.is_empty() && reading.builds.iter().all(|build| build.ended.is_some());
+    let why = match (ended, reading.pid) {
+        (true, _) => "its run ended without removing it".to_owned(),
+        (false, Some(pid)) => format!("its run died (process {pid})"),
+        (false, None) => "its run died".to_owned(),
+    };
+    Finding {
+        kind,
+        id: id.to_owned(),
+        region: place.region.clone(),
+        endpoint: place.endpoint.clone(),
+        run: run.to_owned(),
+        since: reading.opened,
+        why,
+        outcome,
+    }
+}
+
+/// Its id; its name or client token where the id never arrived.
+pub(super) fn name_of(one: &Leftover) -> &str {
     one.id.as_deref().unwrap_or(&one.intent.name)
 }
 

@@ -44,6 +44,13 @@ pub enum Outcome {
         /// Why.
         error: String,
     },
+    /// Where it is could not be asked: it may be there.
+    Unreached {
+        /// Why.
+        error: String,
+    },
+    /// Nobody looks for it any more, as its user asked for; it may be there.
+    Forgotten,
 }
 
 /// A run that was passed over.
@@ -71,8 +78,15 @@ pub struct Report {
 impl Report {
     /// What is still there and should not be.
     pub fn left(&self) -> impl Iterator<Item = &Finding> {
-        let left = |one: &&Finding| matches!(one.outcome, Outcome::Found | Outcome::Left { .. });
-        self.findings.iter().filter(left)
+        self.findings.iter().filter(|one| match one.outcome {
+            Outcome::Found | Outcome::Left { .. } | Outcome::Unreached { .. } => true,
+            Outcome::Removed | Outcome::Kept | Outcome::Forgotten => false,
+        })
+    }
+
+    /// What was given up on.
+    pub fn forgotten(&self) -> impl Iterator<Item = &Finding> {
+        self.findings.iter().filter(|one| one.outcome == Outcome::Forgotten)
     }
 
     /// What is gone now.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::clouds::told;
-use crate::aws::{AwsError, Client, Filter, ImageQuery, Tags};
+use crate::aws::{AwsError, AwsErrorKind, Client, Filter, ImageQuery, Tags};
 use crate::build::builder::amazon_ebs::{DEADLINE, IMAGE_HASH, RUN_ID};
 use crate::build::lease;
 use crate::event::ResourceKind;
@@ -39,6 +39,22 @@ pub(super) struct Found {
 }
 
 impl Found {
+    /// Why nothing could be asked at all, if so: other look-ups would say the same.
+    pub(super) fn unreached(&self) -> Option<&AwsError> {
+        let of_the_way = |kind| {
+            matches!(
+                kind,
+                AwsErrorKind::Credentials
+                    | AwsErrorKind::Region
+                    | AwsErrorKind::Unreachable
+                    | AwsErrorKind::Timeout
+            )
+        };
+        let first = self.problems.first()?;
+        let all = self.all.is_empty() && self.problems.iter().all(|one| of_the_way(one.kind));
+        all.then_some(first)
+    }
+
     /// The failed look-ups in words.
     pub(super) fn told(&self) -> Vec<String> {
         self.problems.iter().map(told).collect()

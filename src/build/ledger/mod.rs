@@ -11,6 +11,7 @@
 //! | `refused` | the call was refused: there is nothing | |
 //! | `deleted` | it is gone | |
 //! | `kept` | it is part of the result and nobody's leftover | |
+//! | `forgotten` | nobody is to look for it any more, whether it is there or not | |
 //!
 //! The others are about the run, or one of its builds:
 //!

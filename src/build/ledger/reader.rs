@@ -69,6 +69,8 @@ pub struct Reading {
     pub closed: bool,
     /// What is, or may be, still there, in the order in which it was made.
     pub leftovers: Vec<Leftover>,
+    /// What was given up on, and may still be there.
+    pub forgotten: Vec<Leftover>,
     /// Where it made anything, whether that is still there or not.
     pub places: BTreeSet<Place>,
     /// The highest number of an entry.
@@ -153,6 +155,9 @@ impl Reading {
             }
             Record::Refused { entry } | Record::Deleted { entry } | Record::Kept { entry } => {
                 self.leftovers.retain(|one| one.entry != entry);
+            }
+            Record::Forgotten { entry } => {
+                self.forgotten.extend(self.leftovers.extract_if(.., |one| one.entry == entry));
             }
             Record::Closed { .. } => self.closed = true,
         }

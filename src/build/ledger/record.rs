@@ -100,6 +100,11 @@ pub enum Record {
         /// Number of the entry.
         entry: u64,
     },
+    /// It may be there, and nobody is to look for it any more.
+    Forgotten {
+        /// Number of the entry.
+        entry: u64,
+    },
     /// Nothing of the run is left over.
     Closed {
         /// When, RFC 3339.

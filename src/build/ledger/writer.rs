@@ -243,6 +243,12 @@ impl Ledger {
         self.append(Record::Kept { entry }).await
     }
 
+    /// Records that nobody is to look for it any more.
+    pub async fn forgotten(&self, entry: u64) -> io::Result<()> {
+        self.settle(entry);
+        self.append(Record::Forgotten { entry }).await
+    }
+
     /// Closes the ledger when nothing is left over; otherwise it stays for `bake gc`. Says
     /// whether it was closed.
     pub async fn close(&self) -> io::Result<bool> {

@@ -81,6 +81,14 @@ impl Endpoint {
             .collect()
     }
 
+    /// The names of the key pairs in a region.
+    pub(crate) fn key_pairs_in(&self, region: &str) -> Vec<String> {
+        let there = aws_sdk_ec2::Config::builder().region(Region::new(region.to_owned()));
+        let ask = self.client.describe_key_pairs().customize().config_override(there).send();
+        let found = self.runtime.block_on(ask).expect("describe key pairs");
+        found.key_pairs().iter().filter_map(|key| key.key_name().map(str::to_owned)).collect()
+    }
+
     /// The account's own images.
     pub(crate) fn images(&self) -> Vec<Image> {
         let ask = self.client.describe_images().owners("self").send();

@@ -66,6 +66,37 @@ fn canonical_text_does_not_depend_on_layout() {
     }
 }
 
+/// `docs/hash.md` has these forms: each is in hashes.
+#[test]
+fn canonical_text_is_as_the_page_on_hashes_has_it() {
+    for (text, canonical_text) in [
+        ("1.50", "1.5"),
+        ("2e3", "2000"),
+        ("1e-3", "0.001"),
+        ("null", "null"),
+        ("\"a\\\"\\\\ \\n\\r\\t\\u0007é\"", "\"a\\\"\\\\ \\n\\r\\t\\u0007é\""),
+        ("\"$${x} %%{ $x\"", "\"$${x} %%{ $x\""),
+        ("<<E\nhi ${ x }\nE\n", "\"hi ${x}\\n\""),
+        ("\"%{ if x }a%{ else }b%{ endif }\"", "\"%{if x}a%{else}b%{endif}\""),
+        ("\"%{ for k, v in x }a%{ endfor }\"", "\"%{for k,v in x}a%{endfor}\""),
+        ("\"${ x }\"", "x"),
+        ("[ a , b ]", "[a,b]"),
+        ("{ b = 1, \"a\" : 2 }", "{\"a\"=2,\"b\"=1}"),
+        ("{ b = 1, (a) = 2, \"${x}y\" = 3 }", "{\"b\"=1,(a)=2,\"${x}y\"=3}"),
+        ("x.a[0].b.1", "x.a[0].b[1]"),
+        ("x.*.a", "x.*.a"),
+        ("x[*].a", "x[*].a"),
+        ("f(a, b...)", "f(a,b...)"),
+        ("a + b * -c", "(a+(b*(-c)))"),
+        ("!a ? b : c", "((!a)?b:c)"),
+        ("a && b || c == d", "((a&&b)||(c==d))"),
+        ("[for v in x : v if c]", "[for v in x:v if c]"),
+        ("{ for k, v in x : k => v... }", "{for k,v in x:k=>v...}"),
+    ] {
+        assert_eq!(canonical(&parsed(text)), canonical_text, "{text}");
+    }
+}
+
 #[test]
 fn canonical_text_tells_different_expressions_apart() {
     let texts = [
