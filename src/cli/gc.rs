@@ -68,11 +68,13 @@ pub(super) fn run(arguments: &GcArguments, mask: &Mask) -> Exit {
 
 /// Gives up on what a dead run left.
 fn forget(ledgers: &Path, run: &str, arguments: &GcArguments, mask: &Mask) -> Exit {
-    let runtime = match tokio::runtime::Builder::new_current_thread().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return sandbox::failed(&error),
+    let clock = Clock::system();
+    let forgetting = gc::forget(ledgers, run, arguments.dry_run, &clock);
+    let forgotten = match runtime::block_on(forgetting) {
+        Ok(forgotten) => forgotten,
+        Err(error) => return failed(&error),
     };
-    match runtime.block_on(gc::forget(ledgers, run, arguments.dry_run, &Clock::system())) {
+    match forgotten {
         Ok(report) => {
             tell(&report, arguments, mask);
             Exit::Done
