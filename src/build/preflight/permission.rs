@@ -140,7 +140,7 @@ mod tests {
 
     const GROUP: &str = "User: arn:aws:iam::1:user/v is not authorized to perform: ec2:RunInstances on resource: arn:aws:ec2:eu-west-1:1:security-group/sg-1 because no identity-based policy allows the ec2:RunInstances action";
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn only_a_refusal_counts() {
         let denied = asked("UnauthorizedOperation", "no.", &[]).await;
         insta::assert_snapshot!(denied.unwrap_or_default(), @"arn:aws:iam::1:user/u may not call `ec2:RunInstances`, which launches the instance: UnauthorizedOperation: no.");
