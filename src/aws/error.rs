@@ -210,13 +210,7 @@ impl AwsError {
         let code = self.code.as_deref()?;
         let hint = match code {
             "UnauthorizedOperation" | "AccessDenied" | "AccessDeniedException" => {
-                let who = match self.denied_principal() {
-                    Some(who) => format!("`{who}`"),
-                    None => "these credentials".to_owned(),
-                };
-                let on = self.denied_resource().map(|arn| format!(" on `{arn}`"));
-                let action = self.denied_action();
-                format!("allow the IAM action `{action}`{} to {who}", on.unwrap_or_default())
+                format!("allow the IAM action `{}` to these credentials", self.denied_action())
             }
             "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" => {
                 "the credentials have expired: fetch new ones (for SSO: `aws sso login`)".to_owned()
@@ -501,7 +495,7 @@ mod tests {
         assert!(!error.to_string().contains("4GIOHlTk"), "{error}");
         insta::assert_snapshot!(error.answer(), @"UnauthorizedOperation: You are not authorized to perform this operation. User: arn:aws:iam::123456789012:user/ci is not authorized to perform: ec2:CreateTags on resource: arn:aws:ec2:eu-west-1:123456789012:instance/* because no identity-based policy allows the ec2:CreateTags action. (request id r-1)");
         insta::assert_snapshot!(error.hints().join("\n"), @"
-        allow the IAM action `ec2:CreateTags` on `arn:aws:ec2:eu-west-1:123456789012:instance/*` to `arn:aws:iam::123456789012:user/ci`
+        allow the IAM action `ec2:CreateTags` to these credentials
         which statement decides: `aws sts decode-authorization-message --encoded-message 4GIOHlTkIaWHQD0Q0m6XSnuUMCm-abcdef`
         ");
     }

@@ -207,7 +207,8 @@ async fn a_dry_run_is_denied_by_the_rule_that_denies_the_call() {
     };
     assert_eq!(code(run().dry_run(true).send().await), "UnauthorizedOperation");
     assert_eq!(code(run().send().await), "UnauthorizedOperation");
-    let stop = || world.ec2.stop_instances().instance_ids("i-1").dry_run(true).send();
+    let stop =
+        || world.ec2.stop_instances().instance_ids("i-0123456789abcdef0").dry_run(true).send();
     assert_eq!(code(stop().await), "RequestLimitExceeded");
     assert_eq!(code(stop().await), "InvalidInstanceID.NotFound");
     let calls = world.sandbox.calls();
