@@ -192,6 +192,11 @@ fn a_quota_that_is_met_only_at_the_launch_is_named() {
     endpoint.assert_only_images();
 }
 
+#[expect(clippy::disallowed_methods, reason = "bake itself goes by the clock here")]
+fn now() -> SystemTime {
+    SystemTime::now()
+}
+
 /// Makes a `credential_process` that gives keys which expire at a time.
 fn expiring(workspace: &Workspace, at: SystemTime) -> impl FnOnce(&mut Command) {
     let at = jiff::Timestamp::try_from(at).expect("a time").strftime("%Y-%m-%dT%H:%M:%SZ");
@@ -215,7 +220,7 @@ fn credentials_that_have_expired_are_refused_before_anything_is_made() {
     let workspace = Workspace::new();
     let endpoint = Endpoint::start(&workspace, &[]);
     let text = template(&shell("true"));
-    let past = expiring(&workspace, SystemTime::now() - Duration::from_secs(60));
+    let past = expiring(&workspace, now() - Duration::from_secs(60));
     let (outcome, relay) = build(&workspace, &endpoint, &text, past);
     assert_said(
         &outcome.expect(1),
@@ -223,7 +228,7 @@ fn credentials_that_have_expired_are_refused_before_anything_is_made() {
     );
     assert_eq!(changes(&relay), [""; 0]);
 
-    let near = SystemTime::now() + Duration::from_secs(150);
+    let near = now() + Duration::from_secs(150);
     let told = jiff::Timestamp::try_from(near).expect("a time").to_string();
     let keys = move |command: &mut Command| {
         command.env("AWS_CREDENTIAL_EXPIRATION", told);
@@ -243,7 +248,7 @@ fn credentials_that_expire_before_the_deadline_are_told() {
     }
     let workspace = Workspace::new();
     let endpoint = Endpoint::start(&workspace, &[]);
-    let minutes = |count: u64| SystemTime::now() + Duration::from_secs(count * 60 + 30);
+    let minutes = |count: u64| now() + Duration::from_secs(count * 60 + 30);
     let near = expiring(&workspace, minutes(10));
     let (outcome, _) = build(&workspace, &endpoint, &template(&shell("true")), near);
     let warning = "in 10 minutes: unless `credential_process` has others by then";

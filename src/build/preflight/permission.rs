@@ -4,16 +4,20 @@
 //! about names, tags and ids. What does not exist yet is left out of the question; a refusal that is
 //! about what stands in its place is none.
 
+use std::time::Duration;
+
 use futures::future::BoxFuture;
 use futures::stream::{FuturesOrdered, StreamExt as _};
 use tokio::sync::OnceCell;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use crate::aws::time::{milliseconds, seconds};
 use crate::aws::wait::Backoff;
 use crate::aws::{AwsError, Client};
 use crate::build::BuildError;
 
+/// How long a build waits for all answers together.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// How often an id is asked about that is not found yet.
 const ATTEMPTS: u32 = 5;
 
@@ -77,6 +81,18 @@ impl Asker {
     /// # Errors
     /// With the first that is refused. Any other answer than a refusal is none.
     pub(in crate::build) async fn ask(
+        &self,
+        client: &Client,
+        questions: Vec<Question<'_>>,
+    ) -> Result<(), BuildError> {
+        // Nothing is slower than an endpoint that does not answer, and no answer is worth that.
+        timeout(PATIENCE, self.ask_all(client, questions)).await.unwrap_or_else(|_| {
+            tracing::debug!("dry runs are not answered in time");
+            Ok(())
+        })
+    }
+
+    async fn ask_all(
         &self,
         client: &Client,
         questions: Vec<Question<'_>>,
