@@ -108,6 +108,8 @@ pub struct Client {
     pub(super) own_cloud: bool,
     /// That endpoint.
     pub(super) all_services: Option<String>,
+    /// What requests that the SDK does not make go through; the SDK's usual one when `None`.
+    pub(super) http: Option<aws_smithy_runtime_api::client::http::SharedHttpClient>,
     region: String,
     endpoint: Option<String>,
 }
@@ -147,6 +149,7 @@ impl Client {
             credentials: config.credentials_provider(),
             own_cloud: config.endpoint_url().is_some(),
             all_services: config.endpoint_url().map(ToOwned::to_owned),
+            http: config.http_client(),
             region,
             endpoint,
         })

@@ -9,6 +9,9 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use super::Client;
 
+/// What precedes the details that only STS can read.
+const ENCODED: &str = "Encoded authorization failure message: ";
+
 /// What kind of failure it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AwsErrorKind {
@@ -142,6 +145,33 @@ impl AwsError {
         }
     }
 
+    /// Whether it says that these credentials may not do it.
+    pub fn is_denial(&self) -> bool {
+        self.is_code(&[
+            "UnauthorizedOperation",
+            "AuthFailure",
+            "AccessDenied",
+            "AccessDeniedException",
+        ])
+    }
+
+    /// The kind of the resource that IAM's message is about, such as `security-group` in
+    /// `… on resource: arn:aws:ec2:us-east-1:123456789012:security-group/sg-1 because …`.
+    pub fn denied_resource_kind(&self) -> Option<&str> {
+        let resource = self.denied_resource()?.splitn(6, ':').nth(5)?;
+        resource.split('/').next().filter(|kind| !kind.is_empty())
+    }
+
+    /// What the service said, for a sentence that names the call itself.
+    pub fn answer(&self) -> String {
+        let mut text = self.code.clone().map_or_else(String::new, |code| format!("{code}: "));
+        text += self.message();
+        if let Some(id) = &self.request_id {
+            text += &format!(" (request id {id})");
+        }
+        text
+    }
+
     /// What to do next.
     pub fn hints(&self) -> Vec<String> {
         let at = match &self.endpoint {
@@ -165,7 +195,14 @@ impl AwsError {
             }],
             AwsErrorKind::Malformed => vec![format!("is `{at}` an endpoint for {}?", self.service)],
             AwsErrorKind::Request => Vec::new(),
-            AwsErrorKind::Service => self.code_hint().into_iter().collect(),
+            AwsErrorKind::Service => {
+                let decode = self.encoded().map(|text| {
+                    format!(
+                        "which statement decides: `aws sts decode-authorization-message --encoded-message {text}`"
+                    )
+                });
+                self.code_hint().into_iter().chain(decode).collect()
+            }
         }
     }
 
@@ -173,10 +210,7 @@ impl AwsError {
         let code = self.code.as_deref()?;
         let hint = match code {
             "UnauthorizedOperation" | "AccessDenied" | "AccessDeniedException" => {
-                let action = self
-                    .denied_action()
-                    .unwrap_or_else(|| format!("{}:{}", self.service, self.action));
-                format!("allow the IAM action `{action}` to these credentials")
+                format!("allow the IAM action `{}` to these credentials", self.denied_action())
             }
             "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" => {
                 "the credentials have expired: fetch new ones (for SSO: `aws sso login`)".to_owned()
@@ -240,11 +274,41 @@ impl AwsError {
         Some(hint)
     }
 
-    /// The action that IAM's message names: RunInstances may be denied for ec2:CreateTags.
-    fn denied_action(&self) -> Option<String> {
-        let (_, rest) = self.message.split_once("not authorized to perform: ")?;
-        let action = rest.split([' ', ',']).next()?.trim_end_matches('.');
-        action.contains(':').then(|| action.to_owned())
+    /// The action that is denied, such as `ec2:RunInstances`. It need not be the one that was
+    /// called: RunInstances may be denied for `ec2:CreateTags`.
+    pub fn denied_action(&self) -> String {
+        let named = || {
+            let (_, rest) = self.message.split_once("not authorized to perform: ")?;
+            let action = rest.split([' ', ',']).next()?.trim_end_matches('.');
+            action.contains(':').then(|| action.to_owned())
+        };
+        named().unwrap_or_else(|| format!("{}:{}", self.service, self.action))
+    }
+
+    /// The ARN of whom IAM's message denies it to.
+    pub fn denied_principal(&self) -> Option<&str> {
+        let (who, _) = self.message.split_once(" is not authorized to perform")?;
+        let (_, who) = who.rsplit_once("User: ")?;
+        who.starts_with("arn:").then_some(who)
+    }
+
+    /// The ARN of what IAM's message denies it on.
+    fn denied_resource(&self) -> Option<&str> {
+        let (_, rest) = self.message.split_once(" on resource: ")?;
+        let resource = rest.split_whitespace().next()?;
+        resource.starts_with("arn:").then_some(resource)
+    }
+
+    /// The details that only STS can read, where the message has them.
+    fn encoded(&self) -> Option<&str> {
+        let (_, text) = self.message.split_once(ENCODED)?;
+        text.split_whitespace().next()
+    }
+
+    /// The message without those details, which are a thousand letters.
+    fn message(&self) -> &str {
+        let plain = self.message.split_once(ENCODED).map(|(plain, _)| plain);
+        plain.unwrap_or(&self.message).trim_end()
     }
 }
 
@@ -264,7 +328,7 @@ impl fmt::Display for AwsError {
         if let Some(code) = &self.code {
             write!(f, ": {code}")?;
         }
-        write!(f, ": {}", self.message)?;
+        write!(f, ": {}", self.message())?;
         match &self.request_id {
             Some(id) => write!(f, " (request id {id})"),
             None => Ok(()),
@@ -397,4 +461,50 @@ pub(super) fn chain(error: &dyn Error) -> String {
         next = error.source();
     }
     parts.join(": ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(message: &str) -> AwsError {
+        AwsFailure {
+            kind: AwsErrorKind::Service,
+            action: "RunInstances",
+            service: "ec2",
+            code: Some("UnauthorizedOperation".to_owned()),
+            message: message.to_owned(),
+            request_id: Some("r-1".to_owned()),
+            status: Some(403),
+            resource: None,
+            region: "eu-west-1".to_owned(),
+            endpoint: None,
+        }
+        .into()
+    }
+
+    #[test]
+    fn a_denial_says_what_is_denied_to_whom_and_how_to_learn_more() {
+        let error = refusal(
+            "You are not authorized to perform this operation. User: arn:aws:iam::123456789012:user/ci is not authorized to perform: ec2:CreateTags on resource: arn:aws:ec2:eu-west-1:123456789012:instance/* because no identity-based policy allows the ec2:CreateTags action. Encoded authorization failure message: 4GIOHlTkIaWHQD0Q0m6XSnuUMCm-abcdef",
+        );
+        assert!(error.is_denial());
+        assert_eq!(error.denied_action(), "ec2:CreateTags");
+        assert_eq!(error.denied_principal(), Some("arn:aws:iam::123456789012:user/ci"));
+        assert_eq!(error.denied_resource_kind(), Some("instance"));
+        assert!(!error.to_string().contains("4GIOHlTk"), "{error}");
+        insta::assert_snapshot!(error.answer(), @"UnauthorizedOperation: You are not authorized to perform this operation. User: arn:aws:iam::123456789012:user/ci is not authorized to perform: ec2:CreateTags on resource: arn:aws:ec2:eu-west-1:123456789012:instance/* because no identity-based policy allows the ec2:CreateTags action. (request id r-1)");
+        insta::assert_snapshot!(error.hints().join("\n"), @"
+        allow the IAM action `ec2:CreateTags` to these credentials
+        which statement decides: `aws sts decode-authorization-message --encoded-message 4GIOHlTkIaWHQD0Q0m6XSnuUMCm-abcdef`
+        ");
+    }
+
+    #[test]
+    fn a_denial_without_details_is_about_the_call() {
+        let error = refusal("You are not authorized to perform this operation.");
+        assert_eq!(error.denied_action(), "ec2:RunInstances");
+        assert_eq!((error.denied_principal(), error.denied_resource_kind()), (None, None));
+        insta::assert_snapshot!(error.hints().join("\n"), @"allow the IAM action `ec2:RunInstances` to these credentials");
+    }
 }

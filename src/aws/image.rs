@@ -1,6 +1,7 @@
 //! Images.
 
 use aws_config::retry::RetryConfig;
+use aws_sdk_ec2::operation::create_image::builders::CreateImageFluentBuilder;
 use aws_sdk_ec2::primitives::DateTime;
 use aws_sdk_ec2::types;
 use futures::FutureExt as _;
@@ -206,6 +207,21 @@ impl Client {
     /// Starts to make an image of an instance and returns its id. The SDK does not repeat this
     /// call: it has no client token, so the caller looks first what an unclear answer has done.
     pub async fn create_image(&self, image: &CreateImage) -> Result<String, AwsError> {
+        self.create_image_call(image)
+            .customize()
+            .config_override(
+                aws_sdk_ec2::config::Builder::new().retry_config(RetryConfig::disabled()),
+            )
+            .send()
+            .boxed()
+            .await
+            .map_err(|error| self.failed("ec2", "CreateImage", Some(&image.name), error))?
+            .image_id
+            .ok_or_else(|| self.incomplete("ec2", "CreateImage", "image id"))
+    }
+
+    /// The call, with all its parameters.
+    pub(super) fn create_image_call(&self, image: &CreateImage) -> CreateImageFluentBuilder {
         let tags: Vec<_> = specification(types::ResourceType::Image, &image.tags)
             .into_iter()
             .chain(specification(types::ResourceType::Snapshot, &image.snapshot_tags))
@@ -217,16 +233,6 @@ impl Client {
             .set_description(image.description.clone())
             .set_block_device_mappings(devices(&image.devices))
             .set_tag_specifications((!tags.is_empty()).then_some(tags))
-            .customize()
-            .config_override(
-                aws_sdk_ec2::config::Builder::new().retry_config(RetryConfig::disabled()),
-            )
-            .send()
-            .boxed()
-            .await
-            .map_err(|error| self.failed("ec2", "CreateImage", Some(&image.name), error))?
-            .image_id
-            .ok_or_else(|| self.incomplete("ec2", "CreateImage", "image id"))
     }
 
     /// Deregisters an image. Its snapshots stay.

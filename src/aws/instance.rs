@@ -1,5 +1,6 @@
 //! Instances.
 
+use aws_sdk_ec2::operation::run_instances::builders::RunInstancesFluentBuilder;
 use aws_sdk_ec2::types;
 use futures::FutureExt as _;
 
@@ -194,6 +195,20 @@ impl Instance {
 impl Client {
     /// Launches one instance.
     pub async fn run_instance(&self, run: &RunInstance) -> Result<Instance, AwsError> {
+        self.run_instances_call(run)
+            .send()
+            .boxed()
+            .await
+            .map_err(|error| self.failed("ec2", "RunInstances", Some(&run.image_id), error))?
+            .instances
+            .unwrap_or_default()
+            .into_iter()
+            .find_map(Instance::from_sdk)
+            .ok_or_else(|| self.incomplete("ec2", "RunInstances", "instance"))
+    }
+
+    /// The call, with all its parameters.
+    pub(super) fn run_instances_call(&self, run: &RunInstance) -> RunInstancesFluentBuilder {
         let tags: Vec<_> = specification(types::ResourceType::Instance, &run.tags)
             .into_iter()
             .chain(specification(types::ResourceType::NetworkInterface, &run.tags))
@@ -281,7 +296,7 @@ impl Client {
         }
         // A wish about the public address needs the network interface spelt out, and that in
         // turn must hold subnet and groups; EC2 refuses them in both places.
-        call = match run.network.public_address {
+        match run.network.public_address {
             Some(wanted) if run.network.subnet_id.is_some() => call.network_interfaces(
                 types::InstanceNetworkInterfaceSpecification::builder()
                     .device_index(0)
@@ -294,16 +309,7 @@ impl Client {
             _ => call
                 .set_subnet_id(run.network.subnet_id.clone())
                 .set_security_group_ids(list(&run.network.security_group_ids)),
-        };
-        call.send()
-            .boxed()
-            .await
-            .map_err(|error| self.failed("ec2", "RunInstances", Some(&run.image_id), error))?
-            .instances
-            .unwrap_or_default()
-            .into_iter()
-            .find_map(Instance::from_sdk)
-            .ok_or_else(|| self.incomplete("ec2", "RunInstances", "instance"))
+        }
     }
 
     /// Instances with these ids and filters.

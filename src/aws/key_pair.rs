@@ -1,5 +1,6 @@
 //! Key pairs.
 
+use aws_sdk_ec2::operation::import_key_pair::builders::ImportKeyPairFluentBuilder;
 use aws_sdk_ec2::primitives::{Blob, DateTimeFormat};
 use aws_sdk_ec2::types::{KeyPairInfo, ResourceType};
 use futures::FutureExt as _;
@@ -30,16 +31,26 @@ impl Client {
         public_key: &str,
         tags: &Tags,
     ) -> Result<String, AwsError> {
-        self.ec2
-            .import_key_pair()
-            .key_name(name)
-            .public_key_material(Blob::new(public_key))
-            .set_tag_specifications(specification(ResourceType::KeyPair, tags).map(|one| vec![one]))
+        self.import_key_pair_call(name, public_key, tags)
             .send()
             .boxed()
             .await
             .map_err(|error| self.failed("ec2", "ImportKeyPair", Some(name), error))
             .map(|output| id_or_name(output.key_pair_id, name))
+    }
+
+    /// The call, with all its parameters.
+    pub(super) fn import_key_pair_call(
+        &self,
+        name: &str,
+        public_key: &str,
+        tags: &Tags,
+    ) -> ImportKeyPairFluentBuilder {
+        self.ec2
+            .import_key_pair()
+            .key_name(name)
+            .public_key_material(Blob::new(public_key))
+            .set_tag_specifications(specification(ResourceType::KeyPair, tags).map(|one| vec![one]))
     }
 
     /// The key pair `name`; `None` when it does not exist.

@@ -1,5 +1,6 @@
 //! Security groups.
 
+use aws_sdk_ec2::operation::create_security_group::builders::CreateSecurityGroupFluentBuilder;
 use aws_sdk_ec2::types::{IpPermission, IpRange, Ipv6Range, ResourceType};
 use futures::FutureExt as _;
 
@@ -39,6 +40,23 @@ impl Client {
         vpc_id: Option<&str>,
         tags: &Tags,
     ) -> Result<String, AwsError> {
+        self.create_security_group_call(name, description, vpc_id, tags)
+            .send()
+            .boxed()
+            .await
+            .map_err(|error| self.failed("ec2", "CreateSecurityGroup", Some(name), error))?
+            .group_id
+            .ok_or_else(|| self.incomplete("ec2", "CreateSecurityGroup", "group id"))
+    }
+
+    /// The call, with all its parameters.
+    pub(super) fn create_security_group_call(
+        &self,
+        name: &str,
+        description: &str,
+        vpc_id: Option<&str>,
+        tags: &Tags,
+    ) -> CreateSecurityGroupFluentBuilder {
         self.ec2
             .create_security_group()
             .group_name(name)
@@ -47,12 +65,6 @@ impl Client {
             .set_tag_specifications(
                 specification(ResourceType::SecurityGroup, tags).map(|one| vec![one]),
             )
-            .send()
-            .boxed()
-            .await
-            .map_err(|error| self.failed("ec2", "CreateSecurityGroup", Some(name), error))?
-            .group_id
-            .ok_or_else(|| self.incomplete("ec2", "CreateSecurityGroup", "group id"))
     }
 
     /// Lets `ingress` in.

@@ -89,6 +89,24 @@ pub enum BuildError {
         /// When, RFC 3339.
         at: String,
     },
+    /// The credentials expire before a build can end, and there will be no others.
+    #[error("the credentials expire at {at}, in {minutes} minutes: a build takes longer")]
+    ExpiresSoon {
+        /// When, RFC 3339.
+        at: String,
+        /// Until then.
+        minutes: u64,
+    },
+    /// A call that the build needs is not allowed, as EC2 said before it was made.
+    #[error("{who} may not call `{}`, {purpose}: {}", error.denied_action(), error.answer())]
+    Denied {
+        /// The refusal.
+        error: AwsError,
+        /// The ARN of whose credentials they are, or `these credentials`.
+        who: String,
+        /// What the call is for: `which launches the instance`.
+        purpose: &'static str,
+    },
     /// A bug of ours.
     #[error("internal error: {0}")]
     Panic(String),
@@ -164,6 +182,14 @@ impl BuildError {
             ],
             Self::Expired { .. } => {
                 vec!["fetch new credentials (for SSO: `aws sso login`)".to_owned()]
+            }
+            Self::ExpiresSoon { .. } => {
+                vec!["fetch new credentials, or use a profile that renews them".to_owned()]
+            }
+            Self::Denied { error, .. } => {
+                let mut hints = error.hints();
+                hints.push("docs/permissions.md has a policy with all that a build needs".to_owned());
+                hints
             }
             Self::Panic(_) => vec!["this is a bug in bake: please report it".to_owned()],
             _ => Vec::new(),

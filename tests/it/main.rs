@@ -20,6 +20,8 @@ mod machine_readable;
 mod mistakes;
 mod option_tables;
 mod peers;
+mod permissions;
+mod preflight;
 mod properties;
 mod repro;
 mod sandbox_agent;

@@ -13,10 +13,13 @@ use super::network::Subnet;
 use super::session::{ClientToken, Effect, Session};
 use super::tag::{TagSpecification, tags_for};
 use super::volume::{Attachment, Volume};
-use super::{CloudError, id, instance_type};
+use super::{CloudError, InstanceType, id, instance_type};
+use crate::aws::VcpuQuota;
 
 /// At most this many instances at a time in a region: each is processes of this machine.
 const INSTANCE_LIMIT: usize = 64;
+/// At most this many vCPUs at a time, in a region and under each of EC2's quotas.
+pub const VCPU_LIMIT: u64 = 256;
 /// At most this much user data, decoded.
 const USER_DATA_LIMIT: usize = 16_384;
 
@@ -93,8 +96,8 @@ impl Session<'_> {
             let same = |instance: &&Instance| instance.reservation_id == reservation;
             return Ok(self.region.instances.values().filter(same).cloned().collect());
         }
-        let count = self.count(request)?;
         let kind = instance_type::find(&request.instance_type)?;
+        let count = self.count(request)?.min(self.count_by_vcpus(request, &kind)?);
         let image = self.image(&request.image_id)?;
         match &image.state {
             ImageState::Available => {}
@@ -246,6 +249,36 @@ impl Session<'_> {
             ));
         }
         Ok(request.max_count.min(free))
+    }
+
+    /// How many instances the quota of vCPUs of on-demand instances has room for.
+    fn count_by_vcpus(
+        &self,
+        request: &RunInstances,
+        kind: &InstanceType,
+    ) -> Result<i64, CloudError> {
+        let Some(quota) = VcpuQuota::of(&kind.name).filter(|_| !request.spot) else {
+            return Ok(i64::MAX);
+        };
+        let counts = |instance: &&Instance| {
+            matches!(instance.state, InstanceState::Pending | InstanceState::Running)
+                && instance.spot_request_id.is_none()
+                && VcpuQuota::of(&instance.instance_type) == Some(quota)
+        };
+        let of = |name: &str| instance_type::find(name).map_or(0, |kind| u64::from(kind.vcpus));
+        let live = self.region.instances.values().filter(counts);
+        let used: u64 = live.map(|instance| of(&instance.instance_type)).sum();
+        let free = VCPU_LIMIT.saturating_sub(used) / u64::from(kind.vcpus).max(1);
+        let free = i64::try_from(free).unwrap_or(i64::MAX);
+        if request.min_count > free {
+            return Err(CloudError::new(
+                "VcpuLimitExceeded",
+                format!(
+                    "You have requested more vCPU capacity than your current vCPU limit of {VCPU_LIMIT} allows for the instance bucket that the specified instance type belongs to. Please visit http://aws.amazon.com/contact-us/ec2-request to request an adjustment to this limit."
+                ),
+            ));
+        }
+        Ok(free)
     }
 
     fn subnet_for_launch(&self, request: &RunInstances) -> Result<Subnet, CloudError> {

@@ -62,7 +62,7 @@ pub use instance_profile::Association;
 pub use instance_type::{InstanceType, Offering};
 pub use key_pair::{Generated, KeyPair, KeyType, PublicMaterial, generate, parse_public_key};
 pub use latency::{Latency, LatencyError};
-pub use launch::{Interface, RunInstances};
+pub use launch::{Interface, RunInstances, VCPU_LIMIT};
 pub use network::{RegionInfo, Subnet, Vpc, Zone};
 pub use page::{Page, Paged};
 pub use permission::{PermissionChange, Permissions};

@@ -7,6 +7,10 @@
 //!   `3+` the third and all after it, `*` every call;
 //! - EFFECT: see [`FaultEffect`].
 //!
+//! A dry run of ACTION is a call of the action `DryRunACTION`, and of no other, so that rules strike
+//! the same calls whether somebody asks first or not. But a permission that the next call of ACTION
+//! will not have is one that its dry run has not either, see [`Faults::denial`].
+//!
 //! The sockets of data channels are calls of the action [`DATA_CHANNEL`]: besides what can happen
 //! to every call, they can go wrong while they are open, see [`ChannelFault`].
 
@@ -18,6 +22,11 @@ use crate::sandbox::cloud::{CloudError, parse_duration, wildcard};
 
 /// The action that opening a socket of a data channel counts as.
 pub(super) const DATA_CHANNEL: &str = "DataChannel";
+/// What the names of actions begin with when they are only tried.
+const DRY_RUN: &str = "DryRun";
+/// What refuses for want of permission.
+const DENIALS: [&str; 4] =
+    ["UnauthorizedOperation", "AuthFailure", "AccessDenied", "AccessDeniedException"];
 /// The action that can give an empty token.
 const RESUME: &str = "ResumeSession";
 
@@ -226,6 +235,11 @@ impl FromStr for FaultEffect {
     }
 }
 
+/// The name that the dry run of an action has.
+pub(super) fn dry_run_of(action: &str) -> String {
+    format!("{DRY_RUN}{action}")
+}
+
 /// Rules with how often each has matched.
 #[derive(Debug, Default)]
 pub(super) struct Faults(Mutex<Vec<(FaultRule, u64)>>);
@@ -246,6 +260,24 @@ impl Faults {
             }
         }
         due
+    }
+
+    /// The refusal for want of permission that the next call of an action would meet. It is not
+    /// counted.
+    pub(super) fn denial(&self, action: &str) -> Option<CloudError> {
+        let rules = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        rules.iter().find_map(|(rule, seen)| {
+            let next = seen + 1;
+            let is_due = wildcard(&rule.action, action)
+                && next >= rule.first
+                && rule.last.is_none_or(|last| next <= last);
+            match &rule.effect {
+                FaultEffect::Refuse(error) if is_due && DENIALS.contains(&&*error.code) => {
+                    Some(error.clone())
+                }
+                _ => None,
+            }
+        })
     }
 }
 
@@ -270,6 +302,20 @@ mod tests {
         assert_eq!(hits("Run*:3+:drop", 4), [3, 4]);
         assert_eq!(hits("*:*:drop", 3), [1, 2, 3]);
         assert_eq!(hits("Stop*:*:drop", 3), [0; 0]);
+    }
+
+    #[test]
+    fn a_dry_run_is_denied_like_the_call_after_it_and_counted_apart() {
+        let faults = faults(&["RunInstances:#2:unauthorized", "RunInstances:1:throttle"]);
+        assert_eq!(faults.denial("RunInstances"), None, "the first is only throttled");
+        assert_eq!(faults.due("RunInstances").len(), 1);
+        for _ in 0..2 {
+            let denial = faults.denial("RunInstances").map(|error| error.code);
+            assert_eq!(denial.as_deref(), Some("UnauthorizedOperation"));
+        }
+        assert_eq!(faults.due(&dry_run_of("RunInstances")), []);
+        assert_eq!(faults.due("RunInstances").len(), 1, "it is still the second");
+        assert_eq!(faults.denial("RunInstances"), None);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! One file a group of actions; each handler decodes its parameters into a
 //! typed request, runs it in the `cloud`, and encodes what it gave. `actions`
 //! and `ssm` have the only lists of names. EC2, IAM and STS speak the query
-//! protocol, Systems Manager JSON, its sessions WebSocket, S3 paths; all on one port,
+//! protocol, Systems Manager and Service Quotas JSON, its sessions WebSocket, S3 paths; all on one port,
 //! told apart by header, parameters and path.
 
 mod actions;
@@ -19,6 +19,7 @@ mod launch;
 mod network;
 mod objects;
 mod query;
+mod quotas;
 mod security_groups;
 mod server;
 mod sessions;

@@ -22,9 +22,10 @@ use tokio_util::task::TaskTracker;
 
 use super::actions;
 use super::call::{Answer, Call, Handler};
-use super::fault::{ChannelFault, DATA_CHANNEL, FaultEffect, FaultRule, Faults};
+use super::fault::{ChannelFault, DATA_CHANNEL, FaultEffect, FaultRule, Faults, dry_run_of};
 use super::objects::{self, Objects};
 use super::query::Params;
+use super::quotas;
 use super::sessions::{self, Sessions};
 use super::signature::{Scope, scope};
 use super::ssm;
@@ -181,6 +182,7 @@ enum Asked {
     Iam { action: String, handler: Option<Handler> },
     Ssm { action: String },
     Secrets { action: String },
+    Quotas { action: String },
 }
 
 impl Asked {
@@ -191,10 +193,13 @@ impl Asked {
             if let Some(action) = action("secretsmanager.") {
                 return Ok(Asked::Secrets { action });
             }
+            if let Some(action) = action(quotas::PREFIX) {
+                return Ok(Asked::Quotas { action });
+            }
             let action = action("AmazonSSM.").ok_or_else(|| {
                 CloudError::new(
                     "UnknownOperationException",
-                    "The sandbox speaks EC2, IAM, STS and SSM.",
+                    "The sandbox speaks EC2, IAM, STS, SSM and Service Quotas.",
                 )
             })?;
             return Ok(Asked::Ssm { action });
@@ -223,6 +228,7 @@ impl Asked {
             | Asked::Iam { handler, .. } => handler.is_some(),
             Asked::Ssm { action } => ssm::knows(action),
             Asked::Secrets { .. } => true,
+            Asked::Quotas { action } => action == quotas::ACTION,
         }
     }
 
@@ -232,7 +238,8 @@ impl Asked {
             | Asked::Sts { action, .. }
             | Asked::Iam { action, .. }
             | Asked::Ssm { action }
-            | Asked::Secrets { action } => action,
+            | Asked::Secrets { action }
+            | Asked::Quotas { action } => action,
         }
     }
 }
@@ -255,15 +262,20 @@ async fn answer(shared: &Arc<Shared>, request: Request<Incoming>) -> Option<Resp
         Err(error) => return Some(ec2_answer("", &request_id, Err(error))),
     };
     let action = asked.action().to_owned();
-    tracing::debug!(request_id, "{action}");
+    let is_dry_run = matches!(asked, Asked::Ec2 { .. }) && params.is_set("DryRun").unwrap_or(false);
+    let counted = if is_dry_run { dry_run_of(&action) } else { action.clone() };
+    tracing::debug!(request_id, "{counted}");
     if let Ok(mut calls) = shared.calls.lock() {
         // Names come from outside; only those that exist are kept.
         if asked.is_known() {
-            *calls.entry(action.clone()).or_default() += 1;
+            *calls.entry(counted.clone()).or_default() += 1;
         }
     }
     let (mut refused, mut cut, mut empty_token) = (None, false, false);
-    for fault in shared.faults.due(&action) {
+    if is_dry_run {
+        refused = shared.faults.denial(&action);
+    }
+    for fault in shared.faults.due(&counted) {
         match fault {
             FaultEffect::Refuse(error) => refused = refused.or(Some(error)),
             FaultEffect::Delay(time) => tokio::time::sleep(time).await,
@@ -279,7 +291,9 @@ async fn answer(shared: &Arc<Shared>, request: Request<Incoming>) -> Option<Resp
             Asked::Ec2 { .. } => ec2_answer(&action, &request_id, Err(error)),
             Asked::Sts { .. } => query_answer(STS_NAMESPACE, &action, &request_id, Err(error)),
             Asked::Iam { .. } => query_answer(IAM_NAMESPACE, &action, &request_id, Err(error)),
-            Asked::Ssm { .. } | Asked::Secrets { .. } => ssm_answer(&request_id, Err(error)),
+            Asked::Ssm { .. } | Asked::Secrets { .. } | Asked::Quotas { .. } => {
+                ssm_answer(&request_id, Err(error))
+            }
         },
         None => {
             let shared = shared.clone();
@@ -468,6 +482,10 @@ fn act(
                 let caller = ssm::Caller { cloud, sessions, region, authority, empty_token };
                 ssm::act(&caller, action, body)
             });
+            ssm_answer(request_id, answer)
+        }
+        Asked::Quotas { action } => {
+            let answer = scope.and_then(|Scope { region, .. }| quotas::act(&region, action, body));
             ssm_answer(request_id, answer)
         }
         // Said in the service's own way, so that a client understands it.

@@ -57,15 +57,19 @@ impl Relay {
         format!("http://{}", self.address)
     }
 
-    /// The actions of the query protocol that were asked for, in the order of connections.
+    /// The actions of the query protocol that were asked for, in the order of connections; those
+    /// that were only tried begin with `DryRun`.
     pub(crate) fn actions(&self) -> Vec<String> {
         let requests = self.state.requests.lock().expect("no panic");
         requests
             .iter()
             .flat_map(|bytes| {
                 let text = String::from_utf8_lossy(bytes).into_owned();
-                let action =
-                    |part: &str| part.split_once("&Version=").map(|(one, _)| one.to_owned());
+                let action = |part: &str| {
+                    let (action, rest) = part.split_once("&Version=")?;
+                    let prefix = if rest.contains("&DryRun=true") { "DryRun" } else { "" };
+                    Some(format!("{prefix}{action}"))
+                };
                 text.split("Action=").skip(1).filter_map(action).collect::<Vec<_>>()
             })
             .collect()
@@ -78,7 +82,9 @@ impl Relay {
         assert!(!actions.is_empty(), "the endpoint was never asked");
         let changing: Vec<_> = actions
             .iter()
-            .filter(|action| !action.starts_with("Describe") && !action.starts_with("Get"))
+            .filter(|action| {
+                !["Describe", "Get", "DryRun"].iter().any(|one| action.starts_with(one))
+            })
             .collect();
         assert!(changing.is_empty(), "calls that change something: {changing:?}");
     }

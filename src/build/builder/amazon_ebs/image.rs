@@ -106,23 +106,11 @@ impl Run<'_> {
     /// Starts the image and returns its id. On the way the endpoint may turn out not to take tags
     /// for snapshots; they are tagged later then.
     pub(super) async fn create_image(&self, instance: &str) -> Result<String, BuildError> {
-        let texts = self.texts();
         let publication = self.publication();
         self.record_publication(&publication).await?;
-        let (image_tags, snapshot_tags) = (publication.tags, publication.snapshot_tags);
+        let image_tags = publication.tags;
         let name = self.image_name();
-        let mut request = CreateImage {
-            instance_id: instance.to_owned(),
-            name: name.to_owned(),
-            description: texts.description.clone(),
-            devices: self.build.image.devices.clone(),
-            tags: image_tags.clone(),
-            snapshot_tags,
-        };
-        if self.client.tags_images_after_create() {
-            request.tags.clear();
-            request.snapshot_tags.clear();
-        }
+        let mut request = self.image_request(instance);
         let call = self.create_image_once(&mut request);
         let id =
             self.resources.create(ResourceKind::Image, name, instance, call, Clone::clone).await?;
@@ -132,6 +120,24 @@ impl Run<'_> {
             persist(cancel, || self.client.create_tags(&ids, &image_tags)).await?;
         }
         Ok(id)
+    }
+
+    /// What the image is made as.
+    pub(super) fn image_request(&self, instance: &str) -> CreateImage {
+        let publication = self.publication();
+        let mut request = CreateImage {
+            instance_id: instance.to_owned(),
+            name: self.image_name().to_owned(),
+            description: self.texts().description,
+            devices: self.build.image.devices.clone(),
+            tags: publication.tags,
+            snapshot_tags: publication.snapshot_tags,
+        };
+        if self.client.tags_images_after_create() {
+            request.tags.clear();
+            request.snapshot_tags.clear();
+        }
+        request
     }
 
     /// Makes one image, however often it has to ask: CreateImage has no client token, so after an

@@ -7,12 +7,13 @@ use super::{tags, user_data};
 use crate::aws::retry::persist;
 use crate::aws::{Ingress, Instance, NetworkInterface, RunInstance};
 use crate::build::dead_man::{self, System};
+use crate::build::preflight;
 use crate::build::{BuildError, ResolvedSource};
 use crate::communicator::ssh::KeyPair;
 use crate::event::{Fact, ResourceKind};
 
 /// Why the temporary group exists, for people who find it in the console.
-const GROUP_DESCRIPTION: &str = "Temporary group of a bake build";
+pub(super) const GROUP_DESCRIPTION: &str = "Temporary group of a bake build";
 
 /// A running, or soon running, instance.
 pub(super) struct Launched {
@@ -21,10 +22,10 @@ pub(super) struct Launched {
 }
 
 /// What an instance is launched with.
-struct With {
-    key_name: Option<String>,
-    group_ids: Vec<String>,
-    profile: Option<String>,
+pub(super) struct With {
+    pub(super) key_name: Option<String>,
+    pub(super) group_ids: Vec<String>,
+    pub(super) profile: Option<String>,
 }
 
 impl Run<'_> {
@@ -145,13 +146,34 @@ impl Run<'_> {
         network: &Network,
         with: With,
     ) -> Result<Instance, BuildError> {
-        let settings = &self.build.instance;
+        let instance_type = &self.build.instance.instance_type;
         let token = uuid::Uuid::new_v4().to_string();
+        let run = self.run_request(source, network, with, token.clone());
+        let call = persist(self.context.cancel.stop(), || self.client.run_instance(&run));
+        let launched = self.resources.create(
+            ResourceKind::Instance,
+            &token,
+            instance_type,
+            call,
+            |instance| instance.id.clone(),
+        );
+        launched.await.map_err(|error| preflight::beyond_quota(error, instance_type))
+    }
+
+    /// What the instance is launched as.
+    pub(super) fn run_request(
+        &self,
+        source: &ResolvedSource,
+        network: &Network,
+        with: With,
+        client_token: String,
+    ) -> RunInstance {
+        let settings = &self.build.instance;
         let texts = self.texts();
-        let run = RunInstance {
+        RunInstance {
             image_id: source.image.id.clone(),
             instance_type: settings.instance_type.clone(),
-            client_token: token.clone(),
+            client_token,
             key_name: with.key_name,
             user_data: user_data::encode(settings.user_data.as_deref(), |own| {
                 self.switched(source, own)
@@ -175,12 +197,6 @@ impl Run<'_> {
             capacity_reservation_group_arn: settings.capacity_reservation_group_arn.clone(),
             tags: self.run_tags(),
             volume_tags: tags::volume(self.context, self.owner(), &texts.run_volume_tags),
-        };
-        let call = persist(self.context.cancel.stop(), || self.client.run_instance(&run));
-        self.resources
-            .create(ResourceKind::Instance, &token, &settings.instance_type, call, |instance| {
-                instance.id.clone()
-            })
-            .await
+        }
     }
 }

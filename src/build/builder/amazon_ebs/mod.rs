@@ -18,6 +18,7 @@ mod launch;
 mod network;
 pub mod options;
 mod password;
+mod permission;
 mod profile;
 mod publication;
 mod reach;

@@ -23,7 +23,7 @@ use crate::build::dead_man::{self, Guarded, System};
 use crate::build::key::make_key;
 use crate::build::lease::{Lease, Taken};
 use crate::build::machine::hang_up;
-use crate::build::preflight;
+use crate::build::preflight::{self, Asker, Launching, QuotaCheck};
 use crate::build::step::step;
 use crate::build::{
     BuildContext, BuildError, BuildOutcome, ImageIdentity, OnError, ResolvedSource, Resources,
@@ -63,6 +63,10 @@ async fn whole(
         context,
         client: &client,
         resources: &resources,
+        asker: Asker::new(
+            caller.as_ref().map(|caller| caller.arn.clone()),
+            !build.skip_credential_validation,
+        ),
         caller,
         temporary_name: format!("packer_{}", uuid::Uuid::new_v4()),
         named: OnceLock::new(),
@@ -126,6 +130,8 @@ pub(super) struct Run<'a> {
     pub(super) context: &'a BuildContext,
     pub(super) client: &'a Client,
     pub(super) resources: &'a Resources,
+    /// Finds out what the credentials may do.
+    pub(super) asker: Asker,
     caller: Option<CallerIdentity>,
     /// Name of what this build makes for a while; builds of one run must not share it.
     temporary_name: String,
@@ -167,6 +173,7 @@ impl Run<'_> {
         let instance = launched.instance.id.clone();
         let system = self.system(&source);
         let connecting = self.connect(&launched, system, &mut data);
+        let connecting = self.if_it_may_finish(&instance, connecting);
         let communicator = step(events, Step::Connect, connecting).await?;
         let key = launched.key.as_ref();
         step(events, Step::Provision, self.provision(communicator, data, key)).await?;
@@ -189,6 +196,7 @@ impl Run<'_> {
 
     async fn prepare(&self) -> Result<Prepared, BuildError> {
         let events = &self.context.events;
+        let quota = QuotaCheck::start(self.client, self.launching());
         let looking = async {
             tokio::try_join!(
                 source::resolve(self.client, &self.build.source, self.context).boxed(),
@@ -243,8 +251,21 @@ impl Run<'_> {
         let (mut reused, taken) = self.interruptible(looking).await??;
         let mut taken = taken.filter(|image| image.name == self.image_name());
         let is_free = taken.as_ref().is_none_or(is_in_the_making);
-        if reused.is_none() && is_free && self.is_shared() {
-            (reused, taken) = self.leased().await?;
+        if reused.is_none() && is_free {
+            let instance_type = &self.build.instance.instance_type;
+            let quota = quota.finish(self.client.region(), instance_type);
+            self.interruptible(quota).await??;
+            let asking = self.may_launch(&source, &network, key.as_ref());
+            if self.is_shared() {
+                // What may not be made matters only to the build that is to make it.
+                let (leased, allowed) = tokio::join!(self.leased(), asking);
+                (reused, taken) = leased?;
+                if reused.is_none() && taken.is_none() {
+                    allowed?;
+                }
+            } else if taken.is_none() {
+                asking.await?;
+            }
         }
         if let Some(image) = reused {
             return Ok(Prepared::Reused(self.adopt(&image).await));
@@ -257,6 +278,20 @@ impl Run<'_> {
             .hint("choose another `ami_name`, one with `{{timestamp}}` or `{{ .ImageHash }}` in it, or use -force to replace that image"));
         }
         Ok(Prepared::Ready { source: Box::new(source), network, key, data })
+    }
+
+    /// What is to be launched, as far as quotas go.
+    fn launching(&self) -> Launching<'_> {
+        let settings = &self.build.instance;
+        let placement = &settings.placement;
+        Launching {
+            instance_type: &settings.instance_type,
+            has_room_of_its_own: placement.tenancy.as_deref() == Some("host")
+                || placement.host_id.is_some()
+                || placement.host_resource_group_arn.is_some()
+                || settings.capacity_reservation_id.is_some()
+                || settings.capacity_reservation_group_arn.is_some(),
+        }
     }
 
     async fn local_key(&self) -> Result<Option<KeyPair>, BuildError> {

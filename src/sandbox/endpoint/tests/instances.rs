@@ -1,8 +1,8 @@
 //! Instances from launch to termination.
 
 use aws_sdk_ec2::types::{
-    AttributeBooleanValue, BlockDeviceMapping, EbsBlockDevice,
-    InstanceNetworkInterfaceSpecification, ShutdownBehavior,
+    AttributeBooleanValue, BlockDeviceMapping, EbsBlockDevice, InstanceMarketOptionsRequest,
+    InstanceNetworkInterfaceSpecification, MarketType, ShutdownBehavior,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -192,6 +192,49 @@ async fn a_dry_run_checks_and_does_nothing() {
     let key = world.ec2.create_key_pair().key_name("k").key_type(KeyType::Ed25519).dry_run(true);
     assert_eq!(code(key.send().await), "DryRunOperation");
     assert!(good(world.ec2.describe_key_pairs().send().await).key_pairs().is_empty());
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dry_run_is_denied_by_the_rule_that_denies_the_call() {
+    let faults = ["RunInstances:*:unauthorized", "DryRunStopInstances:1:throttle"];
+    let faults = faults.map(|rule| rule.parse().expect("a rule")).to_vec();
+    let world = World::with(Options { faults, ..Options::default() }).await;
+    let image = world.debian().await;
+    let run = || {
+        let run = world.ec2.run_instances().image_id(&image).instance_type(instance_type());
+        run.min_count(1).max_count(1)
+    };
+    assert_eq!(code(run().dry_run(true).send().await), "UnauthorizedOperation");
+    assert_eq!(code(run().send().await), "UnauthorizedOperation");
+    let stop =
+        || world.ec2.stop_instances().instance_ids("i-0123456789abcdef0").dry_run(true).send();
+    assert_eq!(code(stop().await), "RequestLimitExceeded");
+    assert_eq!(code(stop().await), "InvalidInstanceID.NotFound");
+    let calls = world.sandbox.calls();
+    assert_eq!((calls["RunInstances"], calls["DryRunRunInstances"]), (1, 1));
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn vcpus_are_limited_by_family() {
+    let world = World::new().await;
+    let image = world.debian().await;
+    let (large, other) = match instance_type() {
+        InstanceType::T4gMicro => ("m6g.16xlarge", "t4g.micro"),
+        _ => ("m5.16xlarge", "t3.micro"),
+    };
+    let run = |kind: &str, least, most| {
+        let run = world.ec2.run_instances().image_id(&image).instance_type(kind.into());
+        run.min_count(least).max_count(most).send()
+    };
+    let launched = good(run(large, 1, 5).await);
+    assert_eq!(launched.instances().len(), 4, "64 vCPUs each, and 256 in all");
+    assert_eq!(code(run(other, 1, 1).await), "VcpuLimitExceeded");
+    let spot = InstanceMarketOptionsRequest::builder().market_type(MarketType::Spot).build();
+    let run = world.ec2.run_instances().image_id(&image).instance_type(other.into());
+    let spot = run.min_count(1).max_count(1).instance_market_options(spot).dry_run(true);
+    assert_eq!(code(spot.send().await), "DryRunOperation");
     world.end().await;
 }
 

@@ -37,6 +37,9 @@ pub(super) enum Fault {
     Killed(Arc<Notify>),
 }
 
+/// What the names of actions begin with when they are only tried.
+pub(super) const DRY_RUN: &str = "DryRun";
+
 /// The source image that there is.
 pub(super) const SOURCE: &str = "ami-0000000000000source";
 
@@ -75,8 +78,12 @@ pub(super) struct State {
     pub(super) volumes_stay: bool,
     /// Refuses tags for snapshots at CreateImage, as GovCloud does.
     pub(super) refuse_snapshot_tags: bool,
-    /// An action that is not allowed.
+    /// An action that is not allowed, nor its dry run.
     pub(super) denied: Option<&'static str>,
+    /// How many vCPUs may run; nobody may ask when `None`.
+    pub(super) vcpu_quota: Option<u32>,
+    /// The types of instances of others.
+    pub(super) running: Vec<&'static str>,
     /// Makes images that fail.
     pub(super) images_fail: bool,
     /// Creates without an intent in the ledger, which must not be.
@@ -159,7 +166,7 @@ impl FakeEc2 {
             let refusal = (400, "InvalidRequest", "the fault that was ordered".to_owned());
             return Ok(Some(response(action, Err(refusal))));
         }
-        if state.denied == Some(action) {
+        if state.denied == Some(action.trim_start_matches(DRY_RUN)) {
             let text = "You are not authorized to perform this operation.".to_owned();
             return Ok(Some(response(action, Err((403, "UnauthorizedOperation", text)))));
         }
@@ -184,7 +191,12 @@ impl HttpConnector for FakeEc2 {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let body = request.body().bytes().unwrap_or_default().to_vec();
         let form: Form = form_urlencoded::parse(&body).into_owned().collect();
-        let action = form.get("Action").cloned().unwrap_or_default();
+        let target = request.headers().get("x-amz-target").and_then(|name| name.rsplit('.').next());
+        let mut action =
+            form.get("Action").map(String::as_str).or(target).unwrap_or_default().to_owned();
+        if get(&form, "DryRun") == "true" {
+            action.insert_str(0, DRY_RUN);
+        }
         let fake = self.clone();
         HttpConnectorFuture::new(async move {
             // Lets other calls of the build in between.
@@ -201,6 +213,10 @@ pub(super) type Form = BTreeMap<String, String>;
 
 fn response(action: &str, reply: Reply) -> HttpResponse {
     let (status, text) = match reply {
+        Ok(json) if action == "GetServiceQuota" => (200, json),
+        Err((status, code, message)) if action == "GetServiceQuota" => {
+            (status, format!("{{\"__type\": \"{code}\", \"message\": \"{message}\"}}"))
+        }
         Ok(inner) if action == "GetCallerIdentity" || is_iam(action) => (
             200,
             format!(
@@ -321,10 +337,27 @@ impl State {
     }
 
     fn act(&mut self, action: &str, form: &Form) -> Reply {
+        if action.starts_with(DRY_RUN) {
+            return Err((412, "DryRunOperation", "it would have succeeded".to_owned()));
+        }
         if let Some(reply) = self.iam.act(action, form) {
             return reply;
         }
         match action {
+            "GetServiceQuota" => match self.vcpu_quota {
+                Some(vcpus) => Ok(format!("{{\"Quota\": {{\"Value\": {vcpus}.0}}}}")),
+                None => Err((403, "AccessDeniedException", "nobody may ask".to_owned())),
+            },
+            "DescribeInstanceTypes" => {
+                let item = |name: String| {
+                    format!(
+                        "<item><instanceType>{name}</instanceType>\
+                         <vCpuInfo><defaultVCpus>2</defaultVCpus></vCpuInfo></item>"
+                    )
+                };
+                let items: String = list(form, "InstanceType").into_iter().map(item).collect();
+                Ok(format!("<instanceTypeSet>{items}</instanceTypeSet>"))
+            }
             "GetCallerIdentity" => {
                 Ok("<Account>123456789012</Account><Arn>arn:aws:iam::123456789012:user/u</Arn>"
                     .to_owned())
@@ -591,6 +624,16 @@ impl State {
             })
             .map(|(id, _)| self.instance_item(id))
             .collect();
+        let others = self.running.iter().filter(|_| filter(form, "instance-state-name").is_some());
+        let others: String = others
+            .map(|name| {
+                format!(
+                    "<item><instanceId>i-another</instanceId><instanceType>{name}</instanceType>\
+                     <instanceState><name>running</name></instanceState></item>"
+                )
+            })
+            .collect();
+        let items = items + &others;
         Ok(format!(
             "<reservationSet><item><instancesSet>{items}</instancesSet></item></reservationSet>"
         ))

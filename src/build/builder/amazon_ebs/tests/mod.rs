@@ -6,5 +6,6 @@ mod fake_iam;
 mod faults;
 mod lease;
 mod login;
+mod preflight;
 mod support;
 mod windows;
