@@ -21,6 +21,7 @@ mod mistakes;
 mod option_tables;
 mod peers;
 mod properties;
+mod records;
 mod repro;
 mod sandbox_agent;
 mod secrets;

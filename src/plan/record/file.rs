@@ -34,31 +34,30 @@ impl Record {
         Ok(())
     }
 
-    /// The record of an image hash of the user's; `None` if there is none.
+    /// The record of an image hash in a directory; `None` if there is none.
     ///
     /// # Errors
     /// There is one, and it cannot be used.
-    pub fn load(hash: &str) -> Result<Option<Self>, RecordError> {
-        default_directory().map_or(Ok(None), |directory| Self::load_from(&directory, hash))
-    }
-
-    /// The same from a directory.
-    ///
-    /// # Errors
-    /// As for [`Self::load`].
     pub fn load_from(directory: &Path, hash: &str) -> Result<Option<Self>, RecordError> {
         // Nothing else is a name in there.
         if Digest::from_hex(hash).is_none() {
             return Ok(None);
         }
         let path = path(directory, hash);
-        let record = match read(&path) {
-            Ok(bytes) => Self::read(&bytes)?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(source) => return Err(RecordError::Io { path, source }),
-        };
-        match record.image_hash() {
-            Some(found) if found == hash => Ok(Some(record)),
+        match read(&path) {
+            Ok(bytes) => Self::read(&bytes)?.of_image(hash).map(Some),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(RecordError::Io { path, source }),
+        }
+    }
+
+    /// The record itself, if it is that of an image hash.
+    ///
+    /// # Errors
+    /// It is that of another one, or of none.
+    pub fn of_image(self, hash: &str) -> Result<Self, RecordError> {
+        match self.image_hash() {
+            Some(found) if found == hash => Ok(self),
             found => Err(RecordError::Misplaced { found: found.unwrap_or("none").to_owned() }),
         }
     }

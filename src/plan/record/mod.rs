@@ -16,4 +16,4 @@ pub use error::RecordError;
 pub use file::default_directory;
 pub use form::{LARGEST, Record};
 pub use input::Input;
-pub use place::{Places, relative, tree_path};
+pub use place::{Places, relative};
