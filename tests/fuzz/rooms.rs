@@ -16,10 +16,10 @@ pub mod event;
 pub mod frame;
 #[path = "../../src/communicator/ssm/message.rs"]
 pub mod message;
-#[path = "../../src/communicator/ssm/smux.rs"]
-pub mod smux;
 #[path = "../../src/plan/mod.rs"]
 pub mod plan;
+#[path = "../../src/communicator/ssm/smux.rs"]
+pub mod smux;
 // The reader of ledgers, without the room that it is in.
 #[path = "../../src/build/ledger/process.rs"]
 pub mod process;

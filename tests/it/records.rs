@@ -206,10 +206,21 @@ fn images_and_runs_are_compared() {
         text
     };
     // A source image is nothing that bake has built.
-    assert_snapshot!(shown(ask(&endpoint, &machine, &["why", "ami-12345678", &two])), @"");
-    assert_snapshot!(shown(ask(&endpoint, &machine, &["why", "-region=eu-west-1", &one, &two])), @"");
+    assert_snapshot!(shown(ask(&endpoint, &machine, &["why", "ami-12345678", &two])), @"error: ami-12345678 has no tag `bake:image-hash`: bake did not build it, or did not finish it");
+    assert_snapshot!(shown(ask(&endpoint, &machine, &["why", "-region=eu-west-1", &one, &two])), @"
+    error: there is no image [one] in eu-west-1
+      = help: `-region` says where else to look, `-sandbox` looks in the sandbox of this machine
+    ");
     fs::remove_dir_all(machine.path().join("state/bake/plans")).expect("remove records");
-    assert_snapshot!(shown(ask(&endpoint, &machine, &["why", &one, &two])), @"");
-    assert_snapshot!(shown(machine.bake(["why", old, new])), @"");
+    assert_snapshot!(shown(ask(&endpoint, &machine, &["why", &one, &two])), @"
+    error: [one] has the image hash [hash], and there is no record of it in `[machine]/state/bake/plans`; it was built on another machine or by another user
+      = note: bake keeps a record of each image that it builds or takes on this machine, and in S3 where `-records` says
+      = help: give the place with `-records s3://BUCKET/PREFIX`, or compare the templates instead: `bake why REV:PATH PATH`
+    ");
+    assert_snapshot!(shown(machine.bake(["why", old, new])), @"
+    error: run `[run]` had the image hash [hash], and there is no record of it in `[machine]/state/bake/plans`
+      = note: bake keeps a record of each image that it builds or takes on this machine, and in S3 where `-records` says
+      = help: give the place with `-records s3://BUCKET/PREFIX`, or compare the templates instead: `bake why REV:PATH PATH`
+    ");
     endpoint.stop();
 }

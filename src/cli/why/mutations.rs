@@ -504,7 +504,7 @@ fn changes_are_told_to_the_line() {
         Step(LAST, "max_retries = 3"),
     ];
     let text: String = edits.iter().map(|edit| told(*edit)).collect();
-    let note = "(Source images and look-ups are compared as the templates ask for them.)\n";
+    let note = "(Nothing was looked up: source images and look-ups are compared as the templates ask for them.)\n";
     insta::assert_snapshot!(text.replace(note, ""), @r#"
     amazon-ebs.app: 1 input differs; the image would be built again
       step 1 (shell): inline: changed  (app.pkr.hcl:54)

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value as Json;
 
 use super::git::Checkout;
-use crate::aws::{Access, AwsError, Client, Tags};
+use crate::aws::{Access, AwsError, AwsErrorKind, Client, Tags};
 use crate::build::builder::amazon_ebs::{IMAGE_HASH, RECORDS};
 use crate::build::ledger;
 use crate::cli::arguments::{Elsewhere, TemplateArguments, ValueArguments, WhyArguments};
@@ -254,6 +254,9 @@ fn tags_in_cloud(id: &str, region: Option<String>) -> Result<Tags, String> {
         Ok::<_, AwsError>((client.region().to_owned(), image))
     });
     let (region, image) = asked.map_err(|error| {
+        if error.kind == AwsErrorKind::Region {
+            return format!("{error}\n  = help: give it with `-region`, AWS_REGION or `region` in the profile; `-sandbox` looks in the sandbox of this machine");
+        }
         let hints = error.hints().into_iter().map(|hint| format!("\n  = help: {hint}"));
         hints.fold(error.to_string(), |text, hint| text + &hint)
     })?;
