@@ -481,6 +481,15 @@ pub(super) enum RunsCommand {
         #[arg(value_name = "ID")]
         id: String,
     },
+    /// Forget old runs of which nothing is left, and old records of image hashes, on this machine.
+    Prune {
+        /// Runs that began, and records that were written last, at least this long ago: `90d`.
+        #[arg(long, value_name = "AGE", value_parser = duration)]
+        older_than: Duration,
+        /// Remove nothing; list what would be removed.
+        #[arg(long)]
+        dry_run: bool,
+    },
 }
 
 /// How much like EC2 the sandbox behaves.

@@ -14,6 +14,7 @@ mod inspect;
 mod lock;
 mod outcome;
 mod plugins;
+mod prune;
 mod records;
 mod repro;
 mod sandbox;

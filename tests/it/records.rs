@@ -211,14 +211,38 @@ fn images_and_runs_are_compared() {
     error: there is no image [one] in eu-west-1
       = help: `-region` says where else to look, `-sandbox` looks in the sandbox of this machine
     ");
-    fs::remove_dir_all(machine.path().join("state/bake/plans")).expect("remove records");
-    assert_snapshot!(shown(ask(&endpoint, &machine, &["why", &one, &two])), @"
-    error: [one] has the image hash [hash], and there is no record of it in `[machine]/state/bake/plans`; it was built on another machine or by another user
+    let place = machine.path().join("state/bake/plans");
+    let aside = machine.path().join("plans");
+    fs::rename(&place, &aside).expect("put records aside");
+    assert_snapshot!(shown(machine.bake(["why", old, new])), @"
+    error: run `[run]` had the image hash [hash], and there is no record of it in `[machine]/state/bake/plans`
       = note: bake keeps a record of each image that it builds or takes on this machine, and in S3 where `-records` says
       = help: give the place with `-records s3://BUCKET/PREFIX`, or compare the templates instead: `bake why REV:PATH PATH`
     ");
-    assert_snapshot!(shown(machine.bake(["why", old, new])), @"
-    error: run `[run]` had the image hash [hash], and there is no record of it in `[machine]/state/bake/plans`
+    fs::rename(&aside, &place).expect("put records back");
+
+    // What is young stays; what is old goes, but not what is no record.
+    machine.write("state/bake/plans/note.json", "");
+    let prune = |arguments: &[&str]| machine.bake([&["runs", "prune"], arguments].concat());
+    assert_eq!(prune(&["-older-than", "1d"]).expect(0).stdout, "Nothing is that old.\n");
+    let would = prune(&["-older-than=0s", "-dry-run"]).expect(0).stdout;
+    assert!(kept(&machine, &first.hash()).exists());
+    let removed = prune(&["-older-than=0s"]).expect(0).stdout;
+    assert_eq!(removed, would.replace("Would remove", "Removed"));
+    let mut lines: Vec<_> = removed.lines().collect();
+    lines.sort_unstable();
+    let mut expected = [
+        format!("Removed run {old}"),
+        format!("Removed run {new}"),
+        format!("Removed record {}", first.hash()),
+        format!("Removed record {}", second.hash()),
+    ];
+    expected.sort();
+    assert_eq!(lines, expected);
+    assert!(machine.path().join("state/bake/plans/note.json").exists());
+    assert_eq!(machine.bake(["runs"]).expect(0).stdout, "There are no runs yet.\n");
+    assert_snapshot!(shown(ask(&endpoint, &machine, &["why", &one, &two])), @"
+    error: [one] has the image hash [hash], and there is no record of it in `[machine]/state/bake/plans`; it was built on another machine or by another user
       = note: bake keeps a record of each image that it builds or takes on this machine, and in S3 where `-records` says
       = help: give the place with `-records s3://BUCKET/PREFIX`, or compare the templates instead: `bake why REV:PATH PATH`
     ");
