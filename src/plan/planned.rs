@@ -99,6 +99,9 @@ pub struct Plan {
     /// What the template hash is taken over, where look-ups have filled in values since: it is
     /// about the recipe as it was before. Without look-ups it follows from the components.
     pub known_recipe: Option<Arc<serde_json::Value>>,
+    /// Texts of all secrets of the template, also of those that its components have as parts of
+    /// other texts only: nothing that is kept may have one of them in it.
+    pub secrets: Arc<BTreeSet<String>>,
 }
 
 impl Plan {

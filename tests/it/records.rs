@@ -20,7 +20,7 @@ fn write_template(workspace: &Workspace, text: &str) -> PathBuf {
         format!("variable \"token\" {{\n  sensitive = true\n  default   = \"{SECRET}\"\n}}\n");
     let steps = [
         shell(&format!("echo {text}")),
-        "provisioner \"shell\" {\n  env    = { TOKEN = var.token }\n  inline = [\"test -n \\\"$TOKEN\\\"\", \"echo ${sha256(var.token)} >/dev/null\"]\n}\n".to_owned(),
+        "provisioner \"shell\" {\n  env    = { TOKEN = \"key-${var.token}\" }\n  inline = [\"test -n \\\"$TOKEN\\\"\", \"echo ${sha256(var.token)} >/dev/null\"]\n}\n".to_owned(),
         "provisioner \"file\" {\n  source      = \"${path.root}/token\"\n  destination = \"/tmp/token\"\n}\n".to_owned(),
         "provisioner \"file\" {\n  source      = \"${path.root}/plain\"\n  destination = \"/tmp/plain\"\n}\n".to_owned(),
     ];
