@@ -1,6 +1,6 @@
-//! Objects of S3 that lie there for a moment: put, handed out by URL, fetched, deleted.
+//! Objects of S3: put, handed out by URL, fetched, deleted.
 //!
-//! Five requests do not need another SDK. One PUT takes 5 GiB, which is the most that is put.
+//! Six requests do not need another SDK. One PUT takes 5 GiB, which is the most that is put.
 
 use std::fs::File;
 use std::io::Seek as _;
@@ -17,7 +17,7 @@ use aws_sigv4::sign::v4;
 use futures::future::BoxFuture;
 use futures::{FutureExt as _, StreamExt as _};
 use http_body_util::StreamBody;
-use hyper::body::Frame;
+use hyper::body::{Bytes, Frame};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::{Method, Response, StatusCode};
 use tokio::sync::{OnceCell, mpsc};
@@ -25,7 +25,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::io::ReaderStream;
 
 use super::wait::Backoff;
-use super::{AwsError, AwsErrorKind, AwsFailure, Client};
+use super::{AwsError, AwsErrorKind, AwsFailure, Client, S3Prefix};
 use crate::communicator::ssm::{Depot, SessionError};
 use crate::plan::Digest;
 use crate::template::schema::Secret;
@@ -60,7 +60,13 @@ pub struct Bucket {
 /// What a request carries.
 enum Content {
     Nothing,
-    File { file: File, size: u64, digest: Digest },
+    File {
+        file: File,
+        size: u64,
+        digest: Digest,
+    },
+    /// JSON, if there is no such object yet.
+    New(Bytes),
 }
 
 impl Bucket {
@@ -103,6 +109,14 @@ impl Bucket {
         }
     }
 
+    /// The bucket of a place, with its prefix. Nothing is asked yet.
+    ///
+    /// # Errors
+    /// As for [`Self::new`].
+    pub fn at(client: &Client, place: &S3Prefix) -> Result<Self, AwsError> {
+        Self::new(client, place.bucket(), place.prefix())
+    }
+
     /// What people, and the ledger, know an object by: `s3://bucket/prefix/name`.
     pub fn uri(&self, name: &str) -> String {
         format!("s3://{}/{}{name}", self.name, self.prefix)
@@ -129,6 +143,46 @@ impl Bucket {
             copied.map(|file| Content::File { file, size, digest })
         };
         self.insist(ACTION, Method::PUT, name, again).await.map(drop)
+    }
+
+    /// Puts JSON there unless there is an object of that name; whether it was put. Where the answer to
+    /// an attempt is lost, the next one finds the object of the first.
+    ///
+    /// # Errors
+    /// When S3 refuses it.
+    pub async fn put_new(&self, name: &str, json: &Bytes) -> Result<bool, AwsError> {
+        let content = || Ok(Content::New(json.clone()));
+        match self.insist("PutObject", Method::PUT, name, content).await {
+            Ok(_) => Ok(true),
+            Err(error) if error.is_code(&["PreconditionFailed"]) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// All of an object; `None` when there is none.
+    ///
+    /// # Errors
+    /// When S3 refuses it or breaks off, or the object has more bytes than `limit`.
+    pub async fn read(&self, name: &str, limit: usize) -> Result<Option<Vec<u8>>, AwsError> {
+        const ACTION: &str = "GetObject";
+        let reading = persistently(|| async {
+            let mut response = self.request(ACTION, Method::GET, name, Content::Nothing).await?;
+            let mut whole = Vec::new();
+            let broken = |error| self.unanswered(ACTION, name, &error);
+            while let Some(bytes) = response.chunk().await.map_err(broken)? {
+                if whole.len() + bytes.len() > limit {
+                    let message = format!("it has more than {limit} bytes");
+                    return Err(self.failed(AwsErrorKind::Request, ACTION, name, message));
+                }
+                whole.extend_from_slice(&bytes);
+            }
+            Ok(whole)
+        });
+        match reading.await {
+            Ok(whole) => Ok(Some(whole)),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Fetches an object, piece by piece; ends early when nobody takes them.
@@ -221,6 +275,7 @@ impl Bucket {
         let digest = match &content {
             Content::Nothing => Digest::of(b"").hex(),
             Content::File { digest, .. } => digest.hex(),
+            Content::New(bytes) => Digest::of(bytes).hex(),
         };
         let headers = signed(method.as_str(), &url, credentials, &region, now(), &digest)
             .map_err(|message| self.failed(AwsErrorKind::Request, action, name, message))?;
@@ -229,11 +284,23 @@ impl Bucket {
             request = request.header(header, value);
         }
         let mut patience = SILENCE * 2;
-        if let Content::File { file, size, .. } = content {
-            let stream = ReaderStream::with_capacity(tokio::fs::File::from_std(file), 256 << 10);
-            let body = reqwest::Body::wrap(StreamBody::new(stream.map(|one| one.map(Frame::data))));
-            request = request.header("content-length", size).body(body);
-            patience += Duration::from_secs(size / SLOWEST);
+        match content {
+            Content::Nothing => {}
+            Content::File { file, size, .. } => {
+                let file = tokio::fs::File::from_std(file);
+                let stream = ReaderStream::with_capacity(file, 256 << 10);
+                let frames = StreamBody::new(stream.map(|one| one.map(Frame::data)));
+                let body = reqwest::Body::wrap(frames);
+                request = request.header("content-length", size).body(body);
+                patience += Duration::from_secs(size / SLOWEST);
+            }
+            Content::New(bytes) => {
+                patience += Duration::from_secs(bytes.len() as u64 / SLOWEST);
+                request = request
+                    .header("if-none-match", "*")
+                    .header("content-type", "application/json")
+                    .body(bytes);
+            }
         }
         let response = match timeout(patience, request.send()).await {
             Ok(Ok(response)) => response,

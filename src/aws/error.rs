@@ -129,6 +129,8 @@ impl AwsError {
                         "InternalFailure",
                         "EC2ThrottledException",
                         "SlowDown",
+                        // Another conditional write of the object is under way.
+                        "ConditionalRequestConflict",
                         "RequestTimeout",
                     ])
             }
@@ -265,7 +267,7 @@ impl AwsError {
                 "the account's API rate is used up; try later or raise `max_retries`".to_owned()
             }
             "NoSuchBucket" => {
-                "check `ssm_bucket`: it must exist, and these credentials must be able to use it"
+                "check the bucket's name (`ssm_bucket` in the template, `-records`): it must exist, and these credentials must be able to use it"
                     .to_owned()
             }
             "PendingVerification" => "AWS is still verifying the account; try later".to_owned(),

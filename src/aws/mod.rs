@@ -25,6 +25,7 @@ mod password;
 mod query;
 pub mod retry;
 mod role;
+mod s3_prefix;
 mod secret_value;
 mod security_group;
 mod service_quota;
@@ -52,6 +53,7 @@ pub use options::{AccessOptions, AssumeRoleOptions, PollingOptions, VaultOptions
 pub use own_cloud::OwnCloud;
 pub use parameter::Parameter;
 pub use query::{BlockDevice, Filter};
+pub use s3_prefix::S3Prefix;
 pub use secret_value::{SecretQuery, SecretValue};
 pub use security_group::{Ingress, SecurityGroup};
 pub use service_quota::VcpuQuota;

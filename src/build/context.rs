@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
-use super::{BuildError, Cancel, Clock, Ledger, Left};
+use super::{BuildError, Cancel, Clock, Ledger, Left, SharedRecord};
 use crate::aws::{Client, Image};
 use crate::communicator::ssm::Depot;
 use crate::communicator::{Communicator, Dial, SshSettings, WinRmSettings};
@@ -92,6 +92,8 @@ pub struct ImageIdentity {
     pub hash: String,
     /// Why an image with this hash must not be taken instead, if so: `timestamp()` in a script.
     pub unrepeatable: Option<String>,
+    /// What the hash was taken over, where that is to be kept in S3.
+    pub shared: Option<SharedRecord>,
 }
 
 /// Computes the image hash from the source image that was found.

@@ -11,7 +11,7 @@ use futures::FutureExt as _;
 use serde_json::json;
 use tokio::sync::Semaphore;
 
-use crate::aws::OwnCloud;
+use crate::aws::{OwnCloud, S3Prefix};
 use crate::communicator::ssh::{self, Address};
 use crate::communicator::ssm::{self, SsmOptions};
 use crate::communicator::{self, Communicator, CommunicatorError, Dial, winrm};
@@ -28,7 +28,7 @@ use super::context::{
     ProvisionRequest, ResolvedSource, Way,
 };
 use super::ledger::{Ending, Start};
-use super::{Cancel, Clock, Ledger, preflight};
+use super::{Cancel, Clock, Ledger, SharedRecord, preflight};
 
 /// After how long a run may be taken for dead, unless it is told otherwise.
 pub const LIFETIME: Duration = Duration::from_secs(6 * 3600);
@@ -68,6 +68,8 @@ pub struct RunSettings {
     pub template: PathBuf,
     /// Where records of what image hashes were taken over are kept, if anywhere.
     pub records: Option<PathBuf>,
+    /// Where in S3 those of the images that are made are kept, too.
+    pub shared_records: Option<S3Prefix>,
 }
 
 /// Why a run did not begin. Nothing was made.
@@ -238,7 +240,9 @@ fn identify(
         .map(|(option, span)| format!("`{option}` at {span} changes with every run"))
         .next();
     let hash = record.image_hash().unwrap_or_default().to_owned();
-    ImageIdentity { hash, unrepeatable }
+    let place = settings.shared_records.as_ref();
+    let shared = place.and_then(|place| SharedRecord::new(&record, place));
+    ImageIdentity { hash, unrepeatable, shared }
 }
 
 /// What the image hash of a plan of `template` is taken over, once its source image is known.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::aws::S3Prefix;
 use crate::plan::lock::Scope;
 use crate::sandbox::cloud::Latency;
 use crate::sandbox::endpoint::FaultRule;
@@ -285,6 +286,36 @@ pub(super) struct BuildArguments {
     /// Look up nothing that is not pinned in `bake.lock`.
     #[arg(long)]
     pub(super) locked: bool,
+    #[command(flatten)]
+    pub(super) records: RecordsArguments,
+}
+
+/// Where records of image hashes are, besides this machine.
+#[derive(Args, Clone, Debug, Default)]
+pub(super) struct RecordsArguments {
+    /// Where in S3 records of what image hashes were taken over are kept, besides this machine;
+    /// empty for nowhere.
+    #[arg(long, value_name = "s3://BUCKET/PREFIX", env = "BAKE_RECORDS", hide_env_values = true)]
+    records: Option<RecordsPlace>,
+}
+
+impl RecordsArguments {
+    /// The place, if there is one.
+    pub(super) fn place(&self) -> Option<&S3Prefix> {
+        self.records.as_ref()?.0.as_ref()
+    }
+}
+
+/// A place in S3, or none: so that a flag can take back what the environment says.
+#[derive(Clone, Debug)]
+struct RecordsPlace(Option<S3Prefix>);
+
+impl std::str::FromStr for RecordsPlace {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text.is_empty() { Ok(Self(None)) } else { text.parse().map(Some).map(Self) }
+    }
 }
 
 /// What happens to the resources of a failed build.
@@ -476,6 +507,15 @@ pub(super) enum RunsCommand {
         #[arg(value_name = "ID")]
         id: String,
     },
+    /// Forget old runs of which nothing is left, and old records of image hashes, on this machine.
+    Prune {
+        /// Runs that began, and records that were written last, at least this long ago: `90d`.
+        #[arg(long, value_name = "AGE", value_parser = duration)]
+        older_than: Duration,
+        /// Remove nothing; list what would be removed.
+        #[arg(long)]
+        dry_run: bool,
+    },
 }
 
 /// How much like EC2 the sandbox behaves.
@@ -511,6 +551,8 @@ pub(super) struct HashArguments {
     /// Look up nothing that is not pinned in `bake.lock`.
     #[arg(long, requires = "resolve")]
     pub(super) locked: bool,
+    #[command(flatten)]
+    pub(super) records: RecordsArguments,
 }
 
 /// Flags that hold for both sides.
@@ -536,6 +578,8 @@ pub(super) struct WhyArguments {
     /// Look images up in the sandbox of this machine instead of AWS.
     #[arg(long)]
     pub(super) sandbox: bool,
+    #[command(flatten)]
+    pub(super) records: RecordsArguments,
 }
 
 #[derive(Args, Debug)]
@@ -545,7 +589,7 @@ pub(super) struct DependsArguments {
     /// Print JSON.
     #[arg(long, conflicts_with = "paths")]
     pub(super) json: bool,
-    /// Print nothing but the paths of files and directories.
+    /// Print nothing but the paths of files and directories, and patterns of files that would count.
     #[arg(long)]
     pub(super) paths: bool,
 }
@@ -595,6 +639,8 @@ pub(super) struct VerifyArguments {
     /// Print the result as JSON.
     #[arg(long)]
     pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) records: RecordsArguments,
 }
 
 fn assignment(text: &str) -> Result<(String, String), String> {

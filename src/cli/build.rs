@@ -62,6 +62,11 @@ async fn build(
         Ok(signals) => signals,
         Err(error) => return failed(&error),
     };
+    if let Some(place) = arguments.records.place().filter(|_| arguments.sandbox) {
+        complain(&format!(
+            "warning: no records are kept in {place}: what the sandbox makes stays on this machine, and so do its records"
+        ));
+    }
     if !arguments.sandbox {
         let settings = settings(arguments, ledgers, None, pins);
         return look_up_and_build(arguments, inputs, first, &settings, signals, mask).await;
@@ -140,6 +145,7 @@ fn settings(
         pins,
         template: arguments.template.template.clone(),
         records: plan::record::default_directory(),
+        shared_records: arguments.records.place().filter(|_| !arguments.sandbox).cloned(),
     }
 }
 

@@ -1,16 +1,18 @@
 //! `bake inputs`: what a template depends on.
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::path::Path;
 
 use serde_json::json;
 
-use crate::plan::record::{relative, tree_path};
-use crate::plan::{Content, Entry, IGNORE_FILE, Plan, Planned, Tree};
+use crate::plan::record::relative;
+use crate::plan::{Content, Entry, IGNORE_FILE, Plan, Tree};
 use crate::render::Mask;
+use crate::template::DIRECTORY_ENDINGS;
 
 use super::Exit;
-use super::arguments::DependsArguments;
+use super::arguments::{DependsArguments, TemplateArguments};
 use super::inputs::{Inputs, Prepared};
 use super::outcome::{print, report};
 
@@ -18,7 +20,7 @@ use super::outcome::{print, report};
 pub(super) fn run(arguments: &DependsArguments, mask: &Mask) -> Exit {
     let listed = Inputs::read(&arguments.template, true, mask).and_then(|inputs| {
         let prepared = inputs.offline("what it leads to cannot be listed", mask)?;
-        Ok(Dependencies::of(&inputs, &prepared))
+        Ok(Dependencies::of(&arguments.template, &inputs, &prepared))
     });
     match listed {
         Ok(found) => {
@@ -39,61 +41,90 @@ pub(super) fn run(arguments: &DependsArguments, mask: &Mask) -> Exit {
     }
 }
 
-/// What a template depends on. Paths are relative to the working directory.
+/// What a template depends on. Paths are relative to the working directory; what is reached by a
+/// symbolic link is listed where it is, too.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Dependencies {
+pub(super) struct Dependencies {
     /// Files, whether they are there or only looked for, and symbolic links.
-    files: BTreeSet<String>,
+    pub(super) files: BTreeSet<String>,
     /// Directories of which everything counts.
-    directories: BTreeSet<String>,
+    pub(super) directories: BTreeSet<String>,
+    /// Files that would count if they were there: of a template that is a directory.
+    pub(super) patterns: BTreeSet<String>,
     /// Variables that the template declares.
-    variables: BTreeSet<String>,
+    pub(super) variables: BTreeSet<String>,
     /// Environment variables.
-    environment: BTreeSet<String>,
+    pub(super) environment: BTreeSet<String>,
 }
 
 impl Dependencies {
-    fn of(inputs: &Inputs, prepared: &Prepared) -> Self {
+    pub(super) fn of(arguments: &TemplateArguments, inputs: &Inputs, prepared: &Prepared) -> Self {
         let directory = inputs.directory();
         let mut found = Self {
             variables: inputs.variables().map(str::to_owned).collect(),
             environment: inputs.environment_of_variables().collect(),
             ..Self::default()
         };
-        let read = inputs.files().map(|path| directory.join(path));
-        found.files.extend(read.map(|path| shown(&path, directory)));
+        let template = directory.join(&arguments.template);
+        if template.is_dir() {
+            let all = DIRECTORY_ENDINGS.iter().map(|end| template.join(format!("*{end}")));
+            found.patterns.extend(all.map(|path| shown(&path, directory)));
+        }
+        for path in inputs.files() {
+            found.add_file(&directory.join(path), directory);
+        }
         let used = &prepared.used;
-        found.files.extend(used.files.iter().map(|path| shown(path, directory)));
-        found.directories.extend(used.directories.iter().map(|path| shown(path, directory)));
+        for path in &used.files {
+            found.add_file(path, directory);
+        }
+        for path in &used.directories {
+            found.add_directory(path, directory);
+        }
         found.environment.extend(used.environment.iter().cloned());
         for planned in prepared.plans.iter().flat_map(Plan::all_components) {
             for (name, tree) in &planned.trees {
-                found.add_tree(planned, name, tree, directory);
+                if let Some(place) = planned.places.get(name) {
+                    found.add_tree(&directory.join(place), tree, directory);
+                }
             }
         }
         found
     }
 
-    fn add_tree(&mut self, planned: &Planned, name: &str, tree: &Tree, directory: &Path) {
-        let Some(root) = tree_path(planned, name, tree, directory) else { return };
+    fn add_file(&mut self, path: &Path, directory: &Path) {
+        self.files.insert(shown(path, directory));
+        self.files.extend(elsewhere(path, directory));
+    }
+
+    fn add_directory(&mut self, path: &Path, directory: &Path) {
+        self.directories.insert(shown(path, directory));
+        self.directories.extend(elsewhere(path, directory));
+    }
+
+    fn add_tree(&mut self, root: &Path, tree: &Tree, directory: &Path) {
         for (inside, entry) in &tree.entries {
             let below = root.join(inside);
             match entry {
                 // What is left out of it is said by a file, too.
                 Entry::Directory { .. } if inside.is_empty() => {
-                    self.directories.insert(shown(&root, directory));
+                    self.add_directory(root, directory);
                     let ignore = root.join(IGNORE_FILE);
                     if ignore.is_file() {
-                        self.files.insert(shown(&ignore, directory));
+                        self.add_file(&ignore, directory);
                     }
                 }
-                Entry::Directory { .. } => {}
-                Entry::File { content: Content::File(path), .. } => {
-                    self.files.insert(shown(path, directory));
+                // One that a link leads to is not below the root.
+                Entry::Directory { .. } => {
+                    self.directories.extend(elsewhere(&below, directory));
                 }
-                Entry::File { .. } | Entry::Symlink { .. } => {
-                    let path = if inside.is_empty() { &root } else { &below };
-                    self.files.insert(shown(path, directory));
+                Entry::File { content: Content::File(path), .. } => {
+                    self.add_file(path, directory);
+                }
+                Entry::File { .. } => {
+                    self.add_file(if inside.is_empty() { root } else { &below }, directory);
+                }
+                Entry::Symlink { .. } => {
+                    self.files.insert(shown(&below, directory));
                 }
             }
         }
@@ -104,6 +135,7 @@ impl Dependencies {
         let groups = [
             ("file", &self.files),
             ("directory", &self.directories),
+            ("pattern", &self.patterns),
             ("variable", &self.variables),
             ("environment", &self.environment),
         ];
@@ -111,10 +143,11 @@ impl Dependencies {
         lines.map(|(kind, one)| format!("{kind:<11}  {one}\n")).collect()
     }
 
-    /// Paths alone; those of directories end in `/`.
+    /// Paths and patterns alone; those of directories end in `/`.
     fn paths(&self) -> String {
         let directories = self.directories.iter().map(|path| format!("{path}/"));
-        let all: BTreeSet<_> = self.files.iter().cloned().chain(directories).collect();
+        let files = self.files.iter().chain(&self.patterns).cloned();
+        let all: BTreeSet<_> = files.chain(directories).collect();
         all.into_iter().map(|path| path + "\n").collect()
     }
 
@@ -122,11 +155,18 @@ impl Dependencies {
         let all = json!({
             "files": self.files,
             "directories": self.directories,
+            "patterns": self.patterns,
             "variables": self.variables,
             "environment": self.environment,
         });
         format!("{all:#}\n")
     }
+}
+
+/// Where a path leads, if there are symbolic links on the way: what git calls it.
+fn elsewhere(path: &Path, directory: &Path) -> Option<String> {
+    let there = shown(&fs::canonicalize(path).ok()?, &fs::canonicalize(directory).ok()?);
+    (there != shown(path, directory)).then_some(there)
 }
 
 /// A path from the working directory, which itself is `.`.

@@ -7,14 +7,14 @@ use crate::build::{self, SourceSearch};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::plan::difference::render_differences;
 use crate::plan::lock::Pins;
-use crate::plan::record::{self, Record};
-use crate::plan::{Plan, difference};
+use crate::plan::{Plan, Record, difference};
 use crate::render::Mask;
 use crate::template::lookup::Answers;
 
 use super::arguments::{HashArguments, SandboxBehaviour};
 use super::inputs::Inputs;
 use super::outcome::{complain, failed, print, refused, report};
+use super::records::Records;
 use super::{Exit, runtime, sandbox};
 
 /// Prints the hash of each build: the hash alone when there is one, else a line for each with its
@@ -129,7 +129,7 @@ fn tell(arguments: &HashArguments, builds: &[Build], mask: &Mask) -> Exit {
     };
     print(&mask.apply(&text));
     match &arguments.check {
-        Some(expected) => check(expected, builds, mask),
+        Some(expected) => check(expected, builds, &Records::new(&arguments.records, None), mask),
         None => Exit::Done,
     }
 }
@@ -166,7 +166,7 @@ fn explanation(build: &Build) -> String {
 
 /// Whether a build has the hash that is expected; if not, what differs from what that was taken
 /// over, where there is a record of it.
-fn check(expected: &str, builds: &[Build], mask: &Mask) -> Exit {
+fn check(expected: &str, builds: &[Build], records: &Records, mask: &Mask) -> Exit {
     let has = |record: &Record| {
         let (template, image) = record.hashes();
         image.into_iter().chain([template]).any(|hash| hash.starts_with(expected))
@@ -175,8 +175,7 @@ fn check(expected: &str, builds: &[Build], mask: &Mask) -> Exit {
         return Exit::Done;
     }
     complain(&format!("error: no build has the hash {expected}"));
-    let found = record::default_directory().map(|directory| Record::find(&directory, expected));
-    let known = match found.unwrap_or_else(|| Ok(Vec::new())) {
+    let known = match records.find(expected) {
         Ok(known) => known,
         Err(error) => {
             complain(&format!("  = note: {error}"));
@@ -189,10 +188,21 @@ fn check(expected: &str, builds: &[Build], mask: &Mask) -> Exit {
     });
     match pair {
         Some((old, new)) => {
+            if old.template_hash() == new.record.template_hash()
+                && new.record.image_hash().is_none()
+            {
+                complain(
+                    "  = note: it is the image hash of an image that was made of this recipe; which source image that would start from today was not looked up",
+                );
+                complain("  = help: with -resolve, image hashes are compared");
+            }
             print(&mask.apply(&render_differences(&difference(old, &new.record))));
         }
         None => {
-            complain("  = note: there is no record of it here, so it cannot be told what differs");
+            let places = records.places(None);
+            complain(&format!(
+                "  = note: there is no record of it in {places}, so it cannot be told what differs"
+            ));
         }
     }
     Exit::Failed

@@ -1,6 +1,6 @@
 //! From arguments to plans: what `build`, `validate` and `hash` have in common.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
@@ -136,9 +136,16 @@ impl Inputs {
             return Round { result: Err(found), pending: Vec::new() };
         }
         warnings.extend(found);
-        let result = self.plan(&environment, &mut warnings);
+        let mut result = self.plan(&environment, &mut warnings);
         for component in result.iter().flatten().flat_map(Plan::all_components) {
             mask.add(&component.secrets);
+        }
+        let given = template::given_secrets(template, &self.variables);
+        let secrets = environment.secrets().into_iter().chain(given).chain(answers.secrets());
+        let secrets: Arc<BTreeSet<_>> = Arc::new(secrets.collect());
+        mask.add(&*secrets);
+        for plan in result.iter_mut().flatten() {
+            plan.secrets = Arc::clone(&secrets);
         }
         let pending = environment.pending();
         let used = environment.used();

@@ -16,6 +16,8 @@ mod inspect;
 mod lock;
 mod outcome;
 mod plugins;
+mod prune;
+mod records;
 mod repro;
 mod resume;
 mod runs;

@@ -38,6 +38,9 @@ pub(super) fn run(arguments: &RunsArguments, mask: &Mask) -> Exit {
         }
         Some(RunsCommand::Show { id, json }) => (id, Some(*json || arguments.json)),
         Some(RunsCommand::Resume { id }) => (id, None),
+        Some(RunsCommand::Prune { older_than, dry_run }) => {
+            return super::prune::run(&all, *older_than, *dry_run);
+        }
     };
     let found = match ledger::find(&all, id) {
         Ok(found) => found,

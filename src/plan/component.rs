@@ -1,7 +1,7 @@
 //! Components: a builder, a provisioner, a post-processor as a template uses it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{Planned, Tree};
@@ -67,6 +67,7 @@ pub struct Planner<'a> {
     diagnostics: &'a mut Diagnostics,
     facts: Facts,
     trees: BTreeMap<String, Tree>,
+    places: BTreeMap<String, PathBuf>,
     title: String,
     unsupported: Diagnostics,
 }
@@ -84,6 +85,7 @@ impl<'a> Planner<'a> {
             diagnostics,
             facts: Facts::default(),
             trees: BTreeMap::new(),
+            places: BTreeMap::new(),
             title: component.kind.clone(),
             unsupported: Diagnostics::new(),
         }
@@ -203,9 +205,12 @@ impl<'a> Planner<'a> {
         self.facts.volatile.push((option.to_owned(), span));
     }
 
-    /// Adds files that the component uses, under a name by which its run finds them.
-    pub fn add_tree(&mut self, name: impl Into<String>, tree: Tree) {
-        self.trees.insert(name.into(), tree);
+    /// Adds the file or directory at `path`, which the component uses, under a name by which its run
+    /// finds it.
+    pub fn add_tree(&mut self, name: impl Into<String>, path: impl Into<PathBuf>, tree: Tree) {
+        let name = name.into();
+        self.places.insert(name.clone(), path.into());
+        self.trees.insert(name, tree);
     }
 
     /// What the component does, for people.
@@ -235,6 +240,7 @@ impl<'a> Planner<'a> {
             hashed: self.facts.hashed,
             evaluated: self.facts.evaluated,
             trees: self.trees,
+            places: self.places,
             title: self.title,
             volatile: self.facts.volatile,
             late: self.facts.late,

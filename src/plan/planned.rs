@@ -1,7 +1,7 @@
 //! Plans and their parts.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +19,8 @@ pub struct Planned {
     pub evaluated: serde_json::Map<String, serde_json::Value>,
     /// Files it uses, by the names its kind gave them.
     pub trees: BTreeMap<String, Tree>,
+    /// Where each of them was read, absolute or from where bake runs; on this machine, so in no hash.
+    pub places: BTreeMap<String, PathBuf>,
     /// What it does, for people.
     pub title: String,
     /// Hashed options whose value comes from a clock or a random source.
@@ -97,6 +99,9 @@ pub struct Plan {
     /// What the template hash is taken over, where look-ups have filled in values since: it is
     /// about the recipe as it was before. Without look-ups it follows from the components.
     pub known_recipe: Option<Arc<serde_json::Value>>,
+    /// Texts of all secrets of the template, also of those that its components have as parts of
+    /// other texts only: nothing that is kept may have one of them in it.
+    pub secrets: Arc<BTreeSet<String>>,
 }
 
 impl Plan {

@@ -439,6 +439,7 @@ impl<'a> Planning<'a> {
             error_cleanup,
             post_processors,
             known_recipe: None,
+            secrets: Arc::default(),
         })
     }
 

@@ -25,13 +25,14 @@ pub(super) fn read(
     if planner.is_late(option) {
         return;
     }
-    match read_tree(&planner.directory().join(path)) {
+    let place = planner.directory().join(path);
+    match read_tree(&place) {
         Ok(tree) => match mismatch(&tree, wanted) {
             Some(is) => {
                 let text = format!("`{path}` is {is}");
                 planner.error(option, Diagnostic::error("wrong-file", text));
             }
-            None => planner.add_tree(name, tree),
+            None => planner.add_tree(name, place, tree),
         },
         Err(error) => planner.error(
             option,

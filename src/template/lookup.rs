@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::diagnostic::{Diagnostic, Span};
-use crate::value::Value;
+use crate::value::{Marks, Value};
 
 /// What is asked. Two that are equal have one answer.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -20,6 +20,9 @@ pub struct Question {
     kind: String,
     request: String,
 }
+
+/// The functions whose answers are secrets.
+const SECRETS: [&str; 3] = ["aws_secretsmanager", "aws_secretsmanager_raw", "vault"];
 
 /// The kind of a question that is not to be asked.
 const REFUSED: &str = "refused";
@@ -163,6 +166,16 @@ impl Answers {
     /// The answer to a question, if there is one.
     pub fn get(&self, question: &Question) -> Option<&Answer> {
         self.0.get(question)
+    }
+
+    /// The texts of the secrets that functions have looked up, whatever became of them.
+    pub fn secrets(&self) -> Vec<String> {
+        let secret = self.0.iter().filter(|(question, _)| SECRETS.contains(&question.kind()));
+        let texts = secret.map(|(_, answer)| match answer {
+            Answer::Found { value, .. } => value.clone().marked(Marks::SENSITIVE).sensitive_texts(),
+            Answer::Refused(_) => Vec::new(),
+        });
+        texts.flatten().collect()
     }
 }
 

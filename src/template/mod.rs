@@ -30,7 +30,7 @@ mod version;
 
 pub use declaration::{Build, Labelled, Local, SourceUse, Step, Template, Validation, Variable};
 pub(crate) use load::read_source;
-pub use load::{Loaded, load, load_hcl, load_legacy};
+pub use load::{DIRECTORY_ENDINGS, Loaded, load, load_hcl, load_legacy};
 pub use values::{
     BUILD_KEYS, BuildScope, Environment, NULL_VALUE, PACKER_VERSION, Run, UNKNOWN_VALUE,
     VariableInputs, given_secrets,

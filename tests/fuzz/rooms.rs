@@ -2,15 +2,31 @@
 
 #![allow(unused_imports, reason = "rooms that are not here use them")]
 
+#[path = "../../src/content/mod.rs"]
+pub mod content;
 #[path = "../../src/diagnostic/mod.rs"]
 pub mod diagnostic;
+#[path = "../../src/directories.rs"]
+pub mod directories;
+// The vocabulary of events, without what sends them.
+#[path = "../../src/event/fact.rs"]
+pub mod event;
 // The codecs of Session Manager, without the room that they are in.
 #[path = "../../src/communicator/ssm/frame.rs"]
 pub mod frame;
 #[path = "../../src/communicator/ssm/message.rs"]
 pub mod message;
+#[path = "../../src/plan/mod.rs"]
+pub mod plan;
 #[path = "../../src/communicator/ssm/smux.rs"]
 pub mod smux;
+// The reader of ledgers, without the room that it is in.
+#[path = "../../src/build/ledger/process.rs"]
+pub mod process;
+#[path = "../../src/build/ledger/reader.rs"]
+pub mod reader;
+#[path = "../../src/build/ledger/record.rs"]
+pub mod record;
 #[path = "../../src/template/mod.rs"]
 pub mod template;
 #[path = "../../src/value/mod.rs"]
@@ -19,6 +35,9 @@ pub mod value;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
+
+// Where the reader of ledgers looks for them.
+pub use process::{Life, Process};
 
 use diagnostic::{Diagnostics, Source, Style, render};
 use template::evaluate::{FunctionContext, Scope};

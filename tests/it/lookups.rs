@@ -201,6 +201,7 @@ fn secrets_are_looked_up_and_masked() {
     let web = Web::start(
         r#"{"data":{"data":{"password":"hunter2-from-vault"},"metadata":{"version":7}}}"#,
     );
+    workspace.write("held", "password=hunter2-from-vault\n");
     let template = workspace.write(
         "t.pkr.hcl",
         r#"
@@ -213,6 +214,14 @@ source "amazon-ebs" "t" {
 build {
   sources = ["source.amazon-ebs.t"]
   provisioner "shell" { inline = ["echo it is ${local.password}"] }
+  provisioner "file" {
+    content     = "password is ${local.password}"
+    destination = "/tmp/content"
+  }
+  provisioner "file" {
+    source      = "${path.root}/held"
+    destination = "/tmp/held"
+  }
 }
 "#,
     );
@@ -222,6 +231,10 @@ build {
     assert!(outcome.stdout.contains("it is <sensitive>"), "{}", outcome.stdout);
     assert!(!outcome.stdout.contains("hunter2") && !outcome.stderr.contains("hunter2"));
     assert_eq!(web.paths(), ["/v1/secret/data/app"]);
+    let record = format!("state/bake/plans/{}.json", outcome.hash());
+    let record = std::fs::read_to_string(workspace.path().join(record)).expect("a record");
+    assert!(!record.contains("hunter2"), "{record}");
+    assert!(record.contains("secret/data/app"), "{record}");
 
     let outcome = workspace.build(&template).expect(1);
     assert_snapshot!(outcome.stderr.replace(&format!("{}/", workspace.path().display()), ""), @r#"

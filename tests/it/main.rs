@@ -23,6 +23,7 @@ mod peers;
 mod permissions;
 mod preflight;
 mod properties;
+mod records;
 mod repro;
 mod sandbox_agent;
 mod secrets;

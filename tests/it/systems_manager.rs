@@ -294,6 +294,6 @@ async fn a_bucket_that_cannot_be_used_is_told() {
     let missing = refused("missing", "ListCommands:1:throttle").await.unwrap();
     insta::assert_snapshot!(missing, @"
     cannot move large files on `i-[id]` through Systems Manager: PutObject of `s3://missing/` failed at [endpoint] (us-east-1): NoSuchBucket: The specified bucket does not exist
-    check `ssm_bucket`: it must exist, and these credentials must be able to use it
+    check the bucket's name (`ssm_bucket` in the template, `-records`): it must exist, and these credentials must be able to use it
     ");
 }

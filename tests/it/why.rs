@@ -60,7 +60,7 @@ fn two_templates_are_compared() {
     let same = bake(&workspace, &["why", "a", "b/app.pkr.hcl"]).expect(0);
     assert_snapshot!(same.stdout, @"
     amazon-ebs.app: nothing differs
-    (Source images and look-ups are compared as the templates ask for them.)
+    (Nothing was looked up: source images and look-ups are compared as the templates ask for them.)
     ");
     edit(&workspace, "b/app.pkr.hcl", "t3.small", "t3.large");
     edit(&workspace, "b/scripts/install.sh", "echo install", "echo Install");
@@ -73,7 +73,7 @@ fn two_templates_are_compared() {
       step 4 (shell): scripts/install.sh: changed  (app.pkr.hcl:71)
         -   3: echo install
         +   3: echo Install
-    (Source images and look-ups are compared as the templates ask for them.)
+    (Nothing was looked up: source images and look-ups are compared as the templates ask for them.)
     "#);
     assert_eq!(different.stderr, "");
     let json = bake(&workspace, &["why", "-json", "a", "b"]).expect(1).stdout;
@@ -100,7 +100,7 @@ fn a_revision_of_git_is_compared() {
       step 2 (file): files/app.conf: changed  (app.pkr.hcl:61)
         -   1: port = 80
         +   1: port = 81
-    (Source images and look-ups are compared as the templates ask for them.)
+    (Nothing was looked up: source images and look-ups are compared as the templates ask for them.)
     ");
     // From a directory below, and the path as git reads it.
     let mut command = workspace.command(["why", "HEAD:./app", "app"]);
@@ -119,8 +119,11 @@ fn a_revision_of_git_is_compared() {
     error: git knows no revision `nothing`
     error: `app` is not in revision `HEAD`
     error: `images/ap` is no file, no `REV:PATH`, no hash of 8 to 64 digits, no id of a run and no id of an image
-    error: there is no record of a hash `0123456789abcdef` in `[workspace]/state/bake/plans`; bake keeps one of each image that was built or taken on this machine
+    error: there is no record of a hash `0123456789abcdef` in `[workspace]/state/bake/plans`
+      = note: bake keeps a record of each image that it builds or takes on this machine, and in S3 where `-records` says; in S3 only whole image hashes are found
+      = help: give the place with `-records s3://BUCKET/PREFIX`, or compare the templates instead: `bake why REV:PATH PATH`
     error: there is no run `01234567-89ab-7def-8123-456789abcdef` in `[workspace]/state/bake/runs`
+      = note: the ledger of a run stays on the machine that it ran on; `bake runs` lists those of this one
     ");
 }
 
@@ -229,9 +232,10 @@ fn a_hash_is_checked_and_explained() {
     ");
     edit(&workspace, "a/motd", "kind", "good");
     let other = bake(&workspace, &["hash", "-check", hash, "a"]).expect(1);
-    assert_snapshot!(other.stderr.replace(hash, "[hash]"), @"
+    let path = workspace.path().to_str().expect("UTF-8");
+    assert_snapshot!(other.stderr.replace(hash, "[hash]").replace(path, "[workspace]"), @"
     error: no build has the hash [hash]
-      = note: there is no record of it here, so it cannot be told what differs
+      = note: there is no record of it in `[workspace]/state/bake/plans`, so it cannot be told what differs
     ");
     bake(&workspace, &["hash", "-check", "xyz", "a"]).expect(2);
     let json = bake(&workspace, &["hash", "-json", "-explain", "a"]).expect(0).stdout;
@@ -254,6 +258,13 @@ fn a_resolved_hash_is_that_of_the_image() {
     let resolve = ["hash", "-resolve", "--sandbox"];
     let resolved = bake(&workspace, &[&resolve[..], &["t.pkr.hcl"]].concat()).expect(0);
     assert_eq!(resolved.stdout, format!("{}\n", built.hash()));
+    // An image hash says nothing to who does not look anything up.
+    let unresolved = bake(&workspace, &["hash", "-check", &built.hash(), "t.pkr.hcl"]).expect(1);
+    assert_snapshot!(unresolved.stderr.replace(&built.hash(), "[hash]"), @"
+    error: no build has the hash [hash]
+      = note: it is the image hash of an image that was made of this recipe; which source image that would start from today was not looked up
+      = help: with -resolve, image hashes are compared
+    ");
     workspace.write("t.pkr.hcl", template_with(options, &shell("echo two")));
     let hash = built.hash();
     let check = [&resolve[..], &["-check", &hash, "t.pkr.hcl"]].concat();
@@ -305,6 +316,10 @@ fn inputs_are_listed_for_path_filters() {
     file         images/app/values.auto.pkrvars.hcl
     directory    images/app
     directory    images/app/files
+    pattern      images/app/*.auto.pkrvars.hcl
+    pattern      images/app/*.auto.pkrvars.json
+    pattern      images/app/*.pkr.hcl
+    pattern      images/app/*.pkr.json
     variable     release
     variable     token
     variable     who

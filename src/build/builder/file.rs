@@ -42,8 +42,9 @@ fn plan(planner: &mut Planner<'_>) {
     }
     if let Some(source) = options.source.filter(|path| !path.is_empty() && !planner.is_late(SOURCE))
     {
-        match read_tree(&planner.directory().join(&source)) {
-            Ok(tree) if tree.single_file().is_some() => planner.add_tree(SOURCE, tree),
+        let path = planner.directory().join(&source);
+        match read_tree(&path) {
+            Ok(tree) if tree.single_file().is_some() => planner.add_tree(SOURCE, path, tree),
             Ok(_) => planner.wrong(SOURCE, format!("`{source}` is not a file"), ""),
             Err(error) => {
                 let help = planner.path_help();

@@ -120,6 +120,7 @@ async fn twice(arguments: &ReproArguments, mask: &Mask) -> Exit {
             pins: pins.clone(),
             template: arguments.template.template.clone(),
             records: record::default_directory().filter(|_| arguments.keep),
+            shared_records: None,
         };
         match once(arguments, &settings, signals, mask).await {
             Ok(one) => {

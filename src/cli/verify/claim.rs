@@ -1,7 +1,7 @@
 //! An image, by what its cloud says of it.
 
 use crate::aws::{Access, AwsError, Client};
-use crate::build::builder::amazon_ebs::IMAGE_HASH;
+use crate::build::builder::amazon_ebs::{IMAGE_HASH, RECORDS};
 use crate::content::ImageContent;
 use crate::plan::Digest;
 use crate::sandbox::cloud::{self, CONTENT_TAG};
@@ -20,6 +20,8 @@ pub(super) struct Claim {
     pub(super) place: String,
     state: String,
     hash: Option<String>,
+    /// Where in S3 the record of the hash is, by its tag.
+    pub(super) records: Option<String>,
     /// The build that it was made for, by its tag.
     pub(super) build: Option<String>,
     /// The image that its instance was launched from, if it was made of an instance.
@@ -75,6 +77,7 @@ pub(super) async fn find(
         place: client.region().to_owned(),
         state: image.state,
         hash: image.tags.get(IMAGE_HASH).cloned(),
+        records: image.tags.get(RECORDS).cloned(),
         build: image.tags.get(BUILD_TAG).cloned(),
         source_image: image.source_image_id.filter(|_| image.source_instance_id.is_some()),
         architecture: image.architecture,
@@ -106,6 +109,7 @@ fn in_sandbox(id: &str) -> Result<Option<Claim>, Box<dyn std::error::Error + Sen
     let tag = |name: &str| image.tags.get(name).cloned();
     Ok(Some(Claim {
         hash: tag(IMAGE_HASH),
+        records: tag(RECORDS),
         build: tag(BUILD_TAG),
         state: image.state.name().to_owned(),
         source_image: image.source_image_id.clone().filter(|_| image.source_instance_id.is_some()),

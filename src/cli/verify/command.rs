@@ -8,6 +8,7 @@ use crate::build::builder::amazon_ebs::SELECTORS;
 use crate::cli::arguments::{TemplateArguments, VerifyArguments};
 use crate::cli::inputs::Inputs;
 use crate::cli::outcome::{complain, failed, print, report};
+use crate::cli::records::Records;
 use crate::cli::{Exit, runtime};
 use crate::diagnostic::Diagnostics;
 use crate::plan::identity::image_hash;
@@ -54,7 +55,8 @@ async fn check(
     let (hash, finding) = claim.hash();
     let mut findings = vec![finding];
     if let Some(hash) = hash {
-        let (record, finding) = of_record(hash, claim);
+        let records = Records::new(&arguments.records, arguments.region.as_deref());
+        let (record, finding) = of_record(hash, claim, &records).await;
         findings.push(finding);
         findings.push(of_template(hash, claim, record, arguments, mask).await);
     }
@@ -70,15 +72,19 @@ async fn check(
 }
 
 /// Whether the claim fits what was recorded.
-fn of_record(hash: &str, claim: &Claim) -> (Option<Record>, Finding) {
+async fn of_record(hash: &str, claim: &Claim, records: &Records) -> (Option<Record>, Finding) {
     let finding = |outcome, text: String| Finding::new(Check::Record, outcome, text);
-    let record = match Record::load(hash) {
+    let tag = claim.records.as_deref();
+    let record = match records.load(hash, tag).await {
         Ok(Some(record)) => record,
         Ok(None) => {
-            let text = "no plan of this hash is recorded on this machine".to_owned();
+            let text = format!("no plan of this hash is recorded in {}", records.places(tag));
             return (None, finding(Outcome::Unknown, text));
         }
-        Err(error) => return (None, finding(Outcome::Differs, error.to_string())),
+        Err(failure) => {
+            let outcome = if failure.is_garbled() { Outcome::Differs } else { Outcome::Unknown };
+            return (None, finding(outcome, failure.to_string()));
+        }
     };
     let source = source_image(&record);
     let source = source.and_then(|one| one.get("id")?.as_str()).unwrap_or_default();

@@ -55,7 +55,7 @@ pub(super) fn text(comparisons: &[Comparison]) -> String {
         text += &render_differences(&one.differences);
     }
     if comparisons.iter().any(|one| !one.knows_source_images()) {
-        text += "(Source images and look-ups are compared as the templates ask for them.)\n";
+        text += "(Nothing was looked up: source images and look-ups are compared as the templates ask for them.)\n";
     }
     text
 }

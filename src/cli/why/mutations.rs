@@ -1,7 +1,7 @@
 //! One change at a time to `fixtures/identity/recipe`: what shapes the image moves the hash and is
 //! named, and nothing else does.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
@@ -9,9 +9,14 @@ use std::time::{Duration, SystemTime};
 
 use super::compare::{Comparison, Verdict, compare};
 use super::side::{Failure, Side};
-use crate::cli::arguments::{SelectedBuilds, ValueArguments, WhyArguments};
+use crate::cli::arguments::{
+    RecordsArguments, SelectedBuilds, TemplateArguments, ValueArguments, WhyArguments,
+};
+use crate::cli::depends::Dependencies;
+use crate::cli::inputs::Inputs;
 use crate::diagnostic::{Style, render};
 use crate::render::Mask;
+use crate::template;
 
 const TEMPLATE: &str = "app.pkr.hcl";
 
@@ -319,6 +324,7 @@ fn side(at: &Path, variables: Vec<(String, String)>) -> Result<Side, String> {
         json: false,
         region: None,
         sandbox: false,
+        records: RecordsArguments::default(),
     };
     match Side::of(at.to_str().unwrap(), &arguments, &Mask::default()) {
         Ok(side) => Ok(side),
@@ -368,6 +374,100 @@ fn each_change_of_an_input_moves_the_hash_and_is_named() {
     assert!(MOVING.len() >= 60, "{}", MOVING.len());
 }
 
+/// What a copy of the recipe depends on, told from its own directory.
+fn dependencies(at: &Path) -> Dependencies {
+    let arguments = TemplateArguments::of(at.to_owned(), ValueArguments::default());
+    let mask = Mask::default();
+    let found = template::load(at)
+        .and_then(|loaded| Inputs::in_directory(loaded, at.to_owned(), &arguments, false, &mask))
+        .and_then(|inputs| {
+            let prepared = inputs.offline("a list", &mask)?;
+            Ok(Dependencies::of(&arguments, &inputs, &prepared))
+        });
+    found.unwrap_or_else(|found| panic!("{}", render(&found, Style::default())))
+}
+
+/// What stands at each path below a directory.
+fn entries(at: &Path, below: &Path, all: &mut BTreeMap<String, String>) {
+    for entry in fs::read_dir(at.join(below)).unwrap() {
+        let entry = entry.unwrap();
+        let (path, inside) = (entry.path(), below.join(entry.file_name()));
+        let metadata = fs::symlink_metadata(&path).unwrap();
+        let what = if metadata.is_dir() {
+            entries(at, &inside, all);
+            String::new()
+        } else if metadata.is_symlink() {
+            format!("-> {}", fs::read_link(&path).unwrap().display())
+        } else {
+            let bytes = fs::read(&path).unwrap();
+            format!("{:o} {bytes:?}", metadata.permissions().mode() & 0o111)
+        };
+        all.insert(inside.to_str().unwrap().to_owned(), what);
+    }
+}
+
+#[test]
+fn what_moves_the_hash_is_among_the_inputs() {
+    let mut missing = Vec::new();
+    for (edit, _) in MOVING {
+        let directory = tempfile::tempdir().unwrap();
+        let (old, new) = (directory.path().join("old"), directory.path().join("new"));
+        copy(&old);
+        copy(&new);
+        edit.apply(&new);
+        let listed = [dependencies(&old), dependencies(&new)];
+        if let Variable(name, _) = edit {
+            assert!(listed.iter().all(|one| one.variables.contains(*name)), "{}", edit.title());
+            continue;
+        }
+        let (mut before, mut after) = (BTreeMap::new(), BTreeMap::new());
+        entries(&old, Path::new(""), &mut before);
+        entries(&new, Path::new(""), &mut after);
+        let paths: BTreeSet<_> = before.keys().chain(after.keys()).collect();
+        let changed = paths.into_iter().filter(|path| before.get(*path) != after.get(*path));
+        let changed: Vec<_> = changed.collect();
+        assert!(!changed.is_empty(), "{}", edit.title());
+        for path in changed {
+            let is_listed = |one: &Dependencies| {
+                let below = |listed: &String| path.starts_with(&format!("{listed}/"));
+                one.files.contains(path) || one.directories.iter().any(below)
+            };
+            if !listed.iter().any(is_listed) {
+                missing.push(format!("{path} ({})", edit.title()));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "not listed:\n{}", missing.join("\n"));
+}
+
+#[test]
+fn what_links_lead_to_and_empty_directories_are_among_the_inputs() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = directory.path().join("images");
+    copy(&at);
+    let common = directory.path().join("common");
+    fs::create_dir_all(common.join("conf")).unwrap();
+    fs::rename(at.join("scripts/install.sh"), common.join("install.sh")).unwrap();
+    symlink("../../common/install.sh", at.join("scripts/install.sh")).unwrap();
+    fs::write(common.join("conf/a"), "a").unwrap();
+    symlink("../../common/conf", at.join("files/conf")).unwrap();
+    fs::create_dir_all(at.join("none/at/all")).unwrap();
+    let step = "provisioner \"file\" {\n  source = \"${path.root}/none\"\n  destination = \"/tmp/none\"\n}\n";
+    rewrite(&at, |text| {
+        text.replacen("error-cleanup-provisioner", &format!("{step}\nerror-cleanup-provisioner"), 1)
+    });
+    let found = dependencies(&at);
+    let below = |all: &BTreeSet<String>, beginning: &str| {
+        all.iter().filter(|path| path.starts_with(beginning)).cloned().collect::<Vec<_>>()
+    };
+    assert_eq!(below(&found.files, "../"), ["../common/conf/a", "../common/install.sh"]);
+    assert_eq!(below(&found.directories, "../"), ["../common/conf"]);
+    assert!(found.files.contains("scripts/install.sh"));
+    assert_eq!(below(&found.directories, "none"), ["none"]);
+    let patterns = ["*.auto.pkrvars.hcl", "*.auto.pkrvars.json", "*.pkr.hcl", "*.pkr.json"];
+    assert_eq!(found.patterns.iter().collect::<Vec<_>>(), patterns.iter().collect::<Vec<_>>());
+}
+
 #[test]
 fn no_other_change_moves_the_hash() {
     let moved: Vec<_> = STAYING
@@ -397,7 +497,7 @@ fn changes_are_told_to_the_line() {
         Step(LAST, "max_retries = 3"),
     ];
     let text: String = edits.iter().map(|edit| told(*edit)).collect();
-    let note = "(Source images and look-ups are compared as the templates ask for them.)\n";
+    let note = "(Nothing was looked up: source images and look-ups are compared as the templates ask for them.)\n";
     insta::assert_snapshot!(text.replace(note, ""), @r#"
     amazon-ebs.app: 1 input differs; the image would be built again
       step 1 (shell): inline: changed  (app.pkr.hcl:54)

@@ -95,7 +95,7 @@ const KINDS: Kinds<'static> = Kinds {
             schema: RunOptions::schema,
             plan: |planner: &mut Planner<'_>| {
                 if planner.decode(RunOptions::schema(), RunOptions::decode_options).is_some() {
-                    planner.add_tree("script", Tree::of_bytes(*b"#!/bin/sh\n", 0o755));
+                    planner.add_tree("script", "script.sh", Tree::of_bytes(*b"#!/bin/sh\n", 0o755));
                 }
             },
         },

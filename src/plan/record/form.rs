@@ -53,8 +53,9 @@ impl Record {
     /// read, or has changed since it was planned, is left out.
     pub fn of(plan: &Plan, directory: &Path, template: &Path) -> Self {
         let recipe = template_recipe(plan);
+        let of_components = plan.all_components().flat_map(|one| &one.secrets);
         let secrets: BTreeSet<_> =
-            plan.all_components().flat_map(|one| &one.secrets).map(String::as_str).collect();
+            of_components.chain(&*plan.secrets).map(String::as_str).collect();
         Self {
             format: FORMAT,
             scheme: SCHEME,

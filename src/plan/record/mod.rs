@@ -13,7 +13,7 @@ mod place;
 mod text;
 
 pub use error::RecordError;
-pub use file::default_directory;
+pub use file::{Kept, default_directory, kept};
 pub use form::{LARGEST, Record};
 pub use input::Input;
-pub use place::{Places, relative, tree_path};
+pub use place::{Places, relative};

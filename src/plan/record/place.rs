@@ -6,7 +6,7 @@ use std::path::{Component as Part, Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::diagnostic::Span;
-use crate::plan::{Content, Entry, Planned, Tree};
+use crate::plan::Planned;
 
 /// Where a component stood, for people.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,9 +31,9 @@ impl Places {
         let attributes = attributes.map(|one| (one.name.text.clone(), line(&one.name.span)));
         let blocks = component.body.blocks.iter();
         let blocks = blocks.map(|one| (one.kind.text.clone(), line(&one.header)));
-        let files = planned.trees.iter().filter_map(|(name, tree)| {
-            let path = tree_path(planned, name, tree, directory)?;
-            Some((name.clone(), relative(&path, &template).display().to_string()))
+        let files = planned.places.iter().map(|(name, path)| {
+            let path = relative(&directory.join(path), &template);
+            (name.clone(), path.display().to_string())
         });
         Self {
             at: line(&component.owner),
@@ -49,26 +49,6 @@ fn line(span: &Span) -> String {
     let name =
         path.file_name().map_or_else(|| span.source().name().into(), |name| name.to_string_lossy());
     format!("{name}:{}", span.position().line)
-}
-
-/// Where a tree of a component was read, if it came from files.
-pub fn tree_path(planned: &Planned, name: &str, tree: &Tree, directory: &Path) -> Option<PathBuf> {
-    for (inside, entry) in &tree.entries {
-        match entry {
-            Entry::File { content: Content::File(path), .. } => {
-                // What is in a directory is below it under its own name.
-                let depth = if inside.is_empty() { 0 } else { inside.split('/').count() };
-                return path.ancestors().nth(depth).map(Path::to_owned);
-            }
-            // Its bytes are at hand: an option of that name may say where they came from.
-            Entry::File { content: Content::Bytes(_), .. } => {
-                let path = directory.join(planned.evaluated.get(name)?.as_str()?);
-                return path.is_file().then_some(path);
-            }
-            Entry::Directory { .. } | Entry::Symlink { .. } => {}
-        }
-    }
-    None
 }
 
 /// A path as seen from a directory, by its text alone.

@@ -87,7 +87,7 @@ pub(in crate::provision) fn add_variable_files(planner: &mut Planner<'_>, argume
 fn add(planner: &mut Planner<'_>, option: &str, prefix: &str, path: &Path) {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     match read_tree(path) {
-        Ok(tree) => planner.add_tree(format!("{prefix}/{name}"), tree),
+        Ok(tree) => planner.add_tree(format!("{prefix}/{name}"), path, tree),
         Err(error) => {
             planner.error(option, Diagnostic::error("missing-file", error.to_string()));
         }

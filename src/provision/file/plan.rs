@@ -54,7 +54,8 @@ pub(super) fn plan(planner: &mut Planner<'_>) {
             Ok(mut tree) => {
                 // What is wrong with them is told already.
                 drop(options.set_modes(&mut tree));
-                planner.add_tree(key(index, source, &tree, &options.destination), tree);
+                let key = key(index, source, &tree, &options.destination);
+                planner.add_tree(key, path, tree);
             }
             Err(error @ ReadError::Pattern { .. }) => {
                 planner.error("exclude", Diagnostic::error("wrong-pattern", error.to_string()));

@@ -81,6 +81,7 @@ pub fn add(plan: &mut Plan) -> Result<(), Diagnostic> {
         hashed: [("version".to_owned(), json!(VERSION))].into_iter().collect(),
         evaluated: serde_json::Map::new(),
         trees: Default::default(),
+        places: Default::default(),
         title: "Removing what differs from build to build".to_owned(),
         volatile: Vec::new(),
         late: Default::default(),

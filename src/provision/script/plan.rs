@@ -96,9 +96,10 @@ pub(in crate::provision) fn read_scripts(planner: &mut Planner<'_>, options: &Sc
     let single = options.single_script().map(|_| "script".to_owned());
     let places = single.into_iter().chain((0..).map(|index| format!("scripts.{index}")));
     for ((index, script), option) in options.local_scripts().enumerate().zip(places) {
-        match read_tree(&planner.directory().join(script)) {
+        let path = planner.directory().join(script);
+        match read_tree(&path) {
             Ok(tree) if tree.single_file().is_some() => {
-                planner.add_tree(name(index), tree);
+                planner.add_tree(name(index), path, tree);
             }
             Ok(_) => planner.error(
                 &option,

@@ -51,7 +51,7 @@ impl CloudError {
     /// The HTTP status that goes with the code.
     pub fn status(&self) -> u16 {
         match self.code.as_ref() {
-            "DryRunOperation" => 412,
+            "DryRunOperation" | "PreconditionFailed" => 412,
             "NoSuchEntity" | "NoSuchBucket" | "NoSuchKey" => 404,
             "EntityAlreadyExists" | "DeleteConflict" | "LimitExceeded" => 409,
             "AuthFailure" => 401,

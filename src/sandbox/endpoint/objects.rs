@@ -1,4 +1,5 @@
-//! As much of S3 as a file on its way needs: objects are put, fetched and deleted by path.
+//! As much of S3 as bake needs: objects are put, put unless they are there, fetched and deleted by
+//! path.
 //!
 //! Every bucket exists, but for those whose name begins with `missing`. Objects live as long as the
 //! process, in files without a name. Signatures are as unchecked as everywhere here; that a URL has
@@ -14,7 +15,7 @@ use futures::stream;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, StreamBody};
 use hyper::body::{Bytes, Frame, Incoming};
-use hyper::header::{CONTENT_LENGTH, ETAG, HeaderValue};
+use hyper::header::{CONTENT_LENGTH, ETAG, HeaderValue, IF_NONE_MATCH};
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
@@ -131,7 +132,13 @@ impl Objects {
             response.headers_mut().insert(ETAG, tag);
         }
         let object = Object { file: Arc::new(file), size, digest };
-        self.held.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned(), object);
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        // S3 takes no other condition than this one.
+        if headers.get(IF_NONE_MATCH).is_some_and(|value| value == "*") && held.contains_key(path) {
+            let message = "At least one of the pre-conditions you specified did not hold";
+            return Err(CloudError::new("PreconditionFailed", message));
+        }
+        held.insert(path.to_owned(), object);
         Ok(response)
     }
 

@@ -38,6 +38,10 @@ pub struct Loaded {
     pub warnings: Diagnostics,
 }
 
+/// How the names of the files end that belong to a template which is a directory.
+pub const DIRECTORY_ENDINGS: [&str; 4] =
+    [".pkr.hcl", ".pkr.json", ".auto.pkrvars.hcl", ".auto.pkrvars.json"];
+
 /// Reads a template: an HCL or JSON file, a directory with `*.pkr.hcl` and `*.pkr.json` files, or
 /// `-` for legacy JSON from standard input.
 ///
@@ -50,9 +54,9 @@ pub fn load(path: &Path) -> Result<Loaded, Diagnostics> {
         let names = directory_files(path)?;
         let ending =
             |end: &'static str| names.iter().filter(move |name| has_ending(name, end)).cloned();
-        variable_files.extend(ending(".auto.pkrvars.hcl"));
-        variable_files.extend(ending(".auto.pkrvars.json"));
-        let files: Vec<_> = ending(".pkr.hcl").chain(ending(".pkr.json")).collect();
+        let [hcl, json, hcl_values, json_values] = DIRECTORY_ENDINGS;
+        variable_files.extend(ending(hcl_values).chain(ending(json_values)));
+        let files: Vec<_> = ending(hcl).chain(ending(json)).collect();
         if files.is_empty() {
             return Err(Diagnostic::error(
                 "missing-template",

@@ -7,5 +7,5 @@ mod legacy;
 mod reader;
 
 pub(crate) use files::read_source;
-pub use files::{Loaded, load, load_hcl, load_legacy};
+pub use files::{DIRECTORY_ENDINGS, Loaded, load, load_hcl, load_legacy};
 pub(super) use reader::{Content, blocks_of};

@@ -334,10 +334,11 @@ impl InstanceOptions {
         planner.exclusive("user_data", USER_DATA);
         let late = planner.is_late(USER_DATA);
         if let Some(file) = self.user_data_file.as_ref().filter(|file| !file.is_empty() && !late) {
-            match std::fs::read(user_path(planner.directory(), file)) {
+            let path = user_path(planner.directory(), file);
+            match std::fs::read(&path) {
                 Ok(bytes) => {
                     check_length(USER_DATA, bytes.len(), planner);
-                    planner.add_tree(USER_DATA, Tree::of_bytes(bytes, 0o644));
+                    planner.add_tree(USER_DATA, path, Tree::of_bytes(bytes, 0o644));
                 }
                 Err(error) => {
                     let text = format!("`{file}` cannot be read: {error}");

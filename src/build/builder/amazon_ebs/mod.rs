@@ -22,6 +22,7 @@ mod permission;
 mod profile;
 mod publication;
 mod reach;
+mod record;
 mod run;
 mod settings;
 pub(in crate::build) mod source;
@@ -40,7 +41,7 @@ pub use settings::{
     LateTexts, NetworkSettings, PasswordSettings, ProfileSettings, SecuritySettings, SourceFilter,
     SourceSettings, WaitSettings,
 };
-pub use tags::{DEADLINE, IMAGE_HASH, RUN_ID};
+pub use tags::{DEADLINE, IMAGE_HASH, RECORDS, RUN_ID};
 
 /// The builder, for the registry.
 pub const BUILDER: Builder = Builder {

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::run::Run;
 use super::tags;
 use crate::aws::retry::persist;
-use crate::aws::{AwsError, Client, Image, ImagePermission, Tags};
+use crate::aws::{AwsError, Client, Image, ImagePermission, S3Prefix, Tags};
 use crate::build::BuildError;
 use crate::event::{Emitter, Fact};
 
@@ -158,8 +158,10 @@ impl Run<'_> {
             own.extend(texts.run_tags);
         }
         own.extend(texts.tags);
-        let tags = tags::lasting(self.context, own);
+        let mut tags = tags::lasting(self.context, own);
         let mut snapshot_tags = tags.clone();
+        let records = self.shared_at.get().map(S3Prefix::to_string);
+        tags.extend(records.map(|place| (tags::RECORDS.to_owned(), place)));
         snapshot_tags.extend(texts.snapshot_tags);
         Publication {
             image_hash: match &self.context.apart {

@@ -16,7 +16,7 @@ use super::password::{self, read_key};
 use super::settings::{AmazonEbs, Communication, KeySettings, Late, LateTexts, PasswordSettings};
 use super::{BUILDER_ID, source, tags};
 use crate::aws::time::seconds;
-use crate::aws::{AwsError, CallerIdentity, Client, Filter, Image, ImageQuery, Tags};
+use crate::aws::{AwsError, CallerIdentity, Client, Filter, Image, ImageQuery, S3Prefix, Tags};
 use crate::build::conclusion::conclude;
 use crate::build::connection_data::Reached;
 use crate::build::dead_man::{self, Guarded, System};
@@ -27,7 +27,7 @@ use crate::build::preflight::{self, Asker, Launching, QuotaCheck};
 use crate::build::step::step;
 use crate::build::{
     BuildContext, BuildError, BuildOutcome, ImageIdentity, OnError, ResolvedSource, Resources,
-    Teardown,
+    SharedRecord, Teardown,
 };
 use crate::communicator::ssh::{self, KeyPair};
 use crate::communicator::ssm;
@@ -70,6 +70,7 @@ async fn whole(
         caller,
         temporary_name: format!("packer_{}", uuid::Uuid::new_v4()),
         named: OnceLock::new(),
+        shared_at: OnceLock::new(),
         renamed: OnceLock::new(),
         lease: OnceLock::new(),
         guarded: OnceLock::new(),
@@ -137,6 +138,8 @@ pub(super) struct Run<'a> {
     temporary_name: String,
     /// What is known once the source image is.
     named: OnceLock<Named>,
+    /// Where in S3 the record of the image hash is, once it is there.
+    pub(super) shared_at: OnceLock<S3Prefix>,
     /// The image's name beside an older one of the same hash.
     renamed: OnceLock<String>,
     /// The lease, once it was asked for.
@@ -169,7 +172,9 @@ impl Run<'_> {
             Prepared::Ready { source, network, key, data } => (*source, network, key, data),
         };
         self.check_cancelled()?;
-        let launched = step(events, Step::Launch, self.launch(&source, &network, key)).await?;
+        let launching = step(events, Step::Launch, self.launch(&source, &network, key)).boxed();
+        let sharing = self.share_record().map(Ok).boxed();
+        let (launched, ()) = tokio::try_join!(launching, sharing)?;
         let instance = launched.instance.id.clone();
         let system = self.system(&source);
         let connecting = self.connect(&launched, system, &mut data);
@@ -685,6 +690,11 @@ impl Run<'_> {
     pub(super) fn image_name(&self) -> &str {
         let named = self.named.get().map_or("", |named| &named.name);
         self.renamed.get().map_or(named, String::as_str)
+    }
+
+    /// The record of the image hash, where it is to be kept in S3.
+    pub(super) fn shared_record(&self) -> Option<&SharedRecord> {
+        self.named.get()?.identity.shared.as_ref()
     }
 
     pub(super) fn image_hash(&self) -> &str {

@@ -15,6 +15,9 @@ pub const DEADLINE: &str = "bake:deadline";
 /// The image hash. It is written last: what has it is complete.
 pub const IMAGE_HASH: &str = "bake:image-hash";
 
+/// Where in S3 the record of the image hash is: `s3://BUCKET/PREFIX`.
+pub const RECORDS: &str = "bake:records";
+
 /// Tags of what goes away with the run: the template's and ours.
 pub(super) fn temporary(context: &BuildContext, owner: Option<&str>, template: &Tags) -> Tags {
     let mut tags = template.clone();

@@ -6,6 +6,7 @@ mod iam;
 mod images;
 mod instances;
 mod network;
+mod objects;
 mod resources;
 mod sessions;
 mod transport;

@@ -83,7 +83,9 @@ impl World {
             on_error: OnError::Cleanup,
             pins: Pins::default(),
             apart: None,
-            identify: Arc::new(|_| Ok(ImageIdentity { hash: HASH.to_owned(), unrepeatable: None })),
+            identify: Arc::new(|_| {
+                Ok(ImageIdentity { hash: HASH.to_owned(), unrepeatable: None, shared: None })
+            }),
             connect: Arc::new(|_| async { Ok(Arc::new(Idle) as Arc<dyn Communicator>) }.boxed()),
             provision: Arc::new(|_| async { Ok(()) }.boxed()),
         };
