@@ -83,6 +83,7 @@ impl World {
             on_error: OnError::Cleanup,
             pins: Pins::default(),
             apart: None,
+            killed: Arc::new(|_| None),
             identify: Arc::new(|_| Ok(ImageIdentity { hash: HASH.to_owned(), unrepeatable: None })),
             connect: Arc::new(|_| async { Ok(Arc::new(Idle) as Arc<dyn Communicator>) }.boxed()),
             provision: Arc::new(|_| async { Ok(()) }.boxed()),
