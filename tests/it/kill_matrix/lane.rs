@@ -37,7 +37,7 @@ const OPTIONS: &str = r#"source_ami = "ami-12345678"
   }"#;
 
 /// When a build is killed.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Moment {
     /// At a call.
     Call(Strike),
@@ -93,24 +93,22 @@ impl Lane {
     }
 
     /// Kills a build at a moment, and looks at what becomes of it.
-    pub(super) fn killed(&self, number: usize, moment: Moment) -> Row {
-        let mut row = Row { number, moment: Some(moment), ..Row::default() };
+    pub(super) fn killed(&self, number: usize, moment: &Moment) -> Row {
+        let mut row = Row { number, moment: Some(moment.clone()), ..Row::default() };
         if let Err(failure) = self.look(&mut row, moment) {
             row.failure = Some(format!("{}: {failure}", row.title()));
         }
         row
     }
 
-    fn look(&self, row: &mut Row, moment: Moment) -> Result<(), String> {
+    fn look(&self, row: &mut Row, moment: &Moment) -> Result<(), String> {
         let path = self.template();
         let path = path.to_string_lossy();
         let complete = self.endpoint.image_hashes().len();
         let killed = self.kill(moment, &path);
-        let actions = self.tap.actions();
-        // The last one that the endpoint got, or the one that was not answered.
         row.action = match moment {
-            Moment::Call(strike) => actions.get(strike.call - 1).cloned(),
-            Moment::After(_) => actions.last().cloned(),
+            Moment::Call(strike) => Some(strike.action.clone()),
+            Moment::After(_) => self.tap.actions().last().cloned(),
         };
         row.ended = killed.code == 0;
         if killed.code != 137 && killed.code != 0 {
@@ -141,10 +139,10 @@ impl Lane {
         self.wait_for_processes()
     }
 
-    fn kill(&self, moment: Moment, path: &str) -> Outcome {
+    fn kill(&self, moment: &Moment, path: &str) -> Outcome {
         match moment {
             Moment::Call(strike) => {
-                self.tap.arm(Some(strike));
+                self.tap.arm(Some(strike.clone()));
                 let running = self.start(&["build", path]);
                 self.tap.aim(running.pid());
                 running.finish()
@@ -153,11 +151,45 @@ impl Lane {
                 self.tap.arm(None);
                 let running = self.start(&["build", path]);
                 #[expect(clippy::disallowed_methods, reason = "the moment is a time")]
-                sleep(after);
+                sleep(*after);
                 running.signal(Signal::KILL);
                 running.finish()
             }
         }
+    }
+
+    /// Kills a build when it has made one of everything.
+    fn kill_with_everything(&self) -> Result<(), String> {
+        let action = "CreateImage".to_owned();
+        let moment = Moment::Call(Strike { action, number: 1, answered: true });
+        let killed = self.kill(&moment, &self.template().to_string_lossy());
+        match killed.code {
+            137 => Ok(()),
+            _ => Err(failed("the build that is killed", &killed)),
+        }
+    }
+
+    /// What `bake gc` calls when it removes one of everything.
+    pub(super) fn collected(&self) -> Vec<String> {
+        self.kill_with_everything().expect("it is killed");
+        self.tap.arm(None);
+        self.collect(&mut Row::default()).expect("everything is removed");
+        self.tap.actions()
+    }
+
+    /// Kills a `bake gc` that removes one of everything, and lets another one finish.
+    pub(super) fn collected_twice(&self, strike: &Strike) -> Result<(), String> {
+        self.kill_with_everything()?;
+        self.tap.arm(Some(strike.clone()));
+        let killed = self.start(&["gc"]);
+        self.tap.aim(killed.pid());
+        let killed = killed.finish();
+        if killed.code != 137 {
+            return Err(failed("the collection that is killed", &killed));
+        }
+        self.tap.arm(None);
+        self.collect(&mut Row::default())?;
+        self.wait_for_processes()
     }
 
     /// Sends a signal to a build, which then ends by itself and leaves nothing: how it ended.

@@ -3,14 +3,19 @@
 //!
 //! A build against an endpoint makes N calls. It is run again for each of them, and killed as soon as
 //! the endpoint has done what the call asks: before the answer arrives, which is the worst moment there
-//! is, since the ledger does not know the id. Then again at moments that are drawn from the time that
-//! a build takes. After each kill
+//! is, since the ledger does not know the id. Where a call changes something, it is run once more, and
+//! killed as soon as the answer is sent. Then again at moments that are drawn from the time that a
+//! build takes. After each kill
 //!
 //! - the next build of the same template ends with its image, and with no second one of its hash; in
 //!   a third of the runs after a `bake gc`, else before it, while everything is still there;
 //! - `bake gc` leaves nothing at the endpoint but complete images;
 //! - no process is left.
+//!
+//! The same goes for a `bake gc` that is killed ([`collecting`]), and builds that are interrupted leave
+//! nothing to it ([`signals`]).
 
+mod collecting;
 mod lane;
 mod signals;
 mod table;
@@ -42,22 +47,43 @@ fn wherever_it_is_killed_the_next_build_succeeds_and_gc_leaves_nothing() {
     let mut seed = Seed::of_test("moments of a kill", 5);
     let mut drawn =
         |count: usize| (0..count).map(|_| Moment::After(seed.moment(elapsed))).collect::<Vec<_>>();
-    let at = |call| Moment::Call(Strike { call, answered: false });
+    let lost: Vec<Strike> = strikes(&actions);
     let moments: Vec<Moment> = if all_suites("a kill at every call of a build") {
-        (1..=actions.len()).map(at).chain(drawn(DRAWN)).collect()
+        let changing = lost.iter().filter(|strike| changes(&strike.action)).cloned();
+        let answered: Vec<_> = changing.map(|strike| Strike { answered: true, ..strike }).collect();
+        lost.into_iter().chain(answered).map(Moment::Call).chain(drawn(DRAWN)).collect()
     } else {
-        let last = |action: &&str| actions.iter().rposition(|one| one == action);
-        let calls = TELLING.iter().map(|action| last(action).expect("it is called") + 1);
-        calls.map(at).chain(drawn(2)).collect()
+        let last = |action: &&str| lost.iter().rfind(|strike| strike.action == **action).cloned();
+        let calls = TELLING.iter().map(|action| last(action).expect("it is called"));
+        calls.map(Moment::Call).chain(drawn(2)).collect()
     };
     let rows =
-        with_all(&mut lanes, moments.len(), |lane, number| lane.killed(number, moments[number]));
+        with_all(&mut lanes, moments.len(), |lane, number| lane.killed(number, &moments[number]));
     table::print(&rows, actions.len(), elapsed);
     let failed: Vec<_> = rows.iter().filter_map(|row| row.failure.as_deref()).collect();
     assert!(failed.is_empty(), "{} of {}:\n{}", failed.len(), rows.len(), failed.join("\n"));
     for lane in lanes {
         lane.end();
     }
+}
+
+/// One for each call, with its answer lost.
+fn strikes(actions: &[String]) -> Vec<Strike> {
+    let number = |index: usize| {
+        let same = actions[..=index].iter().filter(|one| **one == actions[index]);
+        same.count()
+    };
+    let strike = |index: usize| Strike {
+        action: actions[index].clone(),
+        number: number(index),
+        answered: false,
+    };
+    (0..actions.len()).map(strike).collect()
+}
+
+/// Whether a call of this action changes anything.
+fn changes(action: &str) -> bool {
+    !["Describe", "Get", "List"].iter().any(|reads| action.starts_with(reads))
 }
 
 /// Does `count` pieces of work on lanes, each on the next one that is free; results are in order.

@@ -39,8 +39,11 @@ impl Row {
     /// When it was killed.
     pub(super) fn title(&self) -> String {
         let action = self.action.as_deref().unwrap_or("no call yet");
-        match self.moment {
-            Some(Moment::Call(strike)) => format!("call {:>3}, {action}", strike.call),
+        match &self.moment {
+            Some(Moment::Call(strike)) => {
+                let answer = if strike.answered { "answered" } else { "answer lost" };
+                format!("{action} {}, {answer}", strike.number)
+            }
             Some(Moment::After(after)) => format!("{:.3} s, {action}", after.as_secs_f64()),
             None => action.to_owned(),
         }

@@ -9,10 +9,15 @@ use std::thread;
 use rustix::process::{Pid, Signal, kill_process};
 
 /// At which call a build is killed, and what it gets to know of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+///
+/// Not by its number among all calls: how often a build looks whether something is ready differs from
+/// run to run.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Strike {
-    /// The number of the call, from one.
-    pub(crate) call: usize,
+    /// The call's action.
+    pub(crate) action: String,
+    /// The number of the call among those of that action, from one.
+    pub(crate) number: usize,
     /// Whether it gets the answer before. Either way the endpoint has done what was asked.
     pub(crate) answered: bool,
 }
@@ -132,9 +137,12 @@ impl Shared {
         if state.round != round {
             return None;
         }
-        state.actions.push(action(request));
-        let call = state.actions.len();
-        state.strike.filter(|strike| strike.call == call)
+        let action = action(request);
+        let number = state.actions.iter().filter(|one| **one == action).count() + 1;
+        let struck = |one: &&Strike| one.action == action && one.number == number;
+        let struck = state.strike.as_ref().filter(struck).cloned();
+        state.actions.push(action);
+        struck
     }
 
     fn kill(&self) -> std::io::Result<()> {

@@ -199,6 +199,20 @@ async fn the_lease_of_a_process_that_is_gone_is_taken_over_at_once_and_its_image
 }
 
 #[tokio::test]
+async fn the_image_of_a_build_that_let_its_lease_run_out_makes_way() {
+    let fake = FakeEc2::default();
+    killed_at(&fake, "CreateImage").await;
+    let world = world(301);
+    let (build, late) = (build(&fake), texts());
+    let id = image_id(&run(&build, &late, &world.context).await);
+    fake.with(|state| assert_eq!(state.images.keys().collect::<Vec<_>>(), [&id]));
+    assert_eq!(
+        told(&world.facts().await),
+        ["awaited", "taken over", "taken after waiting", "unfinished image"]
+    );
+}
+
+#[tokio::test]
 async fn the_image_of_a_run_that_may_live_keeps_its_name() {
     let fake = FakeEc2::default();
     let run_id = killed_at(&fake, "CreateImage").await;
