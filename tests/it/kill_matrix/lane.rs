@@ -1,5 +1,6 @@
 //! One endpoint, and the builds that are killed there, one after the other.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::sleep;
@@ -225,7 +226,12 @@ impl Lane {
 
     /// `bake gc`, after which nothing may be left.
     fn collect(&self, row: &mut Row) -> Result<(), String> {
-        let collected = self.start(&["gc"]).finish();
+        let collecting = AssertUnwindSafe(|| self.start(&["gc"]).finish());
+        let Ok(collected) = catch_unwind(collecting) else {
+            let (left, actions) = (self.endpoint.left(), self.tap.actions());
+            let instances = self.endpoint.instances();
+            return Err(format!("bake gc hangs: {actions:?}\nleft: {left:?}\n{instances:?}"));
+        };
         row.gc = collected.elapsed;
         let left = self.endpoint.left();
         if collected.code != 0 || !left.is_empty() {
