@@ -146,7 +146,8 @@ fn start(plans: &[Plan], settings: &RunSettings) -> Start {
     Start {
         template: owner.map_or_else(String::new, |owner| owner.source().name().to_owned()),
         builds: plans.iter().map(|plan| plan.name.clone()).collect(),
-        lifetime: LIFETIME,
+        // A short one is for the instance; whoever cannot see the process waits longer.
+        lifetime: settings.lifetime.max(LIFETIME),
         sandbox: settings.cloud.is_some(),
     }
 }
