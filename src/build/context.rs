@@ -48,6 +48,8 @@ pub struct BuildContext {
     pub pins: Pins,
     /// An image to be compared, beside those that are used.
     pub apart: Option<Apart>,
+    /// Knows the runs of this machine that were killed.
+    pub killed: Killed,
     /// Gives the image its hash.
     pub identify: Identify,
     /// Connects to the instance.
@@ -98,6 +100,10 @@ pub struct ImageIdentity {
 
 /// Computes the image hash from the source image that was found.
 pub type Identify = Arc<dyn Fn(&ResolvedSource) -> Result<ImageIdentity, String> + Send + Sync>;
+
+/// Tells how many things besides leases the run of this id left, when it ran on this machine and its
+/// process is certainly gone; `None` for any other run. It reads a file.
+pub type Killed = Arc<dyn Fn(&str) -> Option<usize> + Send + Sync>;
 
 /// Connects to an instance. It is dropped when the instance ends or the run is interrupted.
 pub type Connect = Arc<

@@ -33,7 +33,7 @@ pub use cancel::{Cancel, Signal, Urgency};
 pub use clock::Clock;
 pub use context::{
     Apart, BoxError, BuildContext, BuildOutcome, Connect, ConnectRequest, Identify, ImageIdentity,
-    OnError, Provision, ProvisionRequest, ResolvedSource, Way,
+    Killed, OnError, Provision, ProvisionRequest, ResolvedSource, Way,
 };
 pub use error::BuildError;
 pub(crate) use error::kind_name;

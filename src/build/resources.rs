@@ -84,8 +84,13 @@ impl Resources {
         self.lock().extend(leftovers.into_iter().map(|(one, age)| Resource {
             entry: one.entry,
             kind: one.intent.kind,
+            // EC2 makes them by itself, so their names are their ids; a ledger that is cut off may
+            // not repeat that.
+            id: one.id.or_else(|| match one.intent.kind {
+                ResourceKind::Volume | ResourceKind::Snapshot => Some(one.intent.name.clone()),
+                _ => None,
+            }),
             name: one.intent.name,
-            id: one.id,
             at: now.checked_sub(age).unwrap_or(now),
             seen: false,
             fate: Fate::Open,
@@ -149,8 +154,7 @@ impl Resources {
         if known {
             return Ok(());
         }
-        let entry = self.intend(kind, id, Some(id)).await?;
-        self.ledger.created(entry, id).await.map_err(BuildError::Ledger)
+        self.intend(kind, id, Some(id)).await.map(drop)
     }
 
     /// Remembers that a Describe call showed it.
@@ -245,7 +249,11 @@ impl Resources {
             ec2_only: self.ec2_only,
             account: self.account.clone(),
         };
-        if let Err(error) = self.ledger.intend(entry, intent).await {
+        let written = match known_id {
+            Some(id) => self.ledger.adopted(entry, intent, id).await,
+            None => self.ledger.intend(entry, intent).await,
+        };
+        if let Err(error) = written {
             // Nothing is made that is not in the ledger; what exists already stays remembered.
             if known_id.is_none() {
                 self.update(entry, |one| one.fate = Fate::NeverMade);

@@ -16,7 +16,7 @@ use crate::communicator::ssh::{self, Address};
 use crate::communicator::ssm::{self, SsmOptions};
 use crate::communicator::{self, Communicator, CommunicatorError, Dial, winrm};
 use crate::diagnostic::{Diagnostic, Diagnostics};
-use crate::event::{Artifact, Emitter, Fact};
+use crate::event::{Artifact, Emitter, Fact, ResourceKind};
 use crate::plan::identity::template_hash;
 use crate::plan::lock::Pins;
 use crate::plan::{Plan, Record, StepPlan};
@@ -27,7 +27,7 @@ use super::context::{
     Apart, BoxError, BuildContext, BuildOutcome, ConnectRequest, ImageIdentity, OnError,
     ProvisionRequest, ResolvedSource, Way,
 };
-use super::ledger::{Ending, Start};
+use super::ledger::{self, Ending, Start};
 use super::{Cancel, Clock, Ledger, SharedRecord, preflight};
 
 /// After how long a run may be taken for dead, unless it is told otherwise.
@@ -148,7 +148,8 @@ fn start(plans: &[Plan], settings: &RunSettings) -> Start {
     Start {
         template: owner.map_or_else(String::new, |owner| owner.source().name().to_owned()),
         builds: plans.iter().map(|plan| plan.name.clone()).collect(),
-        lifetime: LIFETIME,
+        // A short one is for the instance; whoever cannot see the process waits longer.
+        lifetime: settings.lifetime.max(LIFETIME),
         sandbox: settings.cloud.is_some(),
     }
 }
@@ -207,6 +208,14 @@ fn context(
         on_error: settings.on_error,
         pins: settings.pins.clone(),
         apart: settings.apart.clone(),
+        killed: {
+            let directory = settings.ledgers.clone();
+            Arc::new(move |run| {
+                let left = ledger::abandoned(&directory, run)?.leftovers;
+                let lease = |one: &&ledger::Leftover| one.intent.kind == ResourceKind::Lease;
+                Some(left.iter().filter(|one| !lease(one)).count())
+            })
+        },
         identify: {
             let (plan, settings) = (Arc::clone(&plan), settings.clone());
             Arc::new(move |source| Ok(identify(&plan, source, &settings, &of_record)))

@@ -358,7 +358,8 @@ impl Teardown<'_> {
         join_all(each).await.into_iter().flatten().collect()
     }
 
-    async fn images(&self) -> Vec<Left> {
+    /// Images, then their snapshots. Returns what is left without reporting it.
+    pub(super) async fn images(&self) -> Vec<Left> {
         let each = self.resources.open(ResourceKind::Image).into_iter().map(|image| async move {
             self.started(&image).await;
             let gone = self.deregister(&image).await;

@@ -198,6 +198,24 @@ pub enum Fact {
         /// When its lease ran out, RFC 3339.
         deadline: Option<String>,
     },
+    /// The process of the build that holds the lease is gone. It ran on this machine.
+    LeaseHolderGone {
+        /// Which, for people.
+        holder: String,
+        /// Its run.
+        run: String,
+        /// How many things its run left besides leases.
+        left: usize,
+    },
+    /// An image that a run began and will not finish has the name, and is removed for it.
+    UnfinishedImageFound {
+        /// Its id.
+        id: String,
+        /// Its name.
+        name: String,
+        /// The run.
+        run: String,
+    },
     /// This build, and no other one, makes the image.
     LeaseTaken {
         /// The lease's name.

@@ -61,6 +61,16 @@ pub(super) fn lines(fact: &Fact) -> Vec<(Tone, String)> {
             Some(deadline) => format!("Not heard of since its deadline, {deadline}: {holder}"),
             None => format!("Not heard of any more: {holder}"),
         }),
+        Fact::LeaseHolderGone { holder, run, left } => {
+            let mut text = format!("The process that was making this image is gone: {holder}");
+            if *left > 0 {
+                text += &format!("; `bake gc -run {run}` removes what it left");
+            }
+            say(text)
+        }
+        Fact::UnfinishedImageFound { id, name, run } => {
+            say(format!("{id} has the name {name}, and run {run} was killed before it was complete"))
+        }
         Fact::LeaseTaken { waited: true, .. } => {
             say("Nobody makes this image any more: building it here".to_owned())
         }

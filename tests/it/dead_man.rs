@@ -1,6 +1,6 @@
 //! Instances end by themselves when their build is dead, and only then.
 
-use std::thread::sleep;
+use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
 use aws_sdk_ec2::types::InstanceStateName;
@@ -10,10 +10,16 @@ use crate::support::{
     Endpoint, Running, Workspace, looking_into, root, shell, template, template_with,
 };
 
-/// Kills a build with that lifetime once it says `moment`, and waits for the end of its instance.
-fn killed(template: &str, moment: &str) {
+/// Kills a build with a short lifetime once it says `moment`, and waits until its instance is in that
+/// state.
+fn killed_until(
+    options: &[&str],
+    template: &str,
+    moment: &str,
+    last: &InstanceStateName,
+) -> (Workspace, Endpoint) {
     let workspace = Workspace::new();
-    let endpoint = Endpoint::start(&workspace, &[]);
+    let endpoint = Endpoint::start(&workspace, options);
     let path = workspace.write("t.pkr.hcl", template);
     let mut command = workspace.command(["build", "-lifetime=5s"]);
     command.arg(path);
@@ -24,11 +30,17 @@ fn killed(template: &str, moment: &str) {
     let (_, state) = endpoint.instances().remove(0);
     assert!(state != InstanceStateName::Terminated, "it has to live longer than its build");
     let start = Instant::now();
-    while endpoint.instances()[0].1 != InstanceStateName::Terminated {
-        assert!(start.elapsed() < Duration::from_secs(60), "{:?}", endpoint.instances());
+    while endpoint.instances()[0].1 != *last {
+        assert!(start.elapsed() < Duration::from_secs(60), "{moment}: {:?}", endpoint.instances());
         #[expect(clippy::disallowed_methods, reason = "nothing tells when instances end")]
         sleep(Duration::from_millis(100));
     }
+    (workspace, endpoint)
+}
+
+/// The same, until the instance is gone.
+fn killed(template: &str, moment: &str) {
+    killed_until(&[], template, moment, &InstanceStateName::Terminated);
 }
 
 #[test]
@@ -37,6 +49,37 @@ fn the_instance_of_a_killed_build_ends_by_itself() {
         return;
     }
     killed(&template(&shell("echo begun; sleep 300")), ": begun");
+}
+
+#[test]
+fn it_ends_at_whatever_moment_after_its_launch_the_build_was_killed() {
+    if !root("building in the sandbox") {
+        return;
+    }
+    // All of them wait for their deadlines at the same time.
+    thread::scope(|scope| {
+        for moment in ["Instance ID", "Waiting for SSH", "Connected!"] {
+            scope.spawn(move || killed(&template(&shell("echo begun; sleep 300")), moment));
+        }
+    });
+}
+
+#[test]
+fn one_that_was_stopped_for_its_image_runs_no_more_and_gc_removes_it() {
+    if !root("building in the sandbox") {
+        return;
+    }
+    // A stopped instance has no timer. It costs its volumes alone, and waits for `bake gc`.
+    for (options, moment) in [
+        (["--latency", "stopped=1s"], "Stopping the source"),
+        (["--fault", "CreateImage:1:delay=5s"], "Creating AMI"),
+    ] {
+        let (template, last) = (template(&shell("true")), InstanceStateName::Stopped);
+        let (workspace, endpoint) = killed_until(&options, &template, moment, &last);
+        let gc = Running::start(endpoint.used_by(workspace.command(["gc"])));
+        gc.finish().expect(0);
+        assert!(endpoint.left().is_empty(), "{moment}: {:?}", endpoint.left());
+    }
 }
 
 #[test]

@@ -13,6 +13,7 @@ mod corpus;
 mod dead_man;
 mod identity;
 mod interruption;
+mod kill_matrix;
 mod lock;
 mod lookups;
 mod machine;

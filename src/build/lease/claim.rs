@@ -1,19 +1,20 @@
 //! Taking, keeping and ending a lease.
 
-use std::sync::{Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::holder::{Holder, TOKEN};
+use super::holder::{Holder, Over, TOKEN};
 use crate::aws::time::{milliseconds, seconds};
 use crate::aws::wait::{Backoff, Ending, Look, Polling, wait};
 use crate::aws::{AwsError, AwsErrorKind, Client, Image, Tags};
 use crate::build::builder::amazon_ebs::DEADLINE;
 use crate::build::key::make_key;
-use crate::build::{BuildError, Clock, Resources};
+use crate::build::{BuildError, Clock, Killed, Resources};
 use crate::communicator::ssh::KeyType;
 use crate::event::{Emitter, Fact, ResourceKind};
 
@@ -21,11 +22,6 @@ use crate::event::{Emitter, Fact, ResourceKind};
 const TIME: Duration = Duration::from_secs(300);
 /// How often it is renewed: several times before it runs out.
 const RENEWAL: Duration = seconds(100);
-/// For how long nothing must happen to an overdue lease before it is taken over: clocks differ, and
-/// a holder that lives renews it meanwhile.
-const GRACE: Duration = seconds(60);
-/// The same for a lease that does not say until when it is held.
-const SILENCE: Duration = seconds(360);
 /// Digits of the hash in its name.
 const DIGITS: usize = 32;
 /// How often to look whether there is the image, or the lease free.
@@ -58,6 +54,9 @@ pub(in crate::build) struct Lease {
     name: String,
     token: String,
     tags: Tags,
+    killed: Killed,
+    /// Leases that this build has ended, by their ids, each with the run of its holder.
+    overtaken: Mutex<BTreeMap<String, Option<String>>>,
     keeper: Mutex<Option<AbortOnDropHandle<()>>>,
 }
 
@@ -76,7 +75,7 @@ enum Next {
 
 impl Lease {
     /// The lease of the image with this hash, not yet taken. `token` is this build's alone;
-    /// `tags` say whose it is.
+    /// `tags` say whose it is, and `killed` knows holders whose process is gone.
     #[expect(clippy::too_many_arguments, reason = "what a build has, piece by piece")]
     pub(in crate::build) fn new(
         client: &Client,
@@ -87,6 +86,7 @@ impl Lease {
         hash: &str,
         token: &str,
         mut tags: Tags,
+        killed: &Killed,
     ) -> Self {
         tags.insert(TOKEN.to_owned(), token.to_owned());
         Self {
@@ -98,6 +98,8 @@ impl Lease {
             name: format!("bake-lease-{}", hash.chars().take(DIGITS).collect::<String>()),
             token: token.to_owned(),
             tags,
+            killed: Arc::clone(killed),
+            overtaken: Mutex::default(),
             keeper: Mutex::new(None),
         }
     }
@@ -159,6 +161,12 @@ impl Lease {
             self.resources.deleted(&lost).await;
         }
         self.events.emit(Fact::LeaseLost { name: self.name.clone() }).await;
+    }
+
+    /// Whether this build has taken the lease over from that run.
+    pub(in crate::build) fn has_overtaken(&self, run: &str) -> bool {
+        let overtaken = self.overtaken.lock().unwrap_or_else(PoisonError::into_inner);
+        overtaken.values().any(|holder| holder.as_deref() == Some(run))
     }
 
     /// Does not renew it any more.
@@ -279,21 +287,37 @@ impl Lease {
             (is_new, seen.as_ref().map(|seen| seen.at.elapsed()).unwrap_or_default())
         };
         let deadline = holder.deadline.map(|at| at.to_string());
-        if is_new {
-            let (holder, since) = (holder.text.clone(), holder.since.clone());
-            let deadline = deadline.clone();
-            self.events.emit(Fact::LeaseAwaited { holder, since, deadline }).await;
-        }
-        let over = match holder.deadline {
-            Some(_) => holder.is_overdue(self.clock.now()) && silent_for >= GRACE,
-            None => silent_for >= SILENCE,
-        };
-        if over {
+        let killed = self.killed(holder.run.clone()).await;
+        if let Some(over) = holder.over(self.clock.now(), silent_for, killed) {
             self.client.delete_key_pair_by_id(&pair.id, &self.name).await?;
-            self.events.emit(Fact::LeaseTakenOver { holder: holder.text, deadline }).await;
+            if self.overtakes(&pair.id, &holder) {
+                let holder = holder.text;
+                self.events
+                    .emit(match over {
+                        Over::Gone { run, left } => Fact::LeaseHolderGone { holder, run, left },
+                        Over::Silent => Fact::LeaseTakenOver { holder, deadline },
+                    })
+                    .await;
+            }
             return Ok(Look::Done(Next::Free));
         }
+        if is_new {
+            let (holder, since) = (holder.text.clone(), holder.since.clone());
+            self.events.emit(Fact::LeaseAwaited { holder, since, deadline }).await;
+        }
         Ok(Look::Pending { state: pair.id, progress: holder.renewals() })
+    }
+
+    /// How much the run of a holder left, when it was killed on this machine.
+    async fn killed(&self, run: Option<String>) -> Option<usize> {
+        let (run, killed) = (run?, Arc::clone(&self.killed));
+        tokio::task::spawn_blocking(move || killed(&run)).await.ok().flatten()
+    }
+
+    /// Remembers that a lease is ended; says whether that is new. It may be seen once more.
+    fn overtakes(&self, id: &str, holder: &Holder) -> bool {
+        let mut overtaken = self.overtaken.lock().unwrap_or_else(PoisonError::into_inner);
+        overtaken.insert(id.to_owned(), holder.run.clone()).is_none()
     }
 }
 

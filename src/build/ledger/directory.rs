@@ -148,6 +148,20 @@ pub fn claim(listed: &Listed, clock: &Clock) -> io::Result<Option<Claimed>> {
     Ok(Some(Claimed { ledger, reading }))
 }
 
+/// What the ledger of a run says whose process is certainly gone, and which nobody works on; `None`
+/// for any other run: one that lives, that may live elsewhere, that is settled, or that is not known
+/// here. `run` may be any text.
+pub fn abandoned(directory: &Path, run: &str) -> Option<Reading> {
+    let is_id = !run.is_empty() && run.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-');
+    if !is_id {
+        return None;
+    }
+    let (file, reading) = open(&directory.join(format!("{run}.jsonl"))).ok()?;
+    // Without its first line nothing is certain.
+    let is_gone = reading.pid.is_some() && !reading.closed && reading.life() == Life::Dead;
+    (is_gone && !is_locked(&file)).then_some(reading)
+}
+
 fn open(path: &Path) -> io::Result<(File, Reading)> {
     let file = File::open(path)?;
     let reading = read_file(&file)?;
@@ -307,8 +321,32 @@ mod tests {
         assert!(claim(listed, &clock).expect("no error").is_none(), "it is closed");
     }
 
+    #[tokio::test]
+    async fn only_a_run_whose_process_is_gone_is_abandoned() {
+        let directory = tempfile::tempdir().expect("temporary directory");
+        let path = directory.path();
+        let _alive = Ledger::open(path, "alive", Clock::system()).expect("opens");
+        dead(path, "dead", INTENT);
+        dead(path, "closed", "{\"event\":\"closed\",\"at\":\"2026-01-01T00:00:02Z\"}\n");
+        fs::write(path.join("garbled.jsonl"), "\0\0\n").expect("is written");
+        fs::write(path.join("newer.jsonl"), "{\"event\":\"opened\",\"version\":7}\n")
+            .expect("is written");
+        let left = |run: &str| abandoned(path, run).map(|reading| reading.leftovers.len());
+        assert_eq!(left("dead"), Some(1));
+        let inside = path.join("inside");
+        fs::create_dir(&inside).expect("is made");
+        assert!(abandoned(&inside, "../dead").is_none(), "a tag names no file elsewhere");
+        for run in ["alive", "closed", "garbled", "newer", "nobody", "", ".."] {
+            assert_eq!(left(run), None, "{run}");
+        }
+        let worked_on = File::open(path.join("dead.jsonl")).expect("is there");
+        worked_on.lock().expect("is locked");
+        assert_eq!(left("dead"), None, "`bake gc` or `bake runs resume` has it");
+    }
+
     #[test]
     fn a_directory_that_is_not_there_has_no_runs() {
+        assert_eq!(abandoned(Path::new("/nonexistent/runs"), "r1"), None);
         assert_eq!(list(Path::new("/nonexistent/runs"), &Clock::system()).expect("none"), []);
     }
 }

@@ -42,7 +42,7 @@ mod reader;
 mod record;
 mod writer;
 
-pub use directory::{Claimed, Listed, RunState, claim, default_directory, find, list};
+pub use directory::{Claimed, Listed, RunState, abandoned, claim, default_directory, find, list};
 pub use process::{Life, Process};
 pub use reader::{Broken, BuildReading, Leftover, Reading, Unreadable, read};
 pub use record::{Ending, Intent, Place, Record, VERSION};

@@ -132,13 +132,9 @@ impl Ledger {
     ) -> io::Result<Self> {
         let at = timestamp(clock.now());
         let ledger = Self::on(storage, clock);
-        ledger.append_now(&Record::Opened {
-            version: VERSION,
-            run: run.to_owned(),
-            at,
-            pid: std::process::id(),
-            process,
-        })?;
+        let run = run.to_owned();
+        let pid = std::process::id();
+        ledger.append_now(&[Record::Opened { version: VERSION, run, at, pid, process }])?;
         Ok(ledger)
     }
 
@@ -220,6 +216,14 @@ impl Ledger {
         self.append(Record::Intent { entry, at, intent }).await
     }
 
+    /// Records something that is there already under an open entry: intent and id at once, so that
+    /// a process that is killed leaves both or neither.
+    pub async fn adopted(&self, entry: u64, intent: Intent, id: &str) -> io::Result<()> {
+        let at = timestamp(self.clock.now());
+        let intent = Record::Intent { entry, at, intent };
+        self.append_all(vec![intent, Record::Created { entry, id: id.to_owned() }]).await
+    }
+
     /// Records the id of what was made.
     pub async fn created(&self, entry: u64, id: &str) -> io::Result<()> {
         self.append(Record::Created { entry, id: id.to_owned() }).await
@@ -275,20 +279,27 @@ impl Ledger {
 
     /// Writes a line and waits until it is on the disk.
     async fn append(&self, record: Record) -> io::Result<()> {
+        self.append_all(vec![record]).await
+    }
+
+    /// Writes lines at once and waits until they are on the disk.
+    async fn append_all(&self, records: Vec<Record>) -> io::Result<()> {
         let ledger = self.clone();
-        tokio::task::spawn_blocking(move || ledger.append_now(&record))
+        tokio::task::spawn_blocking(move || ledger.append_now(&records))
             .await
             .map_err(io::Error::other)?
     }
 
-    fn append_now(&self, record: &Record) -> io::Result<()> {
+    fn append_now(&self, records: &[Record]) -> io::Result<()> {
         let mut inner = self.lock();
         let mut line = Vec::new();
         if inner.torn {
             line.push(b'\n');
         }
-        serde_json::to_writer(&mut line, record)?;
-        line.push(b'\n');
+        for record in records {
+            serde_json::to_writer(&mut line, record)?;
+            line.push(b'\n');
+        }
         inner.torn = true;
         inner.storage.write(&line)?;
         inner.torn = false;
@@ -404,6 +415,19 @@ pub(crate) mod tests {
         {"event":"deleted","entry":1}
         {"event":"closed","at":"1970-01-01T00:00:00Z"}
         "#);
+    }
+
+    #[tokio::test]
+    async fn what_is_there_already_is_recorded_with_its_id_or_not_at_all() {
+        let storage = InMemory::default();
+        let ledger = Ledger::over(Box::new(storage.clone()), "r1", clock()).expect("opens");
+        let entry = ledger.open_entry();
+        let adopting = ledger.adopted(entry, intent(ResourceKind::Volume, "vol-1"), "vol-1");
+        adopting.await.expect("is written");
+        let reading = read(storage.after_power_cut()).expect("is readable");
+        assert_eq!(reading.leftovers[0].id.as_deref(), Some("vol-1"));
+        let log = storage.log.lock().expect("not poisoned").clone();
+        assert_eq!(log, ["write", "sync", "write", "sync"], "one write each");
     }
 
     #[tokio::test]

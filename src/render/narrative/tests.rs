@@ -106,6 +106,13 @@ fn people_learn_of_a_lease_only_when_they_have_to_wait() {
         [
             Fact::LeaseAwaited { holder: holder(), since, deadline: deadline() },
             Fact::LeaseTakenOver { holder: holder(), deadline: deadline() },
+            Fact::LeaseHolderGone { holder: holder(), run: "0199".to_owned(), left: 4 },
+            Fact::LeaseHolderGone { holder: holder(), run: "0199".to_owned(), left: 0 },
+            Fact::UnfinishedImageFound {
+                id: "ami-1".to_owned(),
+                name: "app-0123".to_owned(),
+                run: "0199".to_owned(),
+            },
             Fact::LeaseTaken { name: name(), waited: true },
             Fact::LeaseLost { name: name() },
             Fact::ImageTooOld {
@@ -119,6 +126,9 @@ fn people_learn_of_a_lease_only_when_they_have_to_wait() {
     ==> b: Another build makes this image: amazon-ebs.app of run 0199 by arn:aws:iam::1:user/ci, since 2026-11-22T01:00:00Z
     ==> b: Waiting for its image...
     ==> b: Not heard of since its deadline, 2026-11-22T01:10:00Z: amazon-ebs.app of run 0199 by arn:aws:iam::1:user/ci
+    ==> b: The process that was making this image is gone: amazon-ebs.app of run 0199 by arn:aws:iam::1:user/ci; `bake gc -run 0199` removes what it left
+    ==> b: The process that was making this image is gone: amazon-ebs.app of run 0199 by arn:aws:iam::1:user/ci
+    ==> b: ami-1 has the name app-0123, and run 0199 was killed before it was complete
     ==> b: Nobody makes this image any more: building it here
     ==> b: Warning: this build did not renew its lease in time, and another one makes the image now
     ==> b: Not taking ami-1 of 2026-11-01T00:00:00.000Z: it is older than 7 days

@@ -1,5 +1,6 @@
 //! A sandbox that runs by itself, asked as any other client would ask it.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
@@ -16,7 +17,11 @@ pub(crate) struct Endpoint {
     url: String,
     runtime: tokio::runtime::Runtime,
     client: Client,
+    iam: aws_sdk_iam::Client,
 }
+
+/// Tag of an image that is complete.
+const IMAGE_HASH: &str = "bake:image-hash";
 
 impl Endpoint {
     /// Starts it and waits until it listens.
@@ -35,7 +40,14 @@ impl Endpoint {
             .credentials_provider(Credentials::new("test", "test", None, None, "test"))
             .build();
         let client = Client::from_conf(configuration);
-        Self { running: Some(running), url, runtime, client }
+        let configuration = aws_sdk_iam::Config::builder()
+            .behavior_version(aws_sdk_iam::config::BehaviorVersion::latest())
+            .region(aws_sdk_iam::config::Region::new("us-east-1"))
+            .endpoint_url(&url)
+            .credentials_provider(Credentials::new("test", "test", None, None, "test"))
+            .build();
+        let iam = aws_sdk_iam::Client::from_conf(configuration);
+        Self { running: Some(running), url, runtime, client, iam }
     }
 
     /// Where it listens.
@@ -93,6 +105,67 @@ impl Endpoint {
     pub(crate) fn images(&self) -> Vec<Image> {
         let ask = self.client.describe_images().owners("self").send();
         self.runtime.block_on(ask).expect("describe images").images().to_vec()
+    }
+
+    /// The image hashes of the account's own images that are complete.
+    pub(crate) fn image_hashes(&self) -> Vec<String> {
+        let hash = |image: &Image| {
+            let tag = image.tags().iter().find(|tag| tag.key() == Some(IMAGE_HASH))?;
+            tag.value().map(str::to_owned)
+        };
+        self.images().iter().filter_map(hash).collect()
+    }
+
+    /// What there is besides complete images and their snapshots: ids by kind.
+    pub(crate) fn left(&self) -> BTreeMap<&'static str, Vec<String>> {
+        let mut left: BTreeMap<_, Vec<String>> = BTreeMap::new();
+        let mut add = |kind, id: Option<&str>| {
+            left.entry(kind).or_default().push(id.unwrap_or_default().to_owned());
+        };
+        for (id, _) in self.instances().iter().filter(|one| one.1 != InstanceStateName::Terminated)
+        {
+            add("instance", Some(id));
+        }
+        let mut used = Vec::new();
+        for image in self.images() {
+            match image.tags().iter().any(|tag| tag.key() == Some(IMAGE_HASH)) {
+                true => used.extend(image.block_device_mappings().to_vec()),
+                false => add("image", image.image_id()),
+            }
+        }
+        let is_used = |id: Option<&str>| {
+            used.iter().any(|one| one.ebs().and_then(|ebs| ebs.snapshot_id()) == id)
+        };
+        self.runtime.block_on(async {
+            let ec2 = &self.client;
+            for pair in ec2.describe_key_pairs().send().await.expect("key pairs").key_pairs() {
+                let is_lease = pair.key_name().is_some_and(|name| name.starts_with("bake-lease-"));
+                add(if is_lease { "lease" } else { "key pair" }, pair.key_name());
+            }
+            let groups = ec2.describe_security_groups().send().await.expect("security groups");
+            for group in groups.security_groups() {
+                if group.group_name() != Some("default") {
+                    add("security group", group.group_id());
+                }
+            }
+            for volume in ec2.describe_volumes().send().await.expect("volumes").volumes() {
+                add("volume", volume.volume_id());
+            }
+            let snapshots = ec2.describe_snapshots().owner_ids("self").send().await;
+            for snapshot in snapshots.expect("snapshots").snapshots() {
+                if !is_used(snapshot.snapshot_id()) {
+                    add("snapshot", snapshot.snapshot_id());
+                }
+            }
+            for role in self.iam.list_roles().send().await.expect("roles").roles() {
+                add("role", Some(role.role_name()));
+            }
+            let profiles = self.iam.list_instance_profiles().send().await.expect("profiles");
+            for profile in profiles.instance_profiles() {
+                add("instance profile", Some(profile.instance_profile_name()));
+            }
+        });
+        left
     }
 
     /// Fails the test if anything but images and their snapshots is left.

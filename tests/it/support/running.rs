@@ -133,16 +133,19 @@ impl Running {
         word.expect("a word of its own").to_owned()
     }
 
+    /// The process.
+    pub(crate) fn pid(&self) -> Pid {
+        Pid::from_child(self.child.as_ref().expect("not finished"))
+    }
+
     /// Sends a signal to bake itself, not to what it started.
     pub(crate) fn signal(&self, signal: Signal) {
-        let child = self.child.as_ref().expect("not finished");
-        kill_process(Pid::from_child(child), signal).expect("send signal");
+        kill_process(self.pid(), signal).expect("send signal");
     }
 
     /// Sends a signal to bake and what it started, as a terminal does. Bake must lead its group.
     pub(crate) fn signal_group(&self, signal: Signal) {
-        let child = self.child.as_ref().expect("not finished");
-        kill_process_group(Pid::from_child(child), signal).expect("send signal");
+        kill_process_group(self.pid(), signal).expect("send signal");
     }
 
     /// Reads the rest and waits.

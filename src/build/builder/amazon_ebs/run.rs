@@ -276,11 +276,7 @@ impl Run<'_> {
             return Ok(Prepared::Reused(self.adopt(&image).await));
         }
         if let Some(image) = taken {
-            return Err(BuildError::option(
-                "ami_name",
-                format!("the name `{}` is taken by {}", self.image_name(), image.id),
-            )
-            .hint("choose another `ami_name`, one with `{{timestamp}}` or `{{ .ImageHash }}` in it, or use -force to replace that image"));
+            self.make_way(&image).await?;
         }
         Ok(Prepared::Ready { source: Box::new(source), network, key, data })
     }
@@ -354,6 +350,7 @@ impl Run<'_> {
                 self.image_hash(),
                 self.temporary_name(),
                 tags::lease(self.context, self.owner()),
+                &self.context.killed,
             )
         });
         // Not interruptible as a whole: it must not be dropped while it makes the lease.
@@ -365,6 +362,42 @@ impl Run<'_> {
         }
         let looking = async { tokio::try_join!(self.usable(), self.named_alike()) };
         Ok(self.interruptible(looking).await??)
+    }
+
+    /// Makes the name free that an image has. Only one that a killed run began, and nobody finishes
+    /// any more, is removed; as `bake gc` would.
+    ///
+    /// # Errors
+    /// When it is any other image, or cannot be removed.
+    async fn make_way(&self, image: &Image) -> Result<(), BuildError> {
+        let name = self.image_name();
+        let taken = format!("the name `{name}` is taken by {}", image.id);
+        let Some(run) = unfinished_by(image) else {
+            return Err(BuildError::option("ami_name", taken).hint("choose another `ami_name`, one with `{{timestamp}}` or `{{ .ImageHash }}` in it, or use -force to replace that image"));
+        };
+        if !self.is_over(run).await {
+            let text = format!("{taken}, which run {run} has not finished");
+            return Err(BuildError::option("ami_name", text).hint("if that run is dead, `bake gc` removes what it left; else wait for its end, choose another `ami_name`, or use -force to replace that image"));
+        }
+        let events = &self.context.events;
+        let (id, name, run) = (image.id.clone(), name.to_owned(), run.to_owned());
+        events.emit(Fact::UnfinishedImageFound { id: id.clone(), name, run }).await;
+        self.resources.adopt(ResourceKind::Image, &id).await?;
+        match self.teardown().images().boxed().await.as_slice() {
+            [] => Ok(()),
+            [first, ..] => Err(BuildError::option("ami_name", taken)
+                .hint(format!("it was to be removed, as it is not complete: {}", first.error))),
+        }
+    }
+
+    /// Whether a run certainly makes nothing any more: it was killed on this machine, or let its
+    /// lease run out.
+    async fn is_over(&self, run: &str) -> bool {
+        if self.lease.get().is_some_and(|lease| lease.has_overtaken(run)) {
+            return true;
+        }
+        let (run, killed) = (run.to_owned(), Arc::clone(&self.context.killed));
+        tokio::task::spawn_blocking(move || killed(&run).is_some()).await.unwrap_or(false)
     }
 
     /// Makes sure that no other build makes the image by now: one may have taken the lease over
@@ -704,8 +737,13 @@ impl Run<'_> {
 
 /// Whether an image may be that of another build under way, whose lease says more.
 fn is_in_the_making(image: &Image) -> bool {
-    let is_marked = image.tags.contains_key(tags::RUN_ID);
-    image.state != "available" || (is_marked && !image.tags.contains_key(tags::IMAGE_HASH))
+    image.state != "available" || unfinished_by(image).is_some()
+}
+
+/// The run that began an image which is not complete, if it is known.
+fn unfinished_by(image: &Image) -> Option<&str> {
+    let run = image.tags.get(tags::RUN_ID)?;
+    (!image.tags.contains_key(tags::IMAGE_HASH)).then_some(run)
 }
 
 /// The longest name that EC2 takes for an image.

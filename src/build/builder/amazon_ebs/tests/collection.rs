@@ -95,6 +95,31 @@ async fn calls_of_a_good_run() -> Vec<String> {
 }
 
 #[tokio::test]
+async fn a_snapshot_whose_id_is_recorded_once_is_removed_by_it() {
+    let fake = FakeEc2::default();
+    let directory = tempfile::tempdir().expect("temporary directory");
+    let calls = calls_of_a_good_run().await;
+    let at = calls.iter().rposition(|call| call == "CreateTags").expect("it is called");
+    // Before the hash: one before the last.
+    let run = killed_at(&fake, at - 1, directory.path()).await;
+    let path = directory.path().join(format!("{run}.jsonl"));
+    let text = std::fs::read_to_string(&path).expect("is there");
+    let is_second = |line: &&str| line.contains("\"created\"") && line.contains("\"snap-");
+    assert!(text.lines().any(|line| is_second(&line)), "{text}");
+    let cut: String =
+        text.lines().filter(|line| !is_second(line)).map(|line| format!("{line}\n")).collect();
+    std::fs::write(&path, cut).expect("is written");
+    fake.with(|state| state.calls.clear());
+    let report = collect(&fake, directory.path(), false, Regions::These(Vec::new())).await;
+    assert_eq!((report.left().count(), report.problems.len()), (0, 0), "{report:?}");
+    fake.with(|state| {
+        assert!(state.snapshots.is_empty());
+        let deleted = state.calls.iter().filter(|call| *call == "DeleteSnapshot").count();
+        assert_eq!(deleted, 1, "{:?}", state.calls);
+    });
+}
+
+#[tokio::test]
 async fn wherever_a_process_is_killed_a_collection_leaves_nothing() {
     let calls = calls_of_a_good_run().await;
     let runs = stream::iter(0..calls.len()).map(|at| async move {

@@ -44,6 +44,8 @@ fn told(facts: &[Fact]) -> Vec<&'static str> {
     let word = |fact: &Fact| match fact {
         Fact::LeaseAwaited { .. } => Some("awaited"),
         Fact::LeaseTakenOver { .. } => Some("taken over"),
+        Fact::LeaseHolderGone { left: 4, .. } => Some("holder gone"),
+        Fact::UnfinishedImageFound { .. } => Some("unfinished image"),
         Fact::LeaseTaken { waited: false, .. } => Some("taken"),
         Fact::LeaseTaken { waited: true, .. } => Some("taken after waiting"),
         Fact::LeaseLost { .. } => Some("lost"),
@@ -159,6 +161,68 @@ async fn the_lease_of_a_killed_build_is_taken_over_after_its_deadline() {
         took_over += usize::from(told(&world.facts().await).contains(&"taken over"));
     }
     assert!(took_over >= 1);
+}
+
+/// A build that is killed once that call was made; gives its run.
+async fn killed_at(fake: &FakeEc2, action: &str) -> String {
+    let world = world(0);
+    let (build, late) = (build(fake), texts());
+    tokio::select! {
+        outcome = run(&build, &late, &world.context) => panic!("{:?}", outcome.result),
+        () = called(fake, action) => {}
+    }
+    world.context.run_id.clone()
+}
+
+#[tokio::test]
+async fn the_lease_of_a_process_that_is_gone_is_taken_over_at_once_and_its_image_makes_way() {
+    for (action, expected) in [
+        ("RunInstances", &["holder gone", "taken after waiting"][..]),
+        ("CreateImage", &["holder gone", "taken after waiting", "unfinished image"]),
+    ] {
+        let fake = FakeEc2::default();
+        let dead = killed_at(&fake, action).await;
+        let mut world = world(1);
+        world.context.killed = Arc::new(move |run| (run == dead).then_some(4));
+        let (build, late) = (build(&fake), texts());
+        let building = run(&build, &late, &world.context);
+        let outcome = timeout(Duration::from_secs(5), building).await.expect("it does not wait");
+        let id = image_id(&outcome);
+        assert!(!reused(&outcome) && outcome.left.is_empty(), "{action}");
+        fake.with(|state| {
+            assert_eq!(state.images.keys().collect::<Vec<_>>(), [&id], "{action}");
+            assert_eq!(state.snapshots.len(), 1, "{action}");
+            assert_eq!(state.keys.keys().filter(|name| name.starts_with("bake-")).count(), 0);
+        });
+        assert_eq!(told(&world.facts().await), expected);
+    }
+}
+
+#[tokio::test]
+async fn the_image_of_a_build_that_let_its_lease_run_out_makes_way() {
+    let fake = FakeEc2::default();
+    killed_at(&fake, "CreateImage").await;
+    let world = world(301);
+    let (build, late) = (build(&fake), texts());
+    let id = image_id(&run(&build, &late, &world.context).await);
+    fake.with(|state| assert_eq!(state.images.keys().collect::<Vec<_>>(), [&id]));
+    assert_eq!(
+        told(&world.facts().await),
+        ["awaited", "taken over", "taken after waiting", "unfinished image"]
+    );
+}
+
+#[tokio::test]
+async fn the_image_of_a_run_that_may_live_keeps_its_name() {
+    let fake = FakeEc2::default();
+    let run_id = killed_at(&fake, "CreateImage").await;
+    fake.with(|state| state.keys.clear());
+    let world = world(1);
+    let (build, late) = (build(&fake), texts());
+    let outcome = run(&build, &late, &world.context).await;
+    let error = outcome.result.expect_err("the name is taken");
+    assert!(error.report().contains(&format!("which run {run_id} has not finished")), "{error:?}");
+    fake.with(|state| assert_eq!(state.images.len(), 1));
 }
 
 #[tokio::test]

@@ -86,6 +86,7 @@ impl World {
             identify: Arc::new(|_| {
                 Ok(ImageIdentity { hash: HASH.to_owned(), unrepeatable: None, shared: None })
             }),
+            killed: Arc::new(|_| None),
             connect: Arc::new(|_| async { Ok(Arc::new(Idle) as Arc<dyn Communicator>) }.boxed()),
             provision: Arc::new(|_| async { Ok(()) }.boxed()),
         };
