@@ -29,5 +29,6 @@ mod upgrade;
 mod verify;
 mod why;
 
+mod fault_matrix;
 mod gc;
 mod ledger_faults;

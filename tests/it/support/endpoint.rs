@@ -16,6 +16,7 @@ pub(crate) struct Endpoint {
     url: String,
     runtime: tokio::runtime::Runtime,
     client: Client,
+    iam: aws_sdk_iam::Client,
 }
 
 impl Endpoint {
@@ -35,7 +36,29 @@ impl Endpoint {
             .credentials_provider(Credentials::new("test", "test", None, None, "test"))
             .build();
         let client = Client::from_conf(configuration);
-        Self { running: Some(running), url, runtime, client }
+        let configuration = aws_sdk_iam::Config::builder()
+            .behavior_version(aws_sdk_iam::config::BehaviorVersion::latest())
+            .region(aws_sdk_iam::config::Region::new("us-east-1"))
+            .endpoint_url(&url)
+            .credentials_provider(Credentials::new("test", "test", None, None, "test"))
+            .build();
+        let iam = aws_sdk_iam::Client::from_conf(configuration);
+        Self { running: Some(running), url, runtime, client, iam }
+    }
+
+    /// A client of EC2 there.
+    pub(crate) fn ec2(&self) -> &Client {
+        &self.client
+    }
+
+    /// A client of IAM there.
+    pub(crate) fn iam(&self) -> &aws_sdk_iam::Client {
+        &self.iam
+    }
+
+    /// Waits for a call of these clients.
+    pub(crate) fn run<T>(&self, call: impl Future<Output = T>) -> T {
+        self.runtime.block_on(call)
     }
 
     /// Where it listens.

@@ -76,12 +76,12 @@ impl Run<'_> {
     pub(super) async fn deregister_old(&self, name: &str) -> Result<(), BuildError> {
         let cancel = self.context.cancel.stop();
         for image in self.own_images_named(name).await? {
-            persist(cancel, || self.client.deregister_image(&image.id)).await?;
+            gone(persist(cancel, || self.client.deregister_image(&image.id)).await)?;
             let kind = ResourceKind::Image;
             self.context.events.emit(Fact::ResourceDeleted { kind, id: image.id.clone() }).await;
             if self.build.image.force_delete_snapshot {
                 for id in image.snapshot_ids {
-                    persist(cancel, || self.client.delete_snapshot(&id)).await?;
+                    gone(persist(cancel, || self.client.delete_snapshot(&id)).await)?;
                     let kind = ResourceKind::Snapshot;
                     self.context.events.emit(Fact::ResourceDeleted { kind, id }).await;
                 }
@@ -252,6 +252,14 @@ impl Run<'_> {
         publication.write_tags(publisher, image).await?;
         publication.protect(publisher, &image.id).await?;
         Ok(None)
+    }
+}
+
+/// What is not there is gone: an earlier attempt whose answer was lost has removed it.
+fn gone(removed: Result<(), AwsError>) -> Result<(), AwsError> {
+    match removed {
+        Err(error) if error.is_not_found() => Ok(()),
+        other => other,
     }
 }
 
