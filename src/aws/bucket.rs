@@ -35,7 +35,7 @@ const LARGEST: u64 = 5 << 30;
 /// How long a URL that was handed out is good for.
 const EXPIRES: Duration = Duration::from_secs(3600);
 /// How often a request is made that fails for a passing reason.
-const ATTEMPTS: u32 = 5;
+const ATTEMPTS: u32 = 10;
 /// How long a connection may take, and how long the service may say nothing.
 const CONNECT: Duration = Duration::from_secs(10);
 const SILENCE: Duration = Duration::from_secs(60);

@@ -142,6 +142,15 @@ impl AwsError {
         }
     }
 
+    /// All of it in one line, with what to do next.
+    pub fn with_hints(&self) -> String {
+        let mut text = self.to_string();
+        for hint in self.hints() {
+            text += &format!(" (hint: {hint})");
+        }
+        text
+    }
+
     /// What to do next.
     pub fn hints(&self) -> Vec<String> {
         let at = match &self.endpoint {

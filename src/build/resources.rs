@@ -209,9 +209,10 @@ impl Resources {
         }
     }
 
-    /// Makes everything of a kind part of the result.
-    pub async fn keep(&self, kind: ResourceKind) -> Result<(), BuildError> {
-        for one in self.open(kind) {
+    /// Makes those of a kind with these ids part of the result.
+    pub async fn keep(&self, kind: ResourceKind, ids: &[String]) -> Result<(), BuildError> {
+        let open = self.open(kind).into_iter();
+        for one in open.filter(|one| one.id.as_ref().is_some_and(|id| ids.contains(id))) {
             self.update(one.entry, |one| one.fate = Fate::Kept);
             self.ledger.kept(one.entry).await.map_err(BuildError::Ledger)?;
         }

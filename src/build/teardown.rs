@@ -134,7 +134,7 @@ impl Teardown<'_> {
                 self.resources.never_made(resource).await;
                 None
             }
-            Err(error) => Some(self.left(resource, &error.to_string())),
+            Err(error) => Some(self.left(resource, &error.with_hints())),
         }
     }
 

@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::fault::Fault;
-use super::inventory::{Inventory, Thing};
+use super::inventory::Inventory;
 use super::subject::Subject;
 use crate::support::{Endpoint, Outcome, Relay, Running, Workspace};
 
@@ -18,7 +18,7 @@ const COLLECTIONS: usize = 9;
 /// What no user should have to read.
 const SPILLS: &[&str] = &[
     "panicked",
-    "internal error",
+    "internal error:",
     "unhandled",
     "SdkError",
     "ServiceError",
@@ -81,98 +81,121 @@ impl Cell<'_> {
         endpoint: &Endpoint,
         outcome: &Outcome,
     ) -> Result<String, String> {
-        if outcome.elapsed > LONGEST {
-            return Err(format!("it took {:?}", outcome.elapsed));
+        let collections = if self.fault.refused { COLLECTIONS } else { 1 };
+        let Ended { succeeded, left } = end_of(workspace, endpoint, outcome, collections)?;
+        if succeeded && self.subject.fails {
+            return Err("it succeeded".to_owned());
         }
         let output = outcome.stdout.clone() + &outcome.stderr;
-        if let Some(spill) = SPILLS.iter().find(|spill| output.contains(**spill)) {
-            return Err(format!("nobody should have to read `{spill}`"));
-        }
-        let there = Inventory::of(endpoint);
-        let listed = left_behind(&outcome.stdout);
-        let succeeded = outcome.stdout.contains("The artifacts of successful builds are");
-        compare(&there.things, &listed)?;
-        if succeeded == self.subject.fails {
-            // All that may be is that it fails for another reason than usual.
-            if succeeded {
-                return Err("it succeeded".to_owned());
-            }
-        }
-        if succeeded && !outcome.images().iter().all(|id| there.images.contains(id)) {
-            return Err(format!("its image is not among {:?}", there.images));
-        }
-        let word = match outcome.code {
-            0 if succeeded && listed.is_empty() => "ok".to_owned(),
-            1 if !succeeded && listed.is_empty() => format!("1 {}", self.complaint(&output)?),
-            3 if !listed.is_empty() => {
-                if !succeeded {
-                    self.complaint(&output)?;
-                }
-                let failed = if succeeded { "" } else { ", failed" };
-                format!("3 {} left{failed}", listed.len())
-            }
-            code => return Err(format!("it ended with {code}, left: {listed:?}")),
-        };
-        let open = open_ledgers(workspace);
-        if open != usize::from(!listed.is_empty()) {
-            return Err(format!("{open} ledgers are open, left: {listed:?}"));
-        }
-        if !listed.is_empty() {
-            self.collect(workspace, endpoint)?;
-        }
-        Ok(word)
+        let code = if succeeded { String::new() } else { self.complaint(&output)? };
+        Ok(match (succeeded, left) {
+            (true, 0) => "ok".to_owned(),
+            (false, 0) => format!("1 {code}"),
+            (true, left) => format!("3 {left} left"),
+            (false, left) => format!("3 {left} left, failed"),
+        })
     }
 
     /// The code of the error, which has to say what failed and what to do.
     fn complaint(&self, output: &str) -> Result<String, String> {
-        let errors: Vec<_> = output
-            .lines()
-            .filter(|line| line.contains(" failed at ") || line.contains(" errored after "))
-            .collect();
+        let build = output.lines().skip_while(|line| !line.contains(" errored after "));
+        let build = build.take_while(|line| !line.contains("Wait completed after"));
+        let told: Vec<_> = build.collect();
+        // Look-ups fail before there is a build.
+        let told = if told.is_empty() { output.to_owned() } else { told.join("\n") };
         let usual = self.subject.fails.then_some("EnableImageDeprecation");
-        let names = |action: &str| output.contains(&format!("{action} "));
-        if !names(self.action) && !usual.is_some_and(names) {
-            return Err(format!("nothing says that it was {}: {errors:?}", self.action));
+        let instead =
+            (self.action == "GetObject").then_some("it could not be fetched from the bucket");
+        let named = [Some(self.action), usual, instead];
+        if !named.into_iter().flatten().any(|words| told.contains(words)) {
+            return Err(format!("nothing says that it was {}", self.action));
         }
-        let code = errors.iter().find_map(|line| {
-            let (_, rest) = line.split_once(" failed at ")?;
+        let code = told.split_once(" failed at ").and_then(|(_, rest)| {
             let (_, rest) = rest.split_once("): ")?;
             let (code, _) = rest.split_once(": ")?;
             code.chars().all(|c| c.is_ascii_alphanumeric() || c == '.').then(|| code.to_owned())
         });
         let code = code.unwrap_or_else(|| "no answer".to_owned());
-        let denied = "allow the IAM action `";
-        if code == "UnauthorizedOperation" && !output.contains(denied) {
-            return Err("nothing says which permission is missing".to_owned());
+        if code == "UnauthorizedOperation" && !told.contains("allow the IAM action `") {
+            let all = output.contains("allow the IAM action `");
+            return Err(format!("the build does not say what to allow (somebody does: {all})"));
         }
         Ok(code)
     }
-
-    /// Once nothing goes wrong any more, `bake gc` removes what was left.
-    fn collect(&self, workspace: &Workspace, endpoint: &Endpoint) -> Result<(), String> {
-        let tries = if self.fault.refused { COLLECTIONS } else { 1 };
-        for number in 1..=tries {
-            let collecting = endpoint.used_by(workspace.command(["gc"]));
-            let collected = Running::start(collecting).finish();
-            match collected.code {
-                0 => break,
-                1 | 3 if number < tries => {}
-                code => return Err(format!("gc ended with {code}:\n{}", collected.stdout)),
-            }
-        }
-        let there = Inventory::of(endpoint);
-        let open = open_ledgers(workspace);
-        if there.things.is_empty() && open == 0 {
-            return Ok(());
-        }
-        Err(format!("after gc there are {open} open ledgers and {:?}", there.things))
-    }
 }
 
-/// What is there has to be listed, and nothing else; parts of what is listed need not be.
-fn compare(there: &[Thing], listed: &[String]) -> Result<(), String> {
+/// How a build ended.
+pub(super) struct Ended {
+    pub(super) succeeded: bool,
+    /// How many things it left and listed.
+    pub(super) left: usize,
+}
+
+/// How a build ended, or what is wrong with that: its exit code and its list have to fit what is at
+/// the endpoint, and gc has to remove it in so many tries.
+pub(super) fn end_of(
+    workspace: &Workspace,
+    endpoint: &Endpoint,
+    outcome: &Outcome,
+    collections: usize,
+) -> Result<Ended, String> {
+    if outcome.elapsed > LONGEST {
+        return Err(format!("it took {:?}", outcome.elapsed));
+    }
+    let output = outcome.stdout.clone() + &outcome.stderr;
+    if let Some(spill) = SPILLS.iter().find(|spill| output.contains(**spill)) {
+        return Err(format!("nobody should have to read `{spill}`"));
+    }
+    let there = Inventory::of(endpoint);
+    let listed = left_behind(&outcome.stdout);
+    compare(&there, &listed)?;
+    let succeeded = outcome.stdout.contains("The artifacts of successful builds are");
+    if succeeded && !outcome.images().iter().all(|id| there.images.contains(id)) {
+        return Err(format!("its image is not among {:?}", there.images));
+    }
+    let expected = match (succeeded, listed.is_empty()) {
+        (_, false) => 3,
+        (true, true) => 0,
+        (false, true) => 1,
+    };
+    if outcome.code != expected {
+        return Err(format!("it ended with {}, left: {listed:?}", outcome.code));
+    }
+    let open = open_ledgers(workspace);
+    if open != usize::from(!listed.is_empty()) {
+        return Err(format!("{open} ledgers are open, left: {listed:?}"));
+    }
+    if !listed.is_empty() {
+        collect(workspace, endpoint, collections)?;
+    }
+    Ok(Ended { succeeded, left: listed.len() })
+}
+
+/// Once nothing goes wrong any more, `bake gc` removes what was left.
+fn collect(workspace: &Workspace, endpoint: &Endpoint, tries: usize) -> Result<(), String> {
+    for number in 1..=tries {
+        let collecting = endpoint.used_by(workspace.command(["gc"]));
+        let collected = Running::start(collecting).finish();
+        match collected.code {
+            0 => break,
+            1 | 3 if number < tries => {}
+            code => return Err(format!("gc ended with {code}:\n{}", collected.stdout)),
+        }
+    }
+    let there = Inventory::of(endpoint);
+    let open = open_ledgers(workspace);
+    if there.things.is_empty() && open == 0 {
+        return Ok(());
+    }
+    Err(format!("after gc there are {open} open ledgers and {:?}", there.things))
+}
+
+/// What is there has to be listed, and nothing else; parts of what is listed need not be. An image
+/// may be complete when it cannot be removed any more; objects cannot be listed at the endpoint.
+fn compare(there: &Inventory, listed: &[String]) -> Result<(), String> {
     let is_listed = |name: &String| listed.contains(name);
-    let silent: Vec<_> = there
+    let things = &there.things;
+    let silent: Vec<_> = things
         .iter()
         .filter(|thing| !thing.names.iter().chain(&thing.part_of).any(is_listed))
         .collect();
@@ -181,11 +204,13 @@ fn compare(there: &[Thing], listed: &[String]) -> Result<(), String> {
     }
     let invented: Vec<_> = listed
         .iter()
-        .filter(|name| !there.iter().any(|thing| thing.names.contains(name)))
+        .filter(|name| !things.iter().any(|thing| thing.names.contains(name)))
+        .filter(|name| !there.images.contains(*name) && !there.snapshots.contains(*name))
+        .filter(|name| !name.starts_with("s3://"))
         .collect();
     match invented.is_empty() {
         true => Ok(()),
-        false => Err(format!("listed, and not there: {invented:?}; there: {there:?}")),
+        false => Err(format!("listed, and not there: {invented:?}; there: {things:?}")),
     }
 }
 

@@ -31,6 +31,8 @@ pub(super) struct Inventory {
     pub(super) things: Vec<Thing>,
     /// Ids of complete images.
     pub(super) images: BTreeSet<String>,
+    /// Ids of all snapshots of images.
+    pub(super) snapshots: BTreeSet<String>,
 }
 
 /// Asks until there is an answer.
@@ -113,6 +115,6 @@ impl Inventory {
         for profile in ask!(endpoint, iam.list_instance_profiles()).instance_profiles() {
             things.push(thing("instance profile", &[profile.instance_profile_name().to_owned()]));
         }
-        Self { things, images }
+        Self { things, images, snapshots: used }
     }
 }

@@ -10,6 +10,7 @@ mod fault;
 mod inventory;
 mod subject;
 mod table;
+mod together;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;

@@ -120,13 +120,23 @@ impl Subject {
     /// Its cloud, with these faults besides its own. Images take a moment, so that they are looked
     /// at while they are pending.
     pub(super) fn endpoint(&self, workspace: &Workspace, faults: &[String]) -> Endpoint {
+        self.endpoint_with("snapshot=300ms", workspace, faults)
+    }
+
+    /// The same with other latencies.
+    pub(super) fn endpoint_with(
+        &self,
+        latency: &str,
+        workspace: &Workspace,
+        faults: &[String],
+    ) -> Endpoint {
         if self.replaces {
             self.make_image_of_the_same_name(workspace);
         }
         let own = self.faults.iter().copied();
         let all = own.chain(faults.iter().map(String::as_str));
         let faults = all.flat_map(|rule| ["--fault", rule]);
-        let options: Vec<_> = ["--latency", "snapshot=300ms"].into_iter().chain(faults).collect();
+        let options: Vec<_> = ["--latency", latency].into_iter().chain(faults).collect();
         Endpoint::start(workspace, &options)
     }
 
