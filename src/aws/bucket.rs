@@ -87,6 +87,7 @@ impl Bucket {
             Err(error) => {
                 let chain = super::error::chain(&error);
                 Err(AwsFailure {
+                    earlier_unclear: false,
                     kind: AwsErrorKind::Request,
                     action: "PutObject",
                     service: "s3",
@@ -331,6 +332,7 @@ impl Bucket {
             name => self.uri(name),
         };
         AwsFailure {
+            earlier_unclear: false,
             kind,
             action,
             service: "s3",

@@ -69,12 +69,15 @@ pub struct AwsFailure {
     pub region: String,
     /// The endpoint, when it is not AWS's own.
     pub endpoint: Option<String>,
+    /// Whether the answer to an earlier attempt of the same call was lost.
+    pub earlier_unclear: bool,
 }
 
 impl AwsError {
     /// No region in the template, the environment or the profile.
     pub(super) fn no_region() -> Self {
         AwsFailure {
+            earlier_unclear: false,
             kind: AwsErrorKind::Region,
             action: "",
             service: "",
@@ -135,6 +138,9 @@ impl AwsError {
 
     /// Whether the call may have had its effect although it failed: no clear refusal came back.
     pub fn may_have_happened(&self) -> bool {
+        if self.earlier_unclear {
+            return true;
+        }
         match self.kind {
             AwsErrorKind::Service => self.status.is_none_or(|status| status >= 500),
             AwsErrorKind::Unreachable | AwsErrorKind::Timeout | AwsErrorKind::Malformed => true,
@@ -313,6 +319,7 @@ impl Client {
 
         let request_id = error.request_id().map(ToOwned::to_owned);
         let status = error.raw_response().map(|response| response.status().as_u16());
+        let earlier_unclear = error.raw_response().is_some_and(super::attempts::was_unclear);
         let code = error.code().map(ToOwned::to_owned);
         let service_message = error.message().map(ToOwned::to_owned);
         let kind = match &error {
@@ -335,6 +342,7 @@ impl Client {
             kind => kind,
         };
         AwsFailure {
+            earlier_unclear,
             kind,
             action,
             service,
@@ -370,6 +378,7 @@ impl Client {
         message: String,
     ) -> AwsError {
         AwsFailure {
+            earlier_unclear: false,
             kind,
             action,
             service,

@@ -153,6 +153,33 @@ impl Resources {
         self.ledger.created(entry, id).await.map_err(BuildError::Ledger)
     }
 
+    /// Takes in what an attempt has made whose answer was lost, under the entry that it was recorded
+    /// with.
+    pub async fn recover(
+        &self,
+        kind: ResourceKind,
+        name: &str,
+        id: &str,
+    ) -> Result<(), BuildError> {
+        let unclear = |one: &Resource| one.name == name && one.id.is_none();
+        match self.open(kind).into_iter().find(unclear) {
+            Some(one) => {
+                self.identified(&one, id);
+                self.ledger.created(one.entry, id).await.map_err(BuildError::Ledger)
+            }
+            None => self.adopt(kind, id).await,
+        }
+    }
+
+    /// Takes note that an attempt without a clear answer has made nothing: what has the name is
+    /// another's.
+    pub async fn nothing_made(&self, kind: ResourceKind, name: &str) {
+        let unclear = |one: &Resource| one.name == name && one.id.is_none();
+        if let Some(one) = self.open(kind).into_iter().find(unclear) {
+            self.never_made(&one).await;
+        }
+    }
+
     /// Remembers that a Describe call showed it.
     pub fn seen(&self, kind: ResourceKind, id: &str) {
         for one in self.lock().iter_mut() {

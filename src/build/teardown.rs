@@ -141,6 +141,13 @@ impl Teardown<'_> {
     async fn key_pairs(&self) -> Vec<Left> {
         let each = self.resources.open(ResourceKind::KeyPair).into_iter().map(|key| async move {
             self.started(&key).await;
+            // One that was there before has no tags of ours.
+            if key.id.is_none()
+                && let Ok(Some(tags)) = self.client.key_pair_tags(&key.name).await
+                && !tags.contains_key(RUN_ID)
+            {
+                return self.settle(&key, Ok(Gone::NeverMade)).await;
+            }
             // By name: that is no error when the key pair does not exist.
             let gone = self.insist(|| self.client.delete_key_pair(&key.name)).await;
             self.settle(&key, gone.map(|()| Gone::Deleted)).await
