@@ -116,9 +116,11 @@ impl Cell<'_> {
             code.chars().all(|c| c.is_ascii_alphanumeric() || c == '.').then(|| code.to_owned())
         });
         let code = code.unwrap_or_else(|| "no answer".to_owned());
-        if code == "UnauthorizedOperation" && !told.contains("allow the IAM action `") {
-            let all = output.contains("allow the IAM action `");
-            return Err(format!("the build does not say what to allow (somebody does: {all})"));
+        // The reasons why something is left have the same words.
+        let (before, _) = output.split_once("==> Some resources").unwrap_or((output, ""));
+        let (_, hints) = before.split_once("successfully and had errors:").unwrap_or(("", before));
+        if code == "UnauthorizedOperation" && !hints.contains("allow the IAM action `") {
+            return Err("the build does not say what to allow".to_owned());
         }
         Ok(code)
     }

@@ -3,7 +3,7 @@
 //!
 //! The matrix is in `docs/faults.md`. With `BAKE_TEST_ALL` all of it is run and compared with that
 //! page, which `BAKE_UPDATE_FAULTS` writes anew; without it a few cells are. `BAKE_FAULTS=WORD` runs
-//! the rows with that word only.
+//! the cells with that word in their name only, such as `CreateImage (ssh), cut`.
 
 mod cell;
 mod fault;
@@ -17,7 +17,6 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use cell::Cell;
 use fault::FAULTS;
 use subject::SUBJECTS;
 use table::{Row, Table};
@@ -45,11 +44,11 @@ fn whichever_action_goes_wrong_the_build_copes_or_says_so() {
                 row.cells.clone_from(&before.cells);
             }
         }
-        let is_chosen = |row: usize| {
-            let row = format!("{:?}", table.rows[row]);
-            word.as_ref().is_none_or(|word| row.contains(word))
+        let is_chosen = |(row, column): &(usize, usize)| {
+            let cell = table.rows[*row].cell(&FAULTS[*column]).to_string();
+            word.as_ref().is_none_or(|word| cell.contains(word))
         };
-        let cells: Vec<_> = table.cells().filter(|(row, _)| is_chosen(*row)).collect();
+        let cells: Vec<_> = table.cells().filter(is_chosen).collect();
         let (outcomes, failures) = run(&table, &cells);
         for ((row, column), outcome) in cells.into_iter().zip(outcomes) {
             table.rows[row].cells[column] = outcome;
@@ -113,9 +112,7 @@ fn run(table: &Table, cells: &[(usize, usize)]) -> (Vec<String>, Vec<String>) {
                 loop {
                     let index = next.fetch_add(1, Ordering::Relaxed);
                     let Some((row, column)) = cells.get(index) else { return };
-                    let row = &table.rows[*row];
-                    let (subject, action, fault) = (row.subject, &row.action, &FAULTS[*column]);
-                    let cell = Cell { subject, action, fault };
+                    let cell = table.rows[*row].cell(&FAULTS[*column]);
                     let ran = catch_unwind(AssertUnwindSafe(|| cell.run()));
                     match ran.unwrap_or_else(|panic| Err(text_of(&*panic))) {
                         Ok(outcome) => outcomes.lock().expect("no panic")[index] = outcome,

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use super::fault::FAULTS;
+use super::cell::Cell;
+use super::fault::{FAULTS, Fault};
 use super::subject::Subject;
 use crate::support::repository;
 
@@ -27,6 +28,11 @@ impl Row {
     /// Whether both are about the same action of the same build.
     pub(super) fn is_of(&self, other: &Self) -> bool {
         self.action == other.action && self.subject.name == other.subject.name
+    }
+
+    /// One of its cells.
+    pub(super) fn cell<'a>(&'a self, fault: &'a Fault) -> Cell<'a> {
+        Cell { subject: self.subject, action: &self.action, fault }
     }
 
     fn words(&self) -> Vec<String> {
