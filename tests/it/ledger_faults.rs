@@ -114,7 +114,8 @@ impl Killed {
     fn becomes(&self, text: &[u8]) {
         std::fs::write(&self.ledger, text).expect("is written");
         let file = std::fs::File::options().write(true).open(&self.ledger).expect("is there");
-        let before = std::time::SystemTime::now() - std::time::Duration::from_secs(300);
+        let before =
+            std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_700_000_000);
         file.set_modified(before).expect("is set");
     }
 
