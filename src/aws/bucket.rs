@@ -35,7 +35,7 @@ const LARGEST: u64 = 5 << 30;
 /// How long a URL that was handed out is good for.
 const EXPIRES: Duration = Duration::from_secs(3600);
 /// How often a request is made that fails for a passing reason.
-const ATTEMPTS: u32 = 5;
+const ATTEMPTS: u32 = 10;
 /// How long a connection may take, and how long the service may say nothing.
 const CONNECT: Duration = Duration::from_secs(10);
 const SILENCE: Duration = Duration::from_secs(60);
@@ -93,6 +93,7 @@ impl Bucket {
             Err(error) => {
                 let chain = super::error::chain(&error);
                 Err(AwsFailure {
+                    earlier_unclear: false,
                     kind: AwsErrorKind::Request,
                     action: "PutObject",
                     service: "s3",
@@ -398,6 +399,7 @@ impl Bucket {
             name => self.uri(name),
         };
         AwsFailure {
+            earlier_unclear: false,
             kind,
             action,
             service: "s3",

@@ -11,6 +11,7 @@ use aws_credential_types::Credentials;
 use serde::{Deserialize, Serialize};
 
 use super::AwsError;
+use super::attempts::Attempts;
 use super::time::{milliseconds, seconds};
 
 /// Attempts of one call when the template does not say (Packer's default).
@@ -134,7 +135,8 @@ impl Client {
                 )
                 .build();
         }
-        let mut ec2 = aws_sdk_ec2::config::Builder::from(&config);
+        let mut ec2 = aws_sdk_ec2::config::Builder::from(&config).interceptor(Attempts);
+        let iam = aws_sdk_iam::config::Builder::from(&config).interceptor(Attempts);
         if let Some(url) = &access.ec2_endpoint {
             ec2 = ec2.endpoint_url(url);
         }
@@ -142,7 +144,7 @@ impl Client {
             access.ec2_endpoint.clone().or_else(|| config.endpoint_url().map(ToOwned::to_owned));
         Ok(Self {
             ec2: aws_sdk_ec2::Client::from_conf(ec2.build()),
-            iam: aws_sdk_iam::Client::new(&config),
+            iam: aws_sdk_iam::Client::from_conf(iam.build()),
             secrets: aws_sdk_secretsmanager::Client::new(&config),
             ssm: aws_sdk_ssm::Client::new(&config),
             sts: aws_sdk_sts::Client::new(&config),

@@ -72,12 +72,15 @@ pub struct AwsFailure {
     pub region: String,
     /// The endpoint, when it is not AWS's own.
     pub endpoint: Option<String>,
+    /// Whether the answer to an earlier attempt of the same call was lost.
+    pub earlier_unclear: bool,
 }
 
 impl AwsError {
     /// No region in the template, the environment or the profile.
     pub(super) fn no_region() -> Self {
         AwsFailure {
+            earlier_unclear: false,
             kind: AwsErrorKind::Region,
             action: "",
             service: "",
@@ -140,6 +143,9 @@ impl AwsError {
 
     /// Whether the call may have had its effect although it failed: no clear refusal came back.
     pub fn may_have_happened(&self) -> bool {
+        if self.earlier_unclear {
+            return true;
+        }
         match self.kind {
             AwsErrorKind::Service => self.status.is_none_or(|status| status >= 500),
             AwsErrorKind::Unreachable | AwsErrorKind::Timeout | AwsErrorKind::Malformed => true,
@@ -170,6 +176,15 @@ impl AwsError {
         text += self.message();
         if let Some(id) = &self.request_id {
             text += &format!(" (request id {id})");
+        }
+        text
+    }
+
+    /// All of it in one line, with what to do next.
+    pub fn with_hints(&self) -> String {
+        let mut text = self.to_string();
+        for hint in self.hints() {
+            text += &format!(" (hint: {hint})");
         }
         text
     }
@@ -370,6 +385,7 @@ impl Client {
 
         let request_id = error.request_id().map(ToOwned::to_owned);
         let status = error.raw_response().map(|response| response.status().as_u16());
+        let earlier_unclear = error.raw_response().is_some_and(super::attempts::was_unclear);
         let code = error.code().map(ToOwned::to_owned);
         let service_message = error.message().map(ToOwned::to_owned);
         let kind = match &error {
@@ -392,6 +408,7 @@ impl Client {
             kind => kind,
         };
         AwsFailure {
+            earlier_unclear,
             kind,
             action,
             service,
@@ -427,6 +444,7 @@ impl Client {
         message: String,
     ) -> AwsError {
         AwsFailure {
+            earlier_unclear: false,
             kind,
             action,
             service,
@@ -471,6 +489,7 @@ mod tests {
 
     fn refusal(message: &str) -> AwsError {
         AwsFailure {
+            earlier_unclear: false,
             kind: AwsErrorKind::Service,
             action: "RunInstances",
             service: "ec2",

@@ -5,6 +5,7 @@
 //! where, and what to do about it; [`retry`] holds the table of errors that are only
 //! eventual consistency, [`wait`] waits for states.
 
+mod attempts;
 mod bucket;
 mod client;
 mod command;

@@ -152,6 +152,7 @@ mod tests {
 
     fn refusal(action: &'static str, code: &str, message: &str) -> AwsError {
         AwsFailure {
+            earlier_unclear: false,
             kind: AwsErrorKind::Service,
             action,
             service: "ec2",

@@ -165,6 +165,7 @@ impl Client {
         let kind = if code.is_some() { AwsErrorKind::Service } else { AwsErrorKind::Malformed };
         let message = text("message").or(text("Message")).unwrap_or("no message");
         AwsFailure {
+            earlier_unclear: false,
             kind,
             action: ACTION,
             service: SERVICE,

@@ -301,6 +301,7 @@ pub(super) mod tests {
 
     fn failure(code: &str) -> AwsError {
         crate::aws::AwsFailure {
+            earlier_unclear: false,
             kind: AwsErrorKind::Service,
             action: "StartSession",
             service: "ssm",

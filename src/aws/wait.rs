@@ -188,6 +188,7 @@ mod tests {
 
     fn unavailable() -> AwsError {
         AwsFailure {
+            earlier_unclear: false,
             kind: AwsErrorKind::Unreachable,
             action: "DescribeImages",
             service: "ec2",

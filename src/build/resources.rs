@@ -157,6 +157,33 @@ impl Resources {
         self.intend(kind, id, Some(id)).await.map(drop)
     }
 
+    /// Takes in what an attempt has made whose answer was lost, under the entry that it was recorded
+    /// with.
+    pub async fn recover(
+        &self,
+        kind: ResourceKind,
+        name: &str,
+        id: &str,
+    ) -> Result<(), BuildError> {
+        let unclear = |one: &Resource| one.name == name && one.id.is_none();
+        match self.open(kind).into_iter().find(unclear) {
+            Some(one) => {
+                self.identified(&one, id);
+                self.ledger.created(one.entry, id).await.map_err(BuildError::Ledger)
+            }
+            None => self.adopt(kind, id).await,
+        }
+    }
+
+    /// Takes note that an attempt without a clear answer has made nothing: what has the name is
+    /// another's.
+    pub async fn nothing_made(&self, kind: ResourceKind, name: &str) {
+        let unclear = |one: &Resource| one.name == name && one.id.is_none();
+        if let Some(one) = self.open(kind).into_iter().find(unclear) {
+            self.never_made(&one).await;
+        }
+    }
+
     /// Remembers that a Describe call showed it.
     pub fn seen(&self, kind: ResourceKind, id: &str) {
         for one in self.lock().iter_mut() {
@@ -213,9 +240,10 @@ impl Resources {
         }
     }
 
-    /// Makes everything of a kind part of the result.
-    pub async fn keep(&self, kind: ResourceKind) -> Result<(), BuildError> {
-        for one in self.open(kind) {
+    /// Makes those of a kind with these ids part of the result.
+    pub async fn keep(&self, kind: ResourceKind, ids: &[String]) -> Result<(), BuildError> {
+        let open = self.open(kind).into_iter();
+        for one in open.filter(|one| one.id.as_ref().is_some_and(|id| ids.contains(id))) {
             self.update(one.entry, |one| one.fate = Fate::Kept);
             self.ledger.kept(one.entry).await.map_err(BuildError::Ledger)?;
         }

@@ -134,13 +134,20 @@ impl Teardown<'_> {
                 self.resources.never_made(resource).await;
                 None
             }
-            Err(error) => Some(self.left(resource, &error.to_string())),
+            Err(error) => Some(self.left(resource, &error.with_hints())),
         }
     }
 
     async fn key_pairs(&self) -> Vec<Left> {
         let each = self.resources.open(ResourceKind::KeyPair).into_iter().map(|key| async move {
             self.started(&key).await;
+            // One that was there before has no tags of ours.
+            if key.id.is_none()
+                && let Ok(Some(tags)) = self.client.key_pair_tags(&key.name).await
+                && !tags.contains_key(RUN_ID)
+            {
+                return self.settle(&key, Ok(Gone::NeverMade)).await;
+            }
             // By name: that is no error when the key pair does not exist.
             let gone = self.insist(|| self.client.delete_key_pair(&key.name)).await;
             self.settle(&key, gone.map(|()| Gone::Deleted)).await
@@ -181,19 +188,24 @@ impl Teardown<'_> {
     async fn profiles(&self) -> Vec<Left> {
         let mut left = Vec::new();
         for kind in [ResourceKind::InstanceProfile, ResourceKind::Role] {
+            // A role whose profile stays may be in it, and would only fail until the deadline.
+            let once = !left.is_empty();
+            let delete = |name: String| async move {
+                match kind {
+                    ResourceKind::Role => self.client.delete_role(&name).await,
+                    _ => self.client.delete_instance_profile(&name).await,
+                }
+            };
             let each = self.resources.open(kind).into_iter().map(|one| async move {
                 self.started(&one).await;
-                let gone = self
-                    .insist(|| async {
-                        match kind {
-                            ResourceKind::Role => self.client.delete_role(&one.name).await,
-                            _ => self.client.delete_instance_profile(&one.name).await,
-                        }
-                    })
-                    .await;
+                let gone = match once {
+                    true => delete(one.name.clone()).await,
+                    false => self.insist(|| delete(one.name.clone())).await,
+                };
                 self.settle(&one, gone.map(|()| Gone::Deleted)).await
             });
-            left.extend(join_all(each).await.into_iter().flatten());
+            let more: Vec<_> = join_all(each).await.into_iter().flatten().collect();
+            left.extend(more);
         }
         left
     }
@@ -338,14 +350,19 @@ impl Teardown<'_> {
                 false => self.insist(|| self.client.describe_volumes(&[], &by)).await,
             }
         };
-        let found = looking.await.unwrap_or_else(|error| {
-            tracing::warn!(%error, "volumes cannot be listed");
-            Vec::new()
-        });
-        for volume in found {
-            if matches!(volume.state.as_str(), "available" | "in-use" | "error")
-                && let Err(error) = self.resources.adopt(ResourceKind::Volume, &volume.id).await
-            {
+        let stays = |state: &str| matches!(state, "available" | "in-use" | "error");
+        let stay: Vec<_> = match looking.await {
+            Ok(found) => {
+                found.into_iter().filter(|one| stays(&one.state)).map(|one| one.id).collect()
+            }
+            // Any of them may have stayed; to delete one that is gone is no error.
+            Err(error) => {
+                tracing::warn!(%error, "volumes cannot be listed");
+                ids
+            }
+        };
+        for id in stay {
+            if let Err(error) = self.resources.adopt(ResourceKind::Volume, &id).await {
                 tracing::warn!(%error, "the ledger cannot be written");
             }
         }
@@ -366,14 +383,20 @@ impl Teardown<'_> {
             self.settle(&image, gone).await
         });
         let mut left: Vec<_> = join_all(each).await.into_iter().flatten().collect();
+        // A snapshot whose image stays would only fail until the deadline.
+        let once = !left.is_empty();
         let each =
             self.resources.open(ResourceKind::Snapshot).into_iter().map(|snapshot| async move {
                 self.started(&snapshot).await;
                 let id = snapshot.id.clone().unwrap_or_default();
-                let gone = self.insist(|| self.client.delete_snapshot(&id)).await;
+                let gone = match once {
+                    true => self.client.delete_snapshot(&id).await,
+                    false => self.insist(|| self.client.delete_snapshot(&id)).await,
+                };
                 self.settle(&snapshot, gone.map(|()| Gone::Deleted)).await
             });
-        left.extend(join_all(each).await.into_iter().flatten());
+        let more: Vec<_> = join_all(each).await.into_iter().flatten().collect();
+        left.extend(more);
         left
     }
 

@@ -33,6 +33,7 @@ mod upgrade;
 mod verify;
 mod why;
 
+mod fault_matrix;
 mod gc;
 mod gc_scope;
 mod ledger_faults;

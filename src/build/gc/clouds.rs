@@ -33,9 +33,5 @@ pub trait Clouds: Send + Sync {
 
 /// What an error of AWS says to people, with what to do.
 pub(super) fn told(error: &AwsError) -> String {
-    let mut text = error.to_string();
-    for hint in error.hints() {
-        text += &format!(" (hint: {hint})");
-    }
-    text
+    error.with_hints()
 }

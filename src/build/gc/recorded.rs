@@ -49,9 +49,9 @@ pub(super) async fn collect(collector: &Collector<'_>, listed: &Listed) -> Repor
         report.merge(run.collect_in(place).await);
     }
     let unclear = !report.problems.is_empty();
-    // Where nothing can be read, nothing says where to look.
-    let placeless = reading.places.is_empty() && !reading.broken.is_empty();
-    if placeless {
+    // It says nowhere that anything was made: that was never written, or is not there any more.
+    // What a sandbox of the run had is gone with it.
+    if reading.places.is_empty() && !reading.sandbox {
         report.merge(run.collect_anywhere().await);
     }
     let is_settled = !collector.settings.dry_run && !unclear && report.left().next().is_none();
@@ -108,18 +108,29 @@ impl Run<'_> {
 
     /// Looks in the configured region for what has the tag of the run.
     async fn collect_anywhere(&self) -> Report {
-        match self.collector.clouds.connect(&Site::Configured { region: None }).await {
-            Ok(client) => {
-                let place = Place {
-                    region: client.region().to_owned(),
-                    endpoint: client.endpoint().map(str::to_owned),
-                    ec2_only: client.has_ec2_endpoint_only(),
-                    account: None,
-                };
-                self.collect_with(&client, &place, &[]).await
+        let unseen = |error: String| {
+            // Most such ledgers are of runs that died before they made anything.
+            if self.reading.broken.is_empty() {
+                let run = self.id;
+                let note = format!("nothing was looked for by the tags of run {run}: {error}");
+                return Report { notes: vec![note], ..Report::default() };
             }
-            Err(error) => Report::of_problem(error),
+            Report::of_problem(error)
+        };
+        let client = match self.collector.clouds.connect(&Site::Configured { region: None }).await {
+            Ok(client) => client,
+            Err(error) => return unseen(error),
+        };
+        if let Err(error) = client.caller_identity().await {
+            return unseen(told(&error));
         }
+        let place = Place {
+            region: client.region().to_owned(),
+            endpoint: client.endpoint().map(str::to_owned),
+            ec2_only: client.has_ec2_endpoint_only(),
+            account: None,
+        };
+        self.collect_with(&client, &place, &[]).await
     }
 
     async fn collect_with(

@@ -195,10 +195,15 @@ impl Lease {
                 // An earlier attempt of the same call, whose answer was lost, may have made it.
                 match self.client.key_pair(&self.name).await {
                     Ok(Some(pair)) if self.is_ours(&pair.tags) => {
-                        self.resources.adopt(ResourceKind::Lease, &pair.id).await?;
+                        self.resources.recover(ResourceKind::Lease, &found_by, &pair.id).await?;
                         pair.id
                     }
-                    Ok(_) => return Ok(Attempt::Anothers),
+                    Ok(Some(_)) => {
+                        self.resources.nothing_made(ResourceKind::Lease, &found_by).await;
+                        return Ok(Attempt::Anothers);
+                    }
+                    // It will become visible; if it is this build's own, that is noticed then.
+                    Ok(None) => return Ok(Attempt::Anothers),
                     Err(error) if is_refusal(&error) => return Ok(Attempt::Refused(error)),
                     Err(error) => return Err(error.into()),
                 }
@@ -275,7 +280,9 @@ impl Lease {
         if let Some(image) = look().await? {
             return Ok(Look::Done(Next::Image(Box::new(image))));
         }
-        let Some(pair) = pair else { return Ok(Look::Done(Next::Free)) };
+        let Some(pair) = pair.filter(|pair| !self.is_ours(&pair.tags)) else {
+            return Ok(Look::Done(Next::Free));
+        };
         let holder = Holder::of(&pair);
         let (is_new, silent_for) = {
             let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);

@@ -129,6 +129,7 @@ mod tests {
 
     fn error(code: &str, message: &str) -> AwsError {
         AwsFailure {
+            earlier_unclear: false,
             kind: AwsErrorKind::Service,
             action: "RunInstances",
             service: "ec2",

@@ -43,14 +43,25 @@ const WGET: &str = "-T 60 -t 3";
 /// What most often is missing.
 const NEEDS: &str = "; the instance needs a way to S3 on port 443 (a gateway endpoint, or NAT)";
 
-/// A function with the limits of the programs in it.
+/// A function with what it needs, and with the limits of the programs in it.
 fn limited(function: &str) -> String {
-    function.replace("{CURL}", CURL).replace("{WGET}", WGET)
+    format!("{CURLED}{function}").replace("{CURL}", CURL).replace("{WGET}", WGET)
 }
+
+/// curl with the URL, and again when the connection broke: not every curl does that by itself.
+const CURLED: &str = r#"curled() {
+  for n in 1 2 3 4; do
+    printf 'url = "%s"\n' "$u" | curl -K - -fsS {CURL} "$@"
+    x=$?
+    case "$x $n" in "18 4"|"52 4"|"55 4"|"56 4") ;; "18 "?|"52 "?|"55 "?|"56 "?) sleep $n; continue ;; esac
+    return $x
+  done
+}
+"#;
 
 /// Fetches the file.
 const FETCH: &str = r#"fetch() {
-  if has curl; then printf 'url = "%s"\n' "$u" | curl -K - -fsS {CURL} -o "$f"
+  if has curl; then curled -o "$f"
   elif has wget; then wget -q {WGET} -O "$f" "$u" || { echo "wget ended with status $?" >&2; return 1; }
   elif has python3; then U=$u F=$f python3 -c 'import os, shutil, sys, urllib.request as r
 try: shutil.copyfileobj(r.urlopen(os.environ["U"], timeout=60), open(os.environ["F"], "wb"))
@@ -61,7 +72,7 @@ except Exception as e: sys.exit(f"python3: {e}")'
 
 /// Puts the file.
 const PUT: &str = r#"put() {
-  if has curl; then printf 'url = "%s"\n' "$u" | curl -K - -fsS {CURL} -T "$f" -o /dev/null
+  if has curl; then curled -T "$f" -o /dev/null
   elif has python3; then U=$u F=$f python3 -c 'import os, sys, urllib.request as r
 f = os.environ["F"]
 h = {"Content-Length": str(os.path.getsize(f))}

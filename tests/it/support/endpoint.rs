@@ -50,6 +50,21 @@ impl Endpoint {
         Self { running: Some(running), url, runtime, client, iam }
     }
 
+    /// A client of EC2 there.
+    pub(crate) fn ec2(&self) -> &Client {
+        &self.client
+    }
+
+    /// A client of IAM there.
+    pub(crate) fn iam(&self) -> &aws_sdk_iam::Client {
+        &self.iam
+    }
+
+    /// Waits for a call of these clients.
+    pub(crate) fn run<T>(&self, call: impl Future<Output = T>) -> T {
+        self.runtime.block_on(call)
+    }
+
     /// Where it listens.
     pub(crate) fn url(&self) -> &str {
         &self.url

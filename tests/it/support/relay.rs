@@ -75,6 +75,29 @@ impl Relay {
             .collect()
     }
 
+    /// The actions of all protocols that were asked for; objects are put, fetched and deleted.
+    pub(crate) fn all_actions(&self) -> Vec<String> {
+        let mut actions = self.actions();
+        let requests = self.state.requests.lock().expect("no panic");
+        for bytes in requests.iter() {
+            for line in String::from_utf8_lossy(bytes).lines() {
+                if let Some((_, action)) = line.split_once("x-amz-target: AmazonSSM.") {
+                    actions.push(action.to_owned());
+                }
+                if line.ends_with(" HTTP/1.1") && !line.contains(" / ") {
+                    for (method, action) in
+                        [("PUT", "PutObject"), ("GET", "GetObject"), ("DELETE", "DeleteObject")]
+                    {
+                        if line.strip_prefix(method).is_some_and(|rest| rest.starts_with(" /")) {
+                            actions.push(action.to_owned());
+                        }
+                    }
+                }
+            }
+        }
+        actions
+    }
+
     /// Fails the test unless there were calls, and none of them changed anything.
     #[track_caller]
     pub(crate) fn assert_only_asked(&self) {

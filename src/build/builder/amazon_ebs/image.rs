@@ -14,6 +14,9 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
+/// How long EC2 may take until an image that was just made is found.
+const SETTLING: Duration = seconds(60);
+
 /// How long CreateImage is tried while the endpoint gives no clear answer.
 const CREATE_PATIENCE: Duration = seconds(180);
 
@@ -72,22 +75,41 @@ impl Run<'_> {
 
     /// Removes own images of the same name. An image cannot be renamed and a name cannot be used
     /// twice, so with `force_deregister` the old one has to go before the new one can be made;
-    /// this is done as late as possible, once there is a stopped instance to make it of.
+    /// this is done as late as possible, once there is a stopped instance to make it of. Snapshots
+    /// of it that cannot be deleted are this build's from then on: they are tried again at the end.
     pub(super) async fn deregister_old(&self, name: &str) -> Result<(), BuildError> {
-        let cancel = self.context.cancel.stop();
         for image in self.own_images_named(name).await? {
-            persist(cancel, || self.client.deregister_image(&image.id)).await?;
+            self.deregister_one(&image.id).await?;
             let kind = ResourceKind::Image;
             self.context.events.emit(Fact::ResourceDeleted { kind, id: image.id.clone() }).await;
-            if self.build.image.force_delete_snapshot {
-                for id in image.snapshot_ids {
-                    persist(cancel, || self.client.delete_snapshot(&id)).await?;
-                    let kind = ResourceKind::Snapshot;
-                    self.context.events.emit(Fact::ResourceDeleted { kind, id }).await;
+            if !self.build.image.force_delete_snapshot {
+                continue;
+            }
+            for id in &image.snapshot_ids {
+                self.resources.adopt(ResourceKind::Snapshot, id).await?;
+            }
+            for snapshot in self.resources.open(ResourceKind::Snapshot) {
+                let Some(id) = &snapshot.id else { continue };
+                let cancel = self.context.cancel.stop();
+                match gone(persist(cancel, || self.client.delete_snapshot(id)).await) {
+                    Ok(()) => self.resources.deleted(&snapshot).await,
+                    Err(error) => tracing::warn!(%error, "a snapshot of the old image stays"),
                 }
             }
         }
         Ok(())
+    }
+
+    /// Deregisters an image; without a clear answer it may be gone all the same.
+    async fn deregister_one(&self, id: &str) -> Result<(), AwsError> {
+        let cancel = self.context.cancel.stop();
+        match gone(persist(cancel, || self.client.deregister_image(id)).await) {
+            Err(error) if error.may_have_happened() => match self.client.image(id).await {
+                Ok(None) => Ok(()),
+                _ => Err(error),
+            },
+            other => other,
+        }
     }
 
     /// Own images of exactly this name.
@@ -145,14 +167,22 @@ impl Run<'_> {
     async fn create_image_once(&self, request: &mut CreateImage) -> Result<String, AwsError> {
         let started = Instant::now();
         let mut backoff = Backoff::new(milliseconds(300), seconds(10));
+        // An image may have been made then, whatever is answered later.
+        let mut unclear: Option<AwsError> = None;
         loop {
             let error = match self.client.create_image(request).await {
                 Ok(id) => return Ok(id),
                 Err(error) => error,
             };
             let duplicate = error.is_code(&["InvalidAMIName.Duplicate"]);
+            if error.may_have_happened() {
+                unclear = Some(error.clone());
+            }
             if duplicate || error.may_have_happened() {
-                let images = self.own_images_named(&request.name).await?;
+                let images = match self.own_images_named(&request.name).await {
+                    Ok(images) => images,
+                    Err(failed) => return Err(unclear.unwrap_or(failed)),
+                };
                 let made = images.into_iter().find(|image| {
                     image.source_instance_id.as_deref() == Some(request.instance_id.as_str())
                         || self.is_ours(&image.tags)
@@ -165,14 +195,20 @@ impl Run<'_> {
                 request.snapshot_tags.clear();
                 continue;
             }
-            let again = error.is_transient()
+            // The name is taken by the image that an unclear answer was about, which is not visible
+            // yet.
+            let soon = duplicate && unclear.is_some() && started.elapsed() < SETTLING;
+            let again = soon
+                || error.is_transient()
                 || patience(&error).is_some_and(|within| started.elapsed() < within);
             let pause = backoff.next();
             if !again || started.elapsed() + pause > CREATE_PATIENCE {
-                return Err(error);
+                return Err(unclear.unwrap_or(error));
             }
             tokio::select! {
-                () = self.context.cancel.stop().cancelled() => return Err(error),
+                () = self.context.cancel.stop().cancelled() => {
+                    return Err(unclear.unwrap_or(error));
+                }
                 () = sleep(pause) => {}
             }
         }
@@ -225,9 +261,12 @@ impl Run<'_> {
         if !image.snapshot_ids.is_empty() {
             let found = match self.client.describe_snapshots(&image.snapshot_ids, &[]).await {
                 Ok(found) => found,
-                // Ids travel slowly here too.
-                Err(error) if error.is_not_found() => Vec::new(),
-                Err(error) => return Err(error),
+                Err(error) if error.is_transient() => return Err(error),
+                // Ids travel slowly here too; and who may not look at snapshots sees no progress.
+                Err(error) => {
+                    tracing::debug!(%error, "snapshots are not looked at");
+                    Vec::new()
+                }
             };
             progress = found.iter().filter_map(|snapshot| snapshot.progress).sum();
             let started = found
@@ -258,6 +297,14 @@ impl Run<'_> {
         publication.write_tags(publisher, image).await?;
         publication.protect(publisher, &image.id).await?;
         Ok(None)
+    }
+}
+
+/// What is not there is gone: an earlier attempt whose answer was lost has removed it.
+fn gone(removed: Result<(), AwsError>) -> Result<(), AwsError> {
+    match removed {
+        Err(error) if error.is_not_found() => Ok(()),
+        other => other,
     }
 }
 

@@ -5,7 +5,8 @@ use super::run::Run;
 use super::settings::{Communication, KeySettings};
 use super::{tags, user_data};
 use crate::aws::retry::persist;
-use crate::aws::{Ingress, Instance, NetworkInterface, RunInstance};
+use crate::aws::wait::{Ending, Look, Polling, wait};
+use crate::aws::{Ingress, Instance, NetworkInterface, RunInstance, Tags};
 use crate::build::dead_man::{self, System};
 use crate::build::preflight;
 use crate::build::{BuildError, ResolvedSource};
@@ -14,6 +15,9 @@ use crate::event::{Fact, ResourceKind};
 
 /// Why the temporary group exists, for people who find it in the console.
 pub(super) const GROUP_DESCRIPTION: &str = "Temporary group of a bake build";
+
+/// How long EC2 may take until what has a name is found by it.
+const VISIBLE: Polling = Polling::seconds(2, 30);
 
 /// A running, or soon running, instance.
 pub(super) struct Launched {
@@ -71,14 +75,31 @@ impl Run<'_> {
             Ok(_) => Ok(Some(name)),
             // An earlier attempt of the same call, whose answer was lost, may have made it.
             Err(BuildError::Aws(error)) if error.is_code(&["InvalidKeyPair.Duplicate"]) => {
-                let tags = self.client.key_pair_tags(&name).await?.unwrap_or_default();
+                let Some(tags) = self.tags_of_key_pair(&name).await? else {
+                    return Err(error.into());
+                };
                 if !self.is_ours(&tags) {
+                    self.resources.nothing_made(ResourceKind::KeyPair, &name).await;
                     return Err(error.into());
                 }
-                self.resources.adopt(ResourceKind::KeyPair, &name).await?;
+                self.resources.recover(ResourceKind::KeyPair, &name, &name).await?;
                 Ok(Some(name))
             }
             Err(error) => Err(error),
+        }
+    }
+
+    /// The tags of a key pair that is there, perhaps without being visible yet.
+    async fn tags_of_key_pair(&self, name: &str) -> Result<Option<Tags>, BuildError> {
+        let look = || async {
+            Ok(match self.client.key_pair_tags(name).await? {
+                Some(tags) => Look::Done(tags),
+                None => Look::Pending { state: "not found yet".to_owned(), progress: 0 },
+            })
+        };
+        match wait(VISIBLE, self.context.cancel.stop(), |_| {}, look).await? {
+            Ending::Done(tags) => Ok(Some(tags)),
+            _ => Ok(None),
         }
     }
 
@@ -108,9 +129,18 @@ impl Run<'_> {
             // The same: an earlier attempt has made it.
             Err(BuildError::Aws(error)) if error.is_code(&["InvalidGroup.Duplicate"]) => {
                 let by = [crate::aws::Filter::new("group-name", name)];
-                let found = self.client.describe_security_groups(&[], &by).await?;
-                let Some(group) = found.into_iter().next() else { return Err(error.into()) };
-                self.resources.adopt(ResourceKind::SecurityGroup, &group.id).await?;
+                let look = || async {
+                    let found = self.client.describe_security_groups(&[], &by).await?;
+                    Ok(match found.into_iter().next() {
+                        Some(group) => Look::Done(group),
+                        None => Look::Pending { state: "not found yet".to_owned(), progress: 0 },
+                    })
+                };
+                let cancel = self.context.cancel.stop();
+                let Ending::Done(group) = wait(VISIBLE, cancel, |_| {}, look).await? else {
+                    return Err(error.into());
+                };
+                self.resources.recover(ResourceKind::SecurityGroup, name, &group.id).await?;
                 group.id
             }
             Err(error) => return Err(error),

@@ -51,7 +51,7 @@ impl Run<'_> {
         let name = self.temporary_name();
         match self.resources.create(kind, name, "", call, |()| name.to_owned()).await {
             Err(BuildError::Aws(error)) if error.is_code(&["EntityAlreadyExists"]) => {
-                self.resources.adopt(kind, name).await
+                self.resources.recover(kind, name, name).await
             }
             other => other,
         }

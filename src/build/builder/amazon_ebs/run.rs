@@ -194,8 +194,8 @@ impl Run<'_> {
         if let Some(anothers) = step(events, Step::Publish, self.publish(&image)).await? {
             return Ok(self.adopt(&anothers).await);
         }
-        self.resources.keep(ResourceKind::Image).await?;
-        self.resources.keep(ResourceKind::Snapshot).await?;
+        self.resources.keep(ResourceKind::Image, std::slice::from_ref(&image.id)).await?;
+        self.resources.keep(ResourceKind::Snapshot, &image.snapshot_ids).await?;
         Ok(self.artifact(image.id, false))
     }
 

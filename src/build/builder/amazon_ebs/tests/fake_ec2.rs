@@ -31,6 +31,8 @@ pub(super) enum Fault {
     Refused,
     /// It is done, but the answer is lost.
     AnswerLost,
+    /// It is done, but the answer is lost, and the next call of the action is refused.
+    AnswerLostThenRefused,
     /// It is done, and the run is interrupted meanwhile.
     Interrupted(Cancel),
     /// It is done, and the process is killed before the answer comes.
@@ -160,6 +162,12 @@ impl FakeEc2 {
         state.calls.push(action.to_owned());
         let fault = match &state.fault {
             Some((at, fault)) if *at == number => Some(fault.clone()),
+            Some((at, Fault::AnswerLostThenRefused))
+                if state.calls.iter().skip(at + 1).position(|call| *call == state.calls[*at])
+                    == Some(number.wrapping_sub(at + 1)) =>
+            {
+                Some(Fault::Refused)
+            }
             _ => None,
         };
         if let Some(Fault::Refused) = fault {
@@ -173,7 +181,9 @@ impl FakeEc2 {
         state.check_ledger(action, form);
         let reply = state.act(action, form);
         match fault {
-            Some(Fault::AnswerLost) => Err(ConnectorError::io("the connection was reset".into())),
+            Some(Fault::AnswerLost | Fault::AnswerLostThenRefused) => {
+                Err(ConnectorError::io("the connection was reset".into()))
+            }
             Some(Fault::Killed(killed)) => {
                 killed.notify_one();
                 Ok(None)

@@ -166,6 +166,35 @@ async fn a_lost_answer_leaves_nothing_even_when_nobody_asks_again() {
 }
 
 #[tokio::test]
+async fn a_lost_answer_leaves_nothing_when_the_next_attempt_is_refused() {
+    let (_, changing) = calls_of_a_good_run().await;
+    each_call(changing, 3, |_| Fault::AnswerLostThenRefused, |_| {}).await;
+}
+
+#[tokio::test]
+async fn volumes_that_nobody_may_list_are_deleted() {
+    let fake = FakeEc2::default();
+    fake.with(|state| {
+        state.volumes_stay = true;
+        state.denied = Some("DescribeVolumes");
+    });
+    let world = World::new();
+    let outcome = run(&build(&fake), &texts(), &world.context).await;
+    image_id(&outcome);
+    assert_clean("volumes", &fake, &world, &outcome).await;
+}
+
+#[tokio::test]
+async fn snapshots_that_nobody_may_look_at_keep_no_image_from_being_made() {
+    let fake = FakeEc2::default();
+    fake.with(|state| state.denied = Some("DescribeSnapshots"));
+    let world = World::new();
+    let outcome = run(&build(&fake), &texts(), &world.context).await;
+    image_id(&outcome);
+    assert_clean("snapshots", &fake, &world, &outcome).await;
+}
+
+#[tokio::test]
 async fn wherever_it_is_interrupted_nothing_is_left() {
     let (all, _) = calls_of_a_good_run().await;
     let fault = |world: &World| Fault::Interrupted(world.context.cancel.clone());
