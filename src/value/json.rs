@@ -80,9 +80,19 @@ fn write_json(value: &Value, text: &mut String) -> Option<()> {
     Some(())
 }
 
+/// Whether a character forms one with the letter before it when text is brought into normal form C,
+/// as every text value is. After an escape like `\n` it has to be escaped itself: `n` and U+0331 would
+/// become one letter, and the escape another one.
+pub(crate) fn joins(c: char) -> bool {
+    unicode_normalization::char::canonical_combining_class(c) != 0
+}
+
 fn write_json_string(string: &str, text: &mut String) {
     text.push('"');
+    let mut after_escape = false;
     for c in string.chars() {
+        let escape_before = after_escape;
+        after_escape = true;
         match c {
             '"' => text.push_str("\\\""),
             '\\' => text.push_str("\\\\"),
@@ -94,7 +104,15 @@ fn write_json_string(string: &str, text: &mut String) {
             '<' | '>' | '&' | '\u{2028}' | '\u{2029}' | '\0'..='\u{1f}' => {
                 text.push_str(&format!("\\u{:04x}", u32::from(c)));
             }
-            c => text.push(c),
+            c if escape_before && joins(c) => {
+                for unit in c.encode_utf16(&mut [0; 2]) {
+                    text.push_str(&format!("\\u{unit:04x}"));
+                }
+            }
+            c => {
+                text.push(c);
+                after_escape = false;
+            }
         }
     }
     text.push('"');
@@ -139,6 +157,20 @@ mod tests {
             r#"{"a":12345678901234567890123.5,"b":"\u003ca\u0026b\u003e\u0001\n\""}"#
         );
         assert_eq!(json_text(&Value::tuple(vec![Value::unknown(crate::value::Type::Any)])), None);
+    }
+
+    #[test]
+    fn escapes_stay_what_they_are_when_a_text_is_normalised() {
+        for (plain, expected) in [
+            ("\n\u{331}", r#""\n\u0331""#),
+            ("\u{1f}\u{30f}\u{307}x\u{331}", "\"\\u001f\\u030f\\u0307x\u{331}\""),
+            ("\n\u{1d165}", r#""\n\ud834\udd65""#),
+        ] {
+            let text = json_text(&Value::string(plain)).expect("known");
+            assert_eq!(text, expected);
+            let Kind::String(normal) = Value::string(&text).kind else { panic!("a text") };
+            assert_eq!(serde_json::from_str::<String>(&normal).expect("JSON"), plain);
+        }
     }
 
     #[test]

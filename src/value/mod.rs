@@ -15,6 +15,7 @@ mod unify;
 pub use compare::{equals, make_set, order};
 pub(crate) use convert::count;
 pub use convert::{ConversionError, PathStep, convert};
+pub(crate) use json::joins;
 pub use json::{from_json, json_text, to_json};
 pub use kind::{Kind, Value};
 pub use marks::Marks;

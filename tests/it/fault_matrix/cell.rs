@@ -106,12 +106,15 @@ impl Cell<'_> {
         let usual = self.subject.fails.then_some("EnableImageDeprecation");
         let instead =
             (self.action == "GetObject").then_some("it could not be fetched from the bucket");
-        let named = [Some(self.action), usual, instead];
+        // A call that is only tried is told of as the call that it stands for.
+        let action = self.action.strip_prefix("DryRun").unwrap_or(self.action);
+        let named = [Some(action), usual, instead];
         if !named.into_iter().flatten().any(|words| told.contains(words)) {
             return Err(format!("nothing says that it was {}", self.action));
         }
-        let code = told.split_once(" failed at ").and_then(|(_, rest)| {
-            let (_, rest) = rest.split_once("): ")?;
+        let failed = || told.split_once(" failed at ")?.1.split_once("): ");
+        let denied = || told.split_once(" may not call `")?.1.split_once(": ");
+        let code = failed().or_else(denied).and_then(|(_, rest)| {
             let (code, _) = rest.split_once(": ")?;
             code.chars().all(|c| c.is_ascii_alphanumeric() || c == '.').then(|| code.to_owned())
         });

@@ -20,7 +20,7 @@ const TRIALS: &[(&str, &[&str])] = &[
     ("ssh", &["RunInstances:#1:cut", "RunInstances:2+:capacity"]),
     ("ssh", &["CreateImage:#1:cut"]),
     ("ssh", &["CreateImage:#1:cut", "CreateImage:2+:unauthorized"]),
-    ("ssh", &["CreateImage:#1:cut", "TerminateInstances:2:unauthorized"]),
+    ("ssh", &["CreateImage:#1:cut", "TerminateInstances:2:error=OperationNotPermitted"]),
     ("profile", &["CreateRole:#1:cut", "CreateRole:2+:throttle"]),
     ("profile", &["CreateRole:#1:cut", "CreateRole:2+:error=Throttling/Rate exceeded"]),
     ("profile", &["CreateInstanceProfile:#1:cut", "CreateInstanceProfile:2+:unauthorized"]),

@@ -5,7 +5,7 @@
 //! double quotes is broken at a blank beyond column 80, a long or multi-line key stands after `?`.
 
 use super::super::string::TEXT_LIMIT;
-use crate::value::{Kind, Value, format_number};
+use crate::value::{Kind, Value, format_number, joins};
 
 /// The column after which a text is broken at the next blank.
 const WIDTH: usize = 80;
@@ -168,10 +168,15 @@ impl Writer {
     fn quoted(&mut self, text: &str, indent: usize, breakable: bool) {
         self.put("\"");
         let mut blank = false;
+        let mut after_escape = false;
         let mut rest = text.chars().enumerate().peekable();
         while let Some((at, c)) = rest.next() {
             if c != ' ' {
-                match escaped(c) {
+                let escape = escaped(c).or_else(|| {
+                    (after_escape && joins(c)).then(|| format!("\\U{:08X}", u32::from(c)))
+                });
+                after_escape = escape.is_some();
+                match escape {
                     Some(escape) => self.put(&escape),
                     None => {
                         self.text.push(c);
@@ -181,6 +186,7 @@ impl Writer {
                 blank = false;
                 continue;
             }
+            after_escape = false;
             let inside = at > 0 && rest.peek().is_some();
             if breakable && !blank && inside && self.column > WIDTH {
                 self.put("\n");

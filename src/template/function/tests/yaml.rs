@@ -111,6 +111,12 @@ fn long_lines_are_broken_as_packer_does() {
 }
 
 #[test]
+fn escapes_stay_what_they_are_when_a_text_is_normalised() {
+    let text = r#""\u0008\u0331\n\u0307""#;
+    assert_eq!(printed(&format!("yamldecode(yamlencode({text})) == {text}")), "true");
+}
+
+#[test]
 fn documents_are_bounded() {
     let nested = "[".repeat(200);
     let bomb: String = (1..9)
