@@ -83,7 +83,7 @@ fn strikes(actions: &[String]) -> Vec<Strike> {
 
 /// Whether a call of this action changes anything.
 fn changes(action: &str) -> bool {
-    !["Describe", "Get", "List"].iter().any(|reads| action.starts_with(reads))
+    !["Describe", "Get", "List", "DryRun"].iter().any(|reads| action.starts_with(reads))
 }
 
 /// Whether a call of this action makes something, or changes what is kept.

@@ -176,10 +176,12 @@ fn message(from: &mut impl BufRead) -> std::io::Result<Option<Vec<u8>>> {
     Ok(Some(bytes))
 }
 
-/// The action of the query protocol that a request asks for, or else its first line.
+/// The action of the query protocol that a request asks for, or else its first line. Those that were
+/// only tried begin with `DryRun`.
 fn action(request: &[u8]) -> String {
     let text = String::from_utf8_lossy(request);
     let named = text.split_once("\r\n\r\n").and_then(|(_, body)| body.strip_prefix("Action="));
-    let first = || text.lines().next().unwrap_or_default();
-    named.and_then(|rest| rest.split('&').next()).unwrap_or_else(first).to_owned()
+    let Some(rest) = named else { return text.lines().next().unwrap_or_default().to_owned() };
+    let action = rest.split('&').next().unwrap_or_default();
+    if rest.contains("&DryRun=true") { format!("DryRun{action}") } else { action.to_owned() }
 }
