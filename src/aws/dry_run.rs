@@ -6,13 +6,12 @@
 
 use std::error::Error;
 
-use aws_config::retry::RetryConfig;
-use aws_sdk_ec2::config::Builder;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use futures::FutureExt as _;
 
+use super::query::once;
 use super::{AwsError, Client, CreateImage, RunInstance, Tags};
 
 /// What EC2 says when it would have done it.
@@ -129,8 +128,4 @@ impl Client {
             Ok(_) => Err(self.incomplete("ec2", action, "word about the dry run")),
         }
     }
-}
-
-fn once() -> Builder {
-    Builder::new().retry_config(RetryConfig::disabled())
 }

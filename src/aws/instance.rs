@@ -4,7 +4,7 @@ use aws_sdk_ec2::operation::run_instances::builders::RunInstancesFluentBuilder;
 use aws_sdk_ec2::types;
 use futures::FutureExt as _;
 
-use super::pages::page_size;
+use super::pages::{described, page_size};
 use super::query::{devices, filters, list};
 use super::tag::{from_sdk, specification};
 use super::{AwsError, BlockDevice, Client, Filter, Tags};
@@ -318,21 +318,9 @@ impl Client {
         ids: &[String],
         by: &[Filter],
     ) -> Result<Vec<Instance>, AwsError> {
-        let page = |token| async move {
-            let output = self
-                .ec2
-                .describe_instances()
-                .set_instance_ids(list(ids))
-                .set_filters(filters(by))
-                .set_max_results(page_size(ids))
-                .set_next_token(token)
-                .send()
-                .boxed()
-                .await
-                .map_err(|error| self.failed_for("DescribeInstances", ids, error))?;
-            Ok((output.reservations.unwrap_or_default(), output.next_token))
-        };
-        let reservations = self.all_pages("ec2", "DescribeInstances", page).await?;
+        let call = || self.ec2.describe_instances();
+        let reservations =
+            described!(self, "DescribeInstances", call(), set_instance_ids(ids), by, reservations)?;
         Ok(reservations
             .into_iter()
             .flat_map(|reservation| reservation.instances.unwrap_or_default())

@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use aws_config::retry::RetryConfig;
 use aws_sdk_ec2::types::{InstanceLifecycleType, InstanceType, Tenancy};
 use futures::FutureExt as _;
 
-use super::query::filters;
+use super::query::{filters, once};
 use super::{AwsError, Client, Filter};
 
 /// The most instances that one call lists.
@@ -39,9 +38,7 @@ impl Client {
             .set_filters(filters(&by))
             .max_results(PAGE)
             .customize()
-            .config_override(
-                aws_sdk_ec2::config::Builder::new().retry_config(RetryConfig::disabled()),
-            )
+            .config_override(once())
             .send()
             .boxed()
             .await
@@ -70,9 +67,7 @@ impl Client {
             .describe_instance_types()
             .set_instance_types(Some(types))
             .customize()
-            .config_override(
-                aws_sdk_ec2::config::Builder::new().retry_config(RetryConfig::disabled()),
-            )
+            .config_override(once())
             .send()
             .boxed()
             .await

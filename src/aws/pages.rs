@@ -13,6 +13,23 @@ pub(super) fn page_size(ids: &[String]) -> Option<i32> {
     ids.is_empty().then_some(PAGE)
 }
 
+/// All parts of what a Describe call of EC2 lists by ids and filters. The calls have types of their own,
+/// so that a function cannot do it: `$describe` is the call, `$set_ids` its setter of ids, and `$things`
+/// where an answer has what it lists.
+macro_rules! described {
+    ($client:expr, $action:literal, $describe:expr, $set_ids:ident($ids:expr), $by:expr, $things:ident) => {{
+        let page = |token| async move {
+            let call = $describe.$set_ids(list($ids)).set_filters(filters($by));
+            let call = call.set_max_results(page_size($ids)).set_next_token(token);
+            let output = call.send().boxed().await;
+            let output = output.map_err(|error| $client.failed_for($action, $ids, error))?;
+            Ok((output.$things.unwrap_or_default(), output.next_token))
+        };
+        $client.all_pages("ec2", $action, page).await
+    }};
+}
+pub(super) use described;
+
 impl Client {
     /// All parts of a list, one after the other: `ask` gets what the part before gave for the next
     /// one, and gives that again.

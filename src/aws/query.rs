@@ -1,5 +1,7 @@
 //! Types that several calls share.
 
+use aws_config::retry::RetryConfig;
+use aws_sdk_ec2::config::Builder;
 use aws_sdk_ec2::types;
 
 /// A filter of a Describe call: the resource must match one of the values. `*` and `?` are
@@ -21,6 +23,11 @@ impl Filter {
     pub(super) fn to_sdk(&self) -> types::Filter {
         types::Filter::builder().name(&self.name).set_values(Some(self.values.clone())).build()
     }
+}
+
+/// For a call that is not repeated.
+pub(super) fn once() -> Builder {
+    Builder::new().retry_config(RetryConfig::disabled())
 }
 
 /// Filters as the SDK wants them: none at all rather than an empty list.

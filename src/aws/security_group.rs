@@ -4,7 +4,7 @@ use aws_sdk_ec2::operation::create_security_group::builders::CreateSecurityGroup
 use aws_sdk_ec2::types::{IpPermission, IpRange, Ipv6Range, ResourceType};
 use futures::FutureExt as _;
 
-use super::pages::page_size;
+use super::pages::{described, page_size};
 use super::query::{filters, list};
 use super::tag::{from_sdk, specification};
 use super::{AwsError, Client, Filter, Tags};
@@ -98,21 +98,15 @@ impl Client {
         ids: &[String],
         by: &[Filter],
     ) -> Result<Vec<SecurityGroup>, AwsError> {
-        let page = |token| async move {
-            let output = self
-                .ec2
-                .describe_security_groups()
-                .set_group_ids(list(ids))
-                .set_filters(filters(by))
-                .set_max_results(page_size(ids))
-                .set_next_token(token)
-                .send()
-                .boxed()
-                .await
-                .map_err(|error| self.failed_for("DescribeSecurityGroups", ids, error))?;
-            Ok((output.security_groups.unwrap_or_default(), output.next_token))
-        };
-        let groups = self.all_pages("ec2", "DescribeSecurityGroups", page).await?;
+        let call = || self.ec2.describe_security_groups();
+        let groups = described!(
+            self,
+            "DescribeSecurityGroups",
+            call(),
+            set_group_ids(ids),
+            by,
+            security_groups
+        )?;
         Ok(groups
             .into_iter()
             .filter_map(|group| {

@@ -3,7 +3,7 @@
 use aws_sdk_ec2::types;
 use futures::FutureExt as _;
 
-use super::pages::page_size;
+use super::pages::{described, page_size};
 use super::query::{filters, list};
 use super::tag::from_sdk;
 use super::{AwsError, Client, Filter, Tags};
@@ -30,22 +30,9 @@ impl Client {
         ids: &[String],
         by: &[Filter],
     ) -> Result<Vec<Snapshot>, AwsError> {
-        let page = |token| async move {
-            let output = self
-                .ec2
-                .describe_snapshots()
-                .owner_ids("self")
-                .set_snapshot_ids(list(ids))
-                .set_filters(filters(by))
-                .set_max_results(page_size(ids))
-                .set_next_token(token)
-                .send()
-                .boxed()
-                .await
-                .map_err(|error| self.failed_for("DescribeSnapshots", ids, error))?;
-            Ok((output.snapshots.unwrap_or_default(), output.next_token))
-        };
-        let snapshots = self.all_pages("ec2", "DescribeSnapshots", page).await?;
+        let call = || self.ec2.describe_snapshots().owner_ids("self");
+        let snapshots =
+            described!(self, "DescribeSnapshots", call(), set_snapshot_ids(ids), by, snapshots)?;
         Ok(snapshots
             .into_iter()
             .filter_map(|snapshot| {

@@ -1,6 +1,6 @@
 //! Volumes.
 
-use super::pages::page_size;
+use super::pages::{described, page_size};
 use super::query::{filters, list};
 use super::tag::from_sdk;
 use super::{AwsError, Client, Filter, Tags};
@@ -24,21 +24,9 @@ impl Client {
         ids: &[String],
         by: &[Filter],
     ) -> Result<Vec<Volume>, AwsError> {
-        let page = |token| async move {
-            let output = self
-                .ec2
-                .describe_volumes()
-                .set_volume_ids(list(ids))
-                .set_filters(filters(by))
-                .set_max_results(page_size(ids))
-                .set_next_token(token)
-                .send()
-                .boxed()
-                .await
-                .map_err(|error| self.failed_for("DescribeVolumes", ids, error))?;
-            Ok((output.volumes.unwrap_or_default(), output.next_token))
-        };
-        let volumes = self.all_pages("ec2", "DescribeVolumes", page).await?;
+        let call = || self.ec2.describe_volumes();
+        let volumes =
+            described!(self, "DescribeVolumes", call(), set_volume_ids(ids), by, volumes)?;
         Ok(volumes
             .into_iter()
             .filter_map(|volume| {
