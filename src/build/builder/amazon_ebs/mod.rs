@@ -13,12 +13,14 @@ use crate::plan::ComponentKind;
 
 mod data;
 mod depot;
+mod existing;
 mod image;
 mod launch;
 mod network;
 pub mod options;
 mod password;
 mod permission;
+mod prepare;
 mod profile;
 mod publication;
 mod reach;

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use futures::FutureExt as _;
 use tokio::time::sleep;
@@ -11,27 +11,25 @@ use tokio_util::sync::CancellationToken;
 
 use super::data;
 use super::launch::Launched;
-use super::network::{self, Network};
-use super::password::{self, read_key};
-use super::settings::{AmazonEbs, Communication, KeySettings, Late, LateTexts, PasswordSettings};
-use super::{BUILDER_ID, source, tags};
+use super::prepare::Prepared;
+use super::settings::{AmazonEbs, Communication, Late, LateTexts};
+use super::{BUILDER_ID, tags};
 use crate::aws::time::seconds;
-use crate::aws::{AwsError, CallerIdentity, Client, Filter, Image, ImageQuery, S3Prefix, Tags};
+use crate::aws::{CallerIdentity, Client, Image, S3Prefix, Tags};
 use crate::build::conclusion::conclude;
 use crate::build::connection_data::Reached;
 use crate::build::dead_man::{self, Guarded, System};
-use crate::build::key::make_key;
-use crate::build::lease::{Lease, Taken};
+use crate::build::lease::Lease;
 use crate::build::machine::hang_up;
-use crate::build::preflight::{self, Asker, Launching, QuotaCheck};
+use crate::build::preflight::Asker;
 use crate::build::step::step;
 use crate::build::{
     BuildContext, BuildError, BuildOutcome, ImageIdentity, OnError, ResolvedSource, Resources,
     SharedRecord, Teardown,
 };
-use crate::communicator::ssh::{self, KeyPair};
+use crate::communicator::ssh::KeyPair;
 use crate::communicator::ssm;
-use crate::communicator::{Communicator, CommunicatorError, clear_authorized_key};
+use crate::communicator::{Communicator, clear_authorized_key};
 use crate::event::{Artifact, Fact, ResourceKind, Step};
 use crate::template::schema::BuildData;
 
@@ -127,7 +125,7 @@ async fn sign_in(
 /// A build under way.
 pub(super) struct Run<'a> {
     pub(super) build: &'a AmazonEbs,
-    late: &'a Late,
+    pub(super) late: &'a Late,
     pub(super) context: &'a BuildContext,
     pub(super) client: &'a Client,
     pub(super) resources: &'a Resources,
@@ -137,30 +135,22 @@ pub(super) struct Run<'a> {
     /// Name of what this build makes for a while; builds of one run must not share it.
     temporary_name: String,
     /// What is known once the source image is.
-    named: OnceLock<Named>,
+    pub(super) named: OnceLock<Named>,
     /// Where in S3 the record of the image hash is, once it is there.
     pub(super) shared_at: OnceLock<S3Prefix>,
     /// The image's name beside an older one of the same hash.
-    renamed: OnceLock<String>,
+    pub(super) renamed: OnceLock<String>,
     /// The lease, once it was asked for.
-    lease: OnceLock<Lease>,
+    pub(super) lease: OnceLock<Lease>,
     /// The way to the instance that keeps it from powering itself off.
     guarded: OnceLock<Arc<Guarded>>,
 }
 
 /// The image to be.
-struct Named {
-    name: String,
-    identity: ImageIdentity,
-    texts: LateTexts,
-}
-
-/// What the look-ups came to.
-enum Prepared {
-    /// Nothing to do.
-    Reused(Artifact),
-    /// Everything needed for a launch.
-    Ready { source: Box<ResolvedSource>, network: Network, key: Option<KeyPair>, data: BuildData },
+pub(super) struct Named {
+    pub(super) name: String,
+    pub(super) identity: ImageIdentity,
+    pub(super) texts: LateTexts,
 }
 
 impl Run<'_> {
@@ -197,313 +187,6 @@ impl Run<'_> {
         self.resources.keep(ResourceKind::Image, std::slice::from_ref(&image.id)).await?;
         self.resources.keep(ResourceKind::Snapshot, &image.snapshot_ids).await?;
         Ok(self.artifact(image.id, false))
-    }
-
-    async fn prepare(&self) -> Result<Prepared, BuildError> {
-        let events = &self.context.events;
-        let quota = QuotaCheck::start(self.client, self.launching());
-        let looking = async {
-            tokio::try_join!(
-                source::resolve(self.client, &self.build.source, self.context).boxed(),
-                network::resolve(self.client, self.build).boxed(),
-                self.local_key(),
-                self.check_login(),
-                preflight::check_credentials(self.client, self.context),
-                preflight::check_instance_type(
-                    self.client,
-                    &self.build.instance.instance_type,
-                    self.build.instance.placement.availability_zone.as_deref(),
-                ),
-            )
-        };
-        let (source, network, key, (), (), ()) = self.interruptible(looking).await??;
-        events
-            .emit(Fact::SourceImageFound {
-                id: source.image.id.clone(),
-                name: source.image.name.clone(),
-                stand_in: source.image.tags.get("bake:sandbox-base").cloned(),
-            })
-            .await;
-        if let Some(text) = password::doubt(&self.build.communication, &source.image) {
-            events.emit(Fact::Warning { text }).await;
-        }
-        events
-            .emit(Fact::NetworkFound {
-                vpc_id: network.vpc_id.clone(),
-                subnet_id: network.subnet_id.clone(),
-            })
-            .await;
-        let identity = (self.context.identify)(&source).map_err(BuildError::Identity)?;
-        let data = data::of_source(&source, &identity.hash, &self.context.run_id);
-        let texts = (self.late)(&data)?;
-        if !texts.secrets.is_empty() {
-            events.emit(Fact::SecretsFound { secrets: texts.secrets.clone() }).await;
-        }
-        let short: String = identity.hash.chars().take(12).collect();
-        let name = texts
-            .image_name
-            .clone()
-            .unwrap_or_else(|| format!("{}-{short}", self.context.source_name));
-        let name = match &self.context.apart {
-            Some(apart) => beside(&name, &apart.suffix),
-            None => name,
-        };
-        let recording = self.context.ledger.hashed(&self.context.build, &identity.hash, &name);
-        recording.await.map_err(BuildError::Ledger)?;
-        events.emit(Fact::ImageHashKnown { hash: identity.hash.clone(), name: name.clone() }).await;
-        self.named.get_or_init(|| Named { name, identity, texts });
-        let looking = async { tokio::try_join!(self.reusable(), self.name_taken()) };
-        let (mut reused, taken) = self.interruptible(looking).await??;
-        let mut taken = taken.filter(|image| image.name == self.image_name());
-        let is_free = taken.as_ref().is_none_or(is_in_the_making);
-        if reused.is_none() && is_free {
-            let instance_type = &self.build.instance.instance_type;
-            let quota = quota.finish(self.client.region(), instance_type);
-            self.interruptible(quota).await??;
-            let asking = self.may_launch(&source, &network, key.as_ref());
-            if self.is_shared() {
-                // What may not be made matters only to the build that is to make it.
-                let (leased, allowed) = tokio::join!(self.leased(), asking);
-                (reused, taken) = leased?;
-                if reused.is_none() && taken.is_none() {
-                    allowed?;
-                }
-            } else if taken.is_none() {
-                asking.await?;
-            }
-        }
-        if let Some(image) = reused {
-            return Ok(Prepared::Reused(self.adopt(&image).await));
-        }
-        if let Some(image) = taken {
-            self.make_way(&image).await?;
-        }
-        Ok(Prepared::Ready { source: Box::new(source), network, key, data })
-    }
-
-    /// What is to be launched, as far as quotas go.
-    fn launching(&self) -> Launching<'_> {
-        let settings = &self.build.instance;
-        let placement = &settings.placement;
-        Launching {
-            instance_type: &settings.instance_type,
-            has_room_of_its_own: placement.tenancy.as_deref() == Some("host")
-                || placement.host_id.is_some()
-                || placement.host_resource_group_arn.is_some()
-                || settings.capacity_reservation_id.is_some()
-                || settings.capacity_reservation_group_arn.is_some(),
-        }
-    }
-
-    async fn local_key(&self) -> Result<Option<KeyPair>, BuildError> {
-        match self.build.communication.key() {
-            KeySettings::Temporary { kind, .. } => {
-                make_key(*kind, self.temporary_name()).await.map(Some)
-            }
-            KeySettings::Existing { .. } | KeySettings::Nothing => Ok(None),
-        }
-    }
-
-    /// Finds out before anything is made whether there are the keys and the agent to log in with.
-    async fn check_login(&self) -> Result<(), BuildError> {
-        let login = match &self.build.communication {
-            Communication::Ssh { login, .. } => login,
-            Communication::WinRm {
-                password: PasswordSettings::Asked { key_file: Some(file), .. },
-                ..
-            } => return read_key(file).await.map(drop),
-            _ => return Ok(()),
-        };
-        let checking = async { ssh::check_credentials(&login.load(None, None).await?).await };
-        checking.await.map_err(|error| BuildError::Option {
-            option: match error {
-                CommunicatorError::Agent { .. } => "ssh_agent_auth",
-                _ => "ssh_private_key_file",
-            },
-            message: error.to_string(),
-            hints: error.hints(),
-        })
-    }
-
-    /// Whether builds of the same hash make one image together.
-    fn is_shared(&self) -> bool {
-        !self.build.image.skip_create
-            && !self.context.force
-            && self.context.apart.is_none()
-            && self.unrepeatable().is_none()
-    }
-
-    fn unrepeatable(&self) -> Option<&str> {
-        self.named.get().and_then(|named| named.identity.unrepeatable.as_deref())
-    }
-
-    /// Takes the lease, then looks again for an image that can be taken, and for one that has the
-    /// name already: they may have appeared in between.
-    async fn leased(&self) -> Result<(Option<Image>, Option<Image>), BuildError> {
-        let lease = self.lease.get_or_init(|| {
-            Lease::new(
-                self.client,
-                self.resources,
-                &self.context.events,
-                &self.context.clock,
-                self.context.cancel.stop(),
-                self.image_hash(),
-                self.temporary_name(),
-                tags::lease(self.context, self.owner()),
-                &self.context.killed,
-            )
-        });
-        // Not interruptible as a whole: it must not be dropped while it makes the lease.
-        if let Taken::Image(image) = lease.take(|| self.usable()).await? {
-            return Ok((Some(*image), None));
-        }
-        if let Some(name) = self.renamed.get().cloned() {
-            self.context.events.emit(Fact::ImageNameChecked { name }).await;
-        }
-        let looking = async { tokio::try_join!(self.usable(), self.named_alike()) };
-        Ok(self.interruptible(looking).await??)
-    }
-
-    /// Makes the name free that an image has. Only one that a killed run began, and nobody finishes
-    /// any more, is removed; as `bake gc` would.
-    ///
-    /// # Errors
-    /// When it is any other image, or cannot be removed.
-    async fn make_way(&self, image: &Image) -> Result<(), BuildError> {
-        let name = self.image_name();
-        let taken = format!("the name `{name}` is taken by {}", image.id);
-        let Some(run) = unfinished_by(image) else {
-            return Err(BuildError::option("ami_name", taken).hint("choose another `ami_name`, one with `{{timestamp}}` or `{{ .ImageHash }}` in it, or use -force to replace that image"));
-        };
-        if !self.is_over(run).await {
-            let text = format!("{taken}, which run {run} has not finished");
-            return Err(BuildError::option("ami_name", text).hint("if that run is dead, `bake gc` removes what it left; else wait for its end, choose another `ami_name`, or use -force to replace that image"));
-        }
-        let events = &self.context.events;
-        let (id, name, run) = (image.id.clone(), name.to_owned(), run.to_owned());
-        events.emit(Fact::UnfinishedImageFound { id: id.clone(), name, run }).await;
-        self.resources.adopt(ResourceKind::Image, &id).await?;
-        match self.teardown().images().boxed().await.as_slice() {
-            [] => Ok(()),
-            [first, ..] => Err(BuildError::option("ami_name", taken)
-                .hint(format!("it was to be removed, as it is not complete: {}", first.error))),
-        }
-    }
-
-    /// Whether a run certainly makes nothing any more: it was killed on this machine, or let its
-    /// lease run out.
-    async fn is_over(&self, run: &str) -> bool {
-        if self.lease.get().is_some_and(|lease| lease.has_overtaken(run)) {
-            return true;
-        }
-        let (run, killed) = (run.to_owned(), Arc::clone(&self.context.killed));
-        tokio::task::spawn_blocking(move || killed(&run).is_some()).await.unwrap_or(false)
-    }
-
-    /// Makes sure that no other build makes the image by now: one may have taken the lease over
-    /// from a build that was suspended for long. Gives its image then.
-    pub(super) async fn made_by_another(&self) -> Result<Option<Image>, BuildError> {
-        let Some(lease) = self.lease.get() else { return Ok(None) };
-        if self.resources.open(ResourceKind::Lease).is_empty() || lease.is_held().await? {
-            return Ok(None);
-        }
-        lease.lose().await;
-        match lease.take(|| self.usable()).await? {
-            Taken::Image(image) => Ok(Some(*image)),
-            Taken::Held | Taken::Without => {
-                self.interruptible(self.usable()).await?.map_err(Into::into)
-            }
-        }
-    }
-
-    /// Takes an image instead of making one.
-    async fn adopt(&self, image: &Image) -> Artifact {
-        let (id, name) = (image.id.clone(), image.name.clone());
-        self.context.events.emit(Fact::ImageReused { id: id.clone(), name }).await;
-        self.artifact(id, true)
-    }
-
-    /// The newest own available image with this hash, unless it must not be taken; says why.
-    async fn reusable(&self) -> Result<Option<Image>, AwsError> {
-        if self.build.image.skip_create {
-            return Ok(None);
-        }
-        if let Some(reason) = self.unrepeatable() {
-            self.context.events.emit(Fact::ReuseSkipped { reason: reason.to_owned() }).await;
-            return Ok(None);
-        }
-        if self.context.force || self.context.apart.is_some() {
-            return Ok(None);
-        }
-        let Some(image) = self.newest().await? else { return Ok(None) };
-        let Some(max_age) = self.context.max_age.filter(|_| !self.is_young(&image)) else {
-            return Ok(Some(image));
-        };
-        // A name of ours says nothing but the hash, which the old image has in its name, too.
-        if let Some(named) = self.named.get()
-            && named.texts.image_name.is_none()
-        {
-            let at = self.context.clock.compact_timestamp();
-            self.renamed.get_or_init(|| format!("{}-{at}", named.name));
-        }
-        let (id, created) = (image.id, image.creation_date);
-        self.context.events.emit(Fact::ImageTooOld { id, created, max_age }).await;
-        Ok(None)
-    }
-
-    /// The newest image that can be taken.
-    async fn usable(&self) -> Result<Option<Image>, AwsError> {
-        Ok(self.newest().await?.filter(|image| self.is_young(image)))
-    }
-
-    /// Whether an image is not older than was asked for. One without a date is.
-    fn is_young(&self, image: &Image) -> bool {
-        let Some(max_age) = self.context.max_age else { return true };
-        let created = image.creation_date.parse::<jiff::Timestamp>().ok().map(SystemTime::from);
-        let oldest = self.context.clock.now().checked_sub(max_age);
-        oldest.is_none_or(|oldest| created.is_some_and(|created| created >= oldest))
-    }
-
-    /// The newest own available image with this hash.
-    async fn newest(&self) -> Result<Option<Image>, AwsError> {
-        let hash = self.image_hash();
-        let query = ImageQuery {
-            owners: vec!["self".to_owned()],
-            filters: vec![
-                Filter::new(format!("tag:{}", tags::IMAGE_HASH), hash),
-                Filter::new("state", "available"),
-            ],
-            include_deprecated: false,
-            ..ImageQuery::default()
-        };
-        let images = self.client.describe_images(&query).await?;
-        // An endpoint that does not know the filter must not make us take any image.
-        Ok(images
-            .into_iter()
-            .filter(|image| {
-                image.state == "available"
-                    && image.tags.get(tags::IMAGE_HASH).is_some_and(|found| found == hash)
-            })
-            .max_by(|a, b| (&a.creation_date, &a.id).cmp(&(&b.creation_date, &b.id))))
-    }
-
-    /// An own image that has the name already; tells that it was looked for.
-    async fn name_taken(&self) -> Result<Option<Image>, AwsError> {
-        if self.build.image.skip_create || self.replaces() {
-            return Ok(None);
-        }
-        let name = self.image_name().to_owned();
-        let taken = self.named_alike().await?;
-        self.context.events.emit(Fact::ImageNameChecked { name }).await;
-        Ok(taken)
-    }
-
-    /// An own image of the same name that is not to be replaced.
-    async fn named_alike(&self) -> Result<Option<Image>, AwsError> {
-        if self.replaces() {
-            return Ok(None);
-        }
-        Ok(self.own_images_named(self.image_name()).await?.into_iter().next())
     }
 
     async fn connect(
@@ -669,7 +352,7 @@ impl Run<'_> {
         image
     }
 
-    fn artifact(&self, image: String, reused: bool) -> Artifact {
+    pub(super) fn artifact(&self, image: String, reused: bool) -> Artifact {
         Artifact::Images {
             builder_id: BUILDER_ID,
             images: vec![(self.client.region().to_owned(), image)],
@@ -678,7 +361,7 @@ impl Run<'_> {
         }
     }
 
-    fn teardown(&self) -> Teardown<'_> {
+    pub(super) fn teardown(&self) -> Teardown<'_> {
         Teardown {
             client: self.client,
             resources: self.resources,
@@ -693,7 +376,7 @@ impl Run<'_> {
     }
 
     /// Whether an image of the same name is to be replaced.
-    fn replaces(&self) -> bool {
+    pub(super) fn replaces(&self) -> bool {
         self.context.apart.is_none() && (self.context.force || self.build.image.force_deregister)
     }
 
@@ -732,39 +415,5 @@ impl Run<'_> {
 
     pub(super) fn image_hash(&self) -> &str {
         self.named.get().map_or("", |named| &named.identity.hash)
-    }
-}
-
-/// Whether an image may be that of another build under way, whose lease says more.
-fn is_in_the_making(image: &Image) -> bool {
-    image.state != "available" || unfinished_by(image).is_some()
-}
-
-/// The run that began an image which is not complete, if it is known.
-fn unfinished_by(image: &Image) -> Option<&str> {
-    let run = image.tags.get(tags::RUN_ID)?;
-    (!image.tags.contains_key(tags::IMAGE_HASH)).then_some(run)
-}
-
-/// The longest name that EC2 takes for an image.
-const LONGEST_NAME: usize = 128;
-
-/// A name with a suffix, cut in front of it where EC2 would not take it whole.
-fn beside(name: &str, suffix: &str) -> String {
-    let room = LONGEST_NAME.saturating_sub(suffix.len());
-    let start = name.get(..name.floor_char_boundary(room)).unwrap_or(name);
-    format!("{start}{suffix}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_beside_another_is_not_too_long() {
-        assert_eq!(beside("web-1", "-repro"), "web-1-repro");
-        let long = beside(&"n".repeat(128), "-repro");
-        assert_eq!(long.len(), 128);
-        assert!(long.ends_with("n-repro"));
     }
 }
