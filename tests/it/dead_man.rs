@@ -7,19 +7,23 @@ use aws_sdk_ec2::types::InstanceStateName;
 use rustix::process::Signal;
 
 use crate::support::{
-    Endpoint, Running, Workspace, looking_into, root, shell, template, template_with,
+    Endpoint, Running, Strike, Tap, Workspace, looking_into, root, shell, template, template_with,
 };
 
-/// Kills a build with a short lifetime once it says `moment`, and waits until its instance is in that
-/// state.
-fn killed_until(
-    options: &[&str],
-    template: &str,
-    moment: &str,
-    last: &InstanceStateName,
-) -> (Workspace, Endpoint) {
+/// Waits until the one instance is in that state.
+fn wait_for(endpoint: &Endpoint, last: &InstanceStateName) {
+    let start = Instant::now();
+    while endpoint.instances()[0].1 != *last {
+        assert!(start.elapsed() < Duration::from_secs(60), "{:?}", endpoint.instances());
+        #[expect(clippy::disallowed_methods, reason = "nothing tells when instances end")]
+        sleep(Duration::from_millis(100));
+    }
+}
+
+/// Kills a build with a short lifetime once it says `moment`, and waits until its instance is gone.
+fn killed(template: &str, moment: &str) {
     let workspace = Workspace::new();
-    let endpoint = Endpoint::start(&workspace, options);
+    let endpoint = Endpoint::start(&workspace, &[]);
     let path = workspace.write("t.pkr.hcl", template);
     let mut command = workspace.command(["build", "-lifetime=5s"]);
     command.arg(path);
@@ -29,18 +33,7 @@ fn killed_until(
     running.finish().expect(137);
     let (_, state) = endpoint.instances().remove(0);
     assert!(state != InstanceStateName::Terminated, "it has to live longer than its build");
-    let start = Instant::now();
-    while endpoint.instances()[0].1 != *last {
-        assert!(start.elapsed() < Duration::from_secs(60), "{moment}: {:?}", endpoint.instances());
-        #[expect(clippy::disallowed_methods, reason = "nothing tells when instances end")]
-        sleep(Duration::from_millis(100));
-    }
-    (workspace, endpoint)
-}
-
-/// The same, until the instance is gone.
-fn killed(template: &str, moment: &str) {
-    killed_until(&[], template, moment, &InstanceStateName::Terminated);
+    wait_for(&endpoint, &InstanceStateName::Terminated);
 }
 
 #[test]
@@ -70,15 +63,25 @@ fn one_that_was_stopped_for_its_image_runs_no_more_and_gc_removes_it() {
         return;
     }
     // A stopped instance has no timer. It costs its volumes alone, and waits for `bake gc`.
-    for (options, moment) in [
-        (["--latency", "stopped=1s"], "Stopping the source"),
-        (["--fault", "CreateImage:1:delay=5s"], "Creating AMI"),
-    ] {
-        let (template, last) = (template(&shell("true")), InstanceStateName::Stopped);
-        let (workspace, endpoint) = killed_until(&options, &template, moment, &last);
-        let gc = Running::start(endpoint.used_by(workspace.command(["gc"])));
-        gc.finish().expect(0);
-        assert!(endpoint.left().is_empty(), "{moment}: {:?}", endpoint.left());
+    for action in ["StopInstances", "CreateImage"] {
+        let workspace = Workspace::new();
+        let endpoint = Endpoint::start(&workspace, &[]);
+        let path = workspace.write("t.pkr.hcl", template(&shell("true")));
+        let tap = Tap::to(endpoint.url());
+        tap.arm(Some(Strike { action: action.to_owned(), number: 1, answered: false }));
+        let mut command = workspace.command(["build"]);
+        command.arg(path);
+        let mut command = endpoint.used_by(command);
+        command.env("AWS_ENDPOINT_URL", tap.url());
+        let running = Running::start(command);
+        tap.aim(running.pid());
+        running.finish().expect(137);
+        wait_for(&endpoint, &InstanceStateName::Stopped);
+        let mut gc = endpoint.used_by(workspace.command(["gc"]));
+        gc.env("AWS_ENDPOINT_URL", tap.url());
+        tap.arm(None);
+        Running::start(gc).finish().expect(0);
+        assert!(endpoint.left().is_empty(), "{action}: {:?}", endpoint.left());
     }
 }
 
