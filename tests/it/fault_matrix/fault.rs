@@ -23,7 +23,7 @@ pub(super) const FAULTS: &[Fault] = &[
     fault("once", "1:internal"),
     fault("five times", "5:internal"),
     fault("throttled", "5:throttle"),
-    fault("late", "1:delay=2s"),
+    Fault { whole: false, ..fault("late", "1:delay=2s") },
     Fault { whole: false, ..fault("dropped", "1:drop") },
     fault("cut", "1:cut"),
     Fault { whole: false, ..fault("cut five times", "5:cut") },
